@@ -1,0 +1,65 @@
+# GNU make 3.81 or newer. Every path is relative and quoted, so that blanks in the project's path do no harm.
+# README.md has the same as plain commands, for Windows without make.
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PY := $(BIN)/python
+# Written last by pipeline/install.py: without it .venv is half-made
+READY := .venv/requirements.lock
+SOURCE ?= 0
+PORT ?= 5000
+
+export MLFLOW_DISABLE_TELEMETRY := true
+export GX_ANALYTICS_ENABLED := False
+export DVC_NO_ANALYTICS := true
+export TF_CPP_MIN_LOG_LEVEL := 3
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test quick demo promote promote-and-demo ui lock lint clean
+
+help: ## list every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
+
+run: $(READY) ## the whole pipeline, from the data to a promoted model (FER2013=PATH, DATASET=sample)
+	@"$(PY)" -m pipeline.cli run $${DATASET:+--dataset "$$DATASET"} $${FER2013:+--fer2013 "$$FER2013"}
+
+test: $(READY) ## every test, at most 12 minutes on two cores (ARGS=-x)
+	@"$(PY)" -m pytest $(ARGS)
+
+quick: $(READY) ## the fast tests, at most 90 seconds
+	@"$(PY)" -m pytest -m "not slow" $(ARGS)
+
+demo: $(READY) ## the champion on a webcam, q ends it (SOURCE=file, folder, stream or index; ARGS="--headless --out FILE")
+	@"$(PY)" -m pipeline.cli demo "$(SOURCE)" $(ARGS)
+
+promote: $(READY) ## let the trained model challenge the champion
+	@"$(PY)" -m pipeline.cli promote $(ARGS)
+
+promote-and-demo: $(READY) ## promote, then show the champion on a webcam (SOURCE=, ARGS= as for demo)
+	@"$(PY)" -m pipeline.cli promote
+	@"$(PY)" -m pipeline.cli demo "$(SOURCE)" $(ARGS)
+
+ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)
+	@"$(PY)" -m pipeline.cli ui --port "$(PORT)"
+
+lock: $(READY) ## regenerate requirements.lock from pyproject.toml (ARGS=--upgrade for newer versions)
+	@"$(PY)" -m uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev -q \
+	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml $(ARGS)
+
+lint: $(READY) ## ruff and mypy
+	@"$(PY)" -m ruff check .
+	@"$(PY)" -m mypy
+
+clean: ## delete caches and the sample's data and reports; .venv, FER-2013, the champion and MLflow stay
+	rm -rf data/sample reports/sample .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	find pipeline tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The first suitable Python makes .venv; make PYTHON=/path/to/python3.12 overrides the choice.
+$(READY): requirements.lock pyproject.toml
+	@found=none; \
+	for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11 python); do \
+	  version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+	  case "$$version" in 3.11|3.12|3.13) exec "$$python" -m pipeline.install;; esac; \
+	  [ "$$found" = none ] && found="$$version ($$python)"; \
+	done; \
+	echo "ferpipe needs Python 3.11, 3.12 or 3.13, found $$found; install one, or name it: make PYTHON=/path/to/python3.12" >&2; \
+	exit 1

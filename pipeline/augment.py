@@ -1,0 +1,81 @@
+"""What training adds to a batch: one affine map, light, and an erased box, on the accelerator with the step.
+
+One layer does all of it, because one resampling of the image is four times cheaper than a rotation,
+a zoom, a shear and a translation layer in a row, and blurs it once instead of four times.
+"""
+
+import keras
+from keras import ops
+
+
+class Augment(keras.layers.Layer):
+    """Random changes to gray images ``(N, H, W, 1)`` with values 0 to 255, active in training only.
+
+    Args:
+        flip: mirror half of the images.
+        rotation: largest angle, degrees.
+        translation: largest shift, as a share of the side.
+        zoom: largest relative change of scale.
+        shear: largest shear, as a share of the side.
+        brightness: largest change of brightness, as a share of 255.
+        contrast: largest relative change of contrast around the image's mean.
+        erasing: probability that a random box (2 to 20 % of the area) becomes the image's mean.
+        strength: multiplies every range above but ``flip`` and ``erasing``.
+        fill: what new pixels hold, ``nearest`` or ``constant`` (black).
+        seed: starts the generator; training sets its state anew at every epoch.
+    """
+
+    def __init__(self, *, flip=False, rotation=0.0, translation=0.0, zoom=0.0, shear=0.0, brightness=0.0,
+                 contrast=0.0, erasing=0.0, strength=1.0, fill="nearest", seed=0, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.flip, self.erasing, self.fill = flip, erasing, fill
+        self.rotation = strength * rotation * 3.141592653589793 / 180
+        self.translation, self.zoom, self.shear = strength * translation, strength * zoom, strength * shear
+        self.brightness, self.contrast = strength * brightness, strength * contrast
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def _uniform(self, count, limit):
+        return keras.random.uniform((count,), -limit, limit, seed=self.seed_generator)
+
+    def call(self, images, training=False):
+        if not training:
+            return images
+        count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
+        if self.flip or self.rotation or self.translation or self.zoom or self.shear:
+            matrix = self._affine(count, height, width)
+            images = ops.image.affine_transform(images, matrix, interpolation="bilinear", fill_mode=self.fill)
+        if self.brightness or self.contrast:
+            mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
+            gain = ops.reshape(1 + self._uniform(count, self.contrast), (-1, 1, 1, 1))
+            shift = ops.reshape(255 * self._uniform(count, self.brightness), (-1, 1, 1, 1))
+            images = ops.clip((images - mean) * gain + mean + shift, 0, 255)
+        if self.erasing:
+            images = self._erase(images, count, height, width)
+        return images
+
+    def _affine(self, count, height, width):
+        """The inverse maps, from output to input pixels, as (N, 8) rows of a projective transform."""
+        angle, shear = self._uniform(count, self.rotation), self._uniform(count, self.shear)
+        scale = 1 + self._uniform(count, self.zoom)
+        mirror = ops.sign(self._uniform(count, 1.0)) if self.flip else ops.ones((count,))
+        cos, sin = ops.cos(angle) * scale, ops.sin(angle) * scale
+        a, b = cos * mirror, (shear * cos - sin)
+        c, d = sin * mirror, (shear * sin + cos)
+        x, y = (width - 1) / 2, (height - 1) / 2
+        shift_x = x - a * x - b * y + width * self._uniform(count, self.translation)
+        shift_y = y - c * x - d * y + height * self._uniform(count, self.translation)
+        zero = ops.zeros((count,))
+        return ops.stack([a, b, shift_x, c, d, shift_y, zero, zero], axis=1)
+
+    def _erase(self, images, count, height, width):
+        """Random erasing (Zhong et al. 2017, arXiv 1708.04896), filled with the image's mean."""
+        area = keras.random.uniform((count,), 0.02, 0.2, seed=self.seed_generator)
+        ratio = ops.exp(self._uniform(count, 1.0))
+        half_h, half_w = ops.sqrt(area * ratio) * height / 2, ops.sqrt(area / ratio) * width / 2
+        centre_y = keras.random.uniform((count,), 0, height, seed=self.seed_generator)
+        centre_x = keras.random.uniform((count,), 0, width, seed=self.seed_generator)
+        chosen = keras.random.uniform((count,), seed=self.seed_generator) < self.erasing
+        rows = ops.abs(ops.arange(height, dtype="float32")[None] - centre_y[:, None]) < half_h[:, None]
+        columns = ops.abs(ops.arange(width, dtype="float32")[None] - centre_x[:, None]) < half_w[:, None]
+        box = rows[:, :, None] & columns[:, None, :] & chosen[:, None, None]
+        return ops.where(box[..., None], ops.mean(images, axis=(1, 2, 3), keepdims=True), images)

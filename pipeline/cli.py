@@ -1,0 +1,61 @@
+"""The command ``ferpipe COMMAND``; a command's module is imported when it is called, so that help answers at once."""
+
+import importlib
+import os
+import sys
+
+from pipeline import failure
+
+# command: (module whose main(argv) it is, what it does)
+COMMANDS = {
+    "run": ("pipeline.run_all", "the whole pipeline: data, search, training, evaluation, promotion, demo clip"),
+    "promote": ("pipeline.promote", "let the trained model challenge the champion"),
+    "demo": ("pipeline.demo.main", "the champion on a webcam, file, folder or stream"),
+    "ui": ("pipeline.ui", "open MLflow's pages on this machine"),
+    "resolve": ("pipeline.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
+    "import-run": ("pipeline.import_run", "bring home a run that was trained elsewhere"),
+    "results": ("pipeline.results", "regenerate the tables from the ledger"),
+    "rebuild-mlflow": ("pipeline.rebuild_mlflow", "fill an empty MLflow from the ledger and the bundles"),
+}
+
+# No telemetry, less chatter, the same encoding everywhere; what is set already stays
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "False",
+    "DVC_NO_ANALYTICS": "true",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONUTF8": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def usage() -> str:
+    """The page that ``ferpipe --help`` prints."""
+    commands = "\n".join(f"  {name:<16}{what}" for name, (_, what) in COMMANDS.items())
+    return f"""usage: ferpipe COMMAND [OPTIONS]
+
+{commands}
+
+ferpipe COMMAND --help tells a command's options. Every stage also runs alone:
+python -m pipeline.STAGE (download, validate, balance, tune, train, evaluate)."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Call the command's module. Exits with 2 for an unknown command, 1 for an expected failure."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"ferpipe: there is no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        sys.exit(2)
+    for key, value in ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    # What argparse calls the program in its messages
+    sys.argv = [f"ferpipe {name}", *rest]
+    failure.run(lambda: importlib.import_module(COMMANDS[name][0]).main(rest), f"ferpipe {name}")
+
+
+if __name__ == "__main__":
+    main()

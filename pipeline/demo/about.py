@@ -1,0 +1,22 @@
+"""What the panel says about the model."""
+
+import json
+
+from pipeline.bundle import Bundle
+
+# Written beside a champion by promote: {"name": ..., "version": ..., "PublicTest": accuracy}
+PROMOTION = "promotion.json"
+
+
+def about(bundle: Bundle) -> tuple[str, ...]:
+    """Lines with the model's registered version (else its id) and its accuracy on PublicTest, where they are known."""
+    try:
+        promotion = json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        promotion = {}
+    lines = [f"model {bundle.id}"]
+    if "name" in promotion and "version" in promotion:
+        lines = [f"{promotion['name']} version {promotion['version']}", *lines]
+    if "PublicTest" in promotion:
+        lines.append(f"PublicTest accuracy {promotion['PublicTest']:.1%}")
+    return tuple(lines)

@@ -1,0 +1,57 @@
+"""The stage ``demo``: the champion on a clip that the project draws itself, without a screen."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import failure, params
+from pipeline.bundle import Bundle
+from pipeline.demo.about import about
+from pipeline.demo.annotate import Tally, annotate
+from pipeline.demo.detector import HaarDetector
+from pipeline.demo.main import CHAMPION
+from pipeline.demo.output import open_output
+from pipeline.failure import Failure
+
+REPORTS = Path("reports")
+
+
+def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Path]) -> Tally:
+    """Write the annotated clip (or, by the name's ending, its best picture) to each of ``outs``.
+
+    Raises Failure when no face is found in any frame.
+    """
+    tally = Tally()
+    timed = ((frame, place / fps) for place, frame in enumerate(frames))
+    outputs = [open_output(path, fps) for path in outs]
+    try:
+        for annotated in annotate(timed, HaarDetector(bundle.crop_margin), bundle, tally, about=about(bundle)):
+            for output in outputs:
+                output.add(annotated)
+        if not tally.with_faces:
+            raise Failure("demo: the detector finds no face in the drawn clip; see pipeline/scenes.py")
+    except BaseException:
+        for output in outputs:
+            output.discard()
+        raise
+    for output in outputs:
+        output.finish()
+    return tally
+
+
+def main() -> None:
+    from tqdm import tqdm
+
+    from pipeline import scenes
+
+    p = params.load()
+    fps = p.demo.frames_per_second
+    frames = scenes.frames(p.demo.seconds, fps, seed=p.seed)
+    bar = tqdm(frames, total=round(p.demo.seconds * fps), unit="frame", disable=None, leave=False)
+    tally = demo(Bundle.load(CHAMPION), bar, fps, [REPORTS / "demo.mp4", REPORTS / "demo.png"])
+    print(tally.summary())
+
+
+if __name__ == "__main__":
+    failure.run(main, "demo")

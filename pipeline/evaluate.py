@@ -1,0 +1,94 @@
+"""Stage evaluate: a bundle on PublicTest, PrivateTest and the whole test folder, single view and flip-averaged.
+
+The only stage that opens PrivateTest. It runs the bundle's ONNX file, the one that is served.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import failure, params, results, tracking
+from pipeline.atomic import atomic_file
+from pipeline.bundle import Bundle
+from pipeline.faces import Faces
+from pipeline.failure import Failure
+from pipeline.metrics import figures
+from pipeline.params import Evaluate
+
+PARTS = {"PublicTest": ("PublicTest",), "PrivateTest": ("PrivateTest",), "test": ("PublicTest", "PrivateTest")}
+
+
+def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> tuple[dict, np.ndarray]:
+    """Every figure of a bundle on the faces as they came (seven labels; the bundle's class map is applied here).
+
+    Returns figures ``{split: {view: ...}}``, see ``metrics.figures``, and the single-view probabilities
+    ``(N, C)`` of the test faces in the table's order. ``Training`` is there for the overfitting gap, single view.
+    """
+    if faces.manifest["dataset"] != bundle.provenance["dataset"]:
+        raise Failure(f"{bundle.folder}: trained on {bundle.provenance['dataset']}, the faces are "
+                      f"{faces.manifest['dataset']}; set dataset in params.yaml")
+    faces = faces.with_classes(bundle.class_set)
+    tests, training = faces.split(*PARTS["test"]), faces.split("Training")
+    single = bundle.predict(tests.images)
+    views = {"single": single, "flip": (single + bundle.predict(tests.images, flip=True)) / 2}
+    options = {"classes": bundle.classes, "samples": settings.bootstrap, "confidence": settings.confidence}
+    found: dict = {}
+    for part, splits in PARTS.items():
+        rows = np.isin(tests.splits, splits)
+        found[part] = {view: figures(p[rows], tests.labels[rows], **options) for view, p in views.items()}
+    found["Training"] = {"single": figures(bundle.predict(training.images), training.labels, **options)}
+    return found, single
+
+
+def metrics(bundle: Bundle, faces: Faces, found: dict) -> dict:
+    """What ``dvc metrics`` shows: the figures without the confusion matrices, and what they belong to."""
+    facts = bundle.provenance
+    summary = {name: facts[name] for name in ("dataset", "edition", "data_digest", "protocol", "recipe", "seed")}
+    lean = {
+        split: {view: {key: value for key, value in one.items() if key != "confusion"} for view, one in views.items()}
+        for split, views in found.items()
+    }
+    gap = found["Training"]["single"]["accuracy"] - found["PublicTest"]["single"]["accuracy"]
+    return {**summary, "bundle": bundle.id, "class_set": bundle.class_set, **lean, "overfitting_gap": round(gap, 6)}
+
+
+def write_predictions(path: Path, faces: Faces, bundle: Bundle, probabilities: np.ndarray) -> None:
+    """predictions.csv: one row per test face with its true and predicted class and all probabilities."""
+    tests = faces.with_classes(bundle.class_set).split(*PARTS["test"])
+    predicted = probabilities.argmax(axis=1)
+    with atomic_file(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("id", "split", "actual", "predicted", *bundle.classes))
+        for place in range(len(tests)):
+            writer.writerow((tests.ids[place], tests.splits[place], bundle.classes[tests.labels[place]],
+                             bundle.classes[predicted[place]], *(f"{p:.4f}" for p in probabilities[place])))
+
+
+def main() -> None:
+    """Measure the trained bundle: metrics, predictions, plots, a line in the ledger, the figures in MLflow."""
+    from pipeline import plots
+
+    mine = params.load()
+    bundle, faces = Bundle.load(mine.data / "bundle"), Faces.load(mine.data / "faces")
+    found, probabilities = evaluate(bundle, faces, mine.evaluate)
+    line = results.entry(bundle, found)
+    with atomic_file(mine.reports / "metrics.json") as new:
+        new.write_text(json.dumps(metrics(bundle, faces, found), indent=2) + "\n", encoding="utf-8")
+    write_predictions(mine.reports / "predictions.csv", faces, bundle, probabilities)
+    plots.confusion(mine.reports / "confusion.png", found, bundle)
+    plots.per_class(mine.reports / "per_class.png", found, bundle)
+    plots.curves(mine.reports / "curves.png", line["history"], bundle)
+    tracking.record_evaluation(line, bundle, sorted(mine.reports.glob("*.*")))
+    path = results.record(line)
+    for split in PARTS:
+        one, two = found[split]["single"], found[split]["flip"]
+        low, high = one["interval"]
+        print(f"{split:<12} {100 * one['accuracy']:.2f} % [{100 * low:.1f}, {100 * high:.1f}] single view, "
+              f"{100 * two['accuracy']:.2f} % flip-averaged, n = {one['n']}")
+    print(f"evaluate: {path}")
+
+
+if __name__ == "__main__":
+    failure.run(main, "evaluate")

@@ -1,0 +1,106 @@
+"""The one data type: face images with their splits and labels, in one array and one table; numpy alone."""
+
+import csv
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.atomic import atomic_folder
+from pipeline.failure import Failure
+
+SIZE = 48
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+SPLITS = ("Training", "PublicTest", "PrivateTest")
+
+# A class set maps the seven labels of FER-2013 to fewer; its key ends the registered model's name.
+CLASS_SETS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
+    "7": (EMOTIONS, (0, 1, 2, 3, 4, 5, 6)),
+    # Padova's six classes: disgust merged into angry
+    "6": (("angry", "fear", "happy", "sad", "surprise", "neutral"), (0, 0, 1, 2, 3, 4, 5)),
+}
+
+
+@dataclass(frozen=True)
+class Faces:
+    """N faces.
+
+    Attributes:
+        images: uint8 ``(N, 48, 48)``.
+        ids: N names, unique among the originals; a copy made by balance is called ``ORIGINAL#K``.
+        splits: N of ``Training``, ``PublicTest``, ``PrivateTest``.
+        labels: int64 ``(N,)``, places in ``classes``.
+        manifest: where they come from: dataset, edition, digest, counts, classes, class_set, protocol, notes.
+    """
+
+    images: np.ndarray
+    ids: np.ndarray
+    splits: np.ndarray
+    labels: np.ndarray
+    manifest: dict = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.manifest.get("classes", EMOTIONS))
+
+    def take(self, rows: np.ndarray) -> "Faces":
+        """The faces at these places (integers or a boolean mask), in that order."""
+        return replace(self, images=self.images[rows], ids=self.ids[rows], splits=self.splits[rows],
+                       labels=self.labels[rows])
+
+    def split(self, *names: str) -> "Faces":
+        """The faces of these splits, in their order in the table."""
+        return self.take(np.isin(self.splits, names))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many faces each class has in each split."""
+        return {
+            split: {name: int(((self.splits == split) & (self.labels == place)).sum())
+                    for place, name in enumerate(self.classes)}
+            for split in SPLITS
+        }
+
+    def digest(self) -> str:
+        """sha256 over ids, splits, labels and pixels, whatever the files look like."""
+        sha = hashlib.sha256()
+        for row in zip(self.ids, self.splits, self.labels, strict=True):
+            sha.update("\t".join(map(str, row)).encode() + b"\n")
+        sha.update(np.ascontiguousarray(self.images).tobytes())
+        return sha.hexdigest()
+
+    def with_classes(self, class_set: str) -> "Faces":
+        """All splits relabelled from the seven emotions to a class set."""
+        names, mapping = CLASS_SETS[class_set]
+        return replace(self, labels=np.asarray(mapping, "int64")[self.labels],
+                       manifest={**self.manifest, "classes": list(names), "class_set": class_set})
+
+    def save(self, folder: Path) -> None:
+        """Write images.npy, faces.csv and manifest.json (with digest and counts), all or nothing."""
+        manifest = {**self.manifest, "classes": list(self.classes), "digest": self.digest(), "counts": self.counts()}
+        with atomic_folder(folder) as new:
+            np.save(new / "images.npy", self.images, allow_pickle=False)
+            with open(new / "faces.csv", "w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(("id", "split", "label"))
+                writer.writerows(zip(self.ids, self.splits, self.labels.tolist(), strict=True))
+            (new / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Faces":
+        """Read what ``save`` wrote. Raises Failure when something is missing or does not fit together."""
+        try:
+            images = np.load(folder / "images.npy", allow_pickle=False)
+            with open(folder / "faces.csv", newline="", encoding="utf-8") as file:
+                rows = list(csv.reader(file))[1:]
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Failure(f"{folder}: no readable faces ({error}); run the stage that makes them again") from error
+        if len(rows) != len(images):
+            raise Failure(f"{folder}: {len(images)} images but {len(rows)} rows; run the stage that makes them again")
+        ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
+        return cls(images, ids, splits, labels.astype("int64"), manifest)

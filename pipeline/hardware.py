@@ -1,0 +1,46 @@
+"""What trained a model: the machine in words, and whether its arithmetic units take bfloat16; keras alone."""
+
+import os
+import platform
+from pathlib import Path
+
+import keras
+
+
+def describe() -> str:
+    """The accelerator or processor and its core count, for the provenance: ``AMD EPYC, 2 cores``."""
+    devices = keras.distribution.list_devices("gpu") + keras.distribution.list_devices("tpu")
+    if devices:
+        return f"{len(devices)} x {_accelerator()}"
+    name = platform.processor() or platform.machine()
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            name = line.split(":", 1)[1].strip()
+            break
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores"
+
+
+def precision(wanted: str) -> str:
+    """``float32`` or ``bfloat16`` for the recipe's ``auto``, by what the hardware multiplies natively."""
+    if wanted != "auto":
+        return wanted
+    if keras.distribution.list_devices("gpu") or keras.distribution.list_devices("tpu"):
+        return "bfloat16"
+    flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
+
+
+def _accelerator() -> str:
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.devices()[0].device_kind
+    return "GPU"
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,161 @@
+"""``ferpipe promote``: the trained model challenges the champion, on PublicTest, now, with evidence.
+
+A command, not a stage: DVC skips the side effects of cached stages. Running it twice changes nothing the second time.
+"""
+
+import argparse
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import failure, params, promotions, registry, results, tracking
+from pipeline.atomic import atomic_folder
+from pipeline.bundle import LEFT_OUT, Bundle
+from pipeline.decision import RESAMPLES, Decision, decide
+from pipeline.faces import Faces
+from pipeline.failure import Failure
+from pipeline.params import Params
+
+# The registered model whose champion is in git, and the most that it may weigh there
+IN_GIT, MOST_BYTES = "fer2013-7", 4_000_000
+
+
+@dataclass(frozen=True)
+class Score:
+    """A bundle on the faces: right or wrong on each PublicTest image, its recalls there, its PrivateTest accuracy."""
+
+    bundle: Bundle
+    correct: np.ndarray
+    recalls: dict[str, float]
+    private: float
+    private_n: int
+
+    def about(self) -> dict:
+        facts = self.bundle.provenance
+        return {"bundle": self.bundle.id, "run_id": self.bundle.run_id,
+                **{name: facts[name] for name in ("recipe", "seed", "protocol", "edition")}}
+
+
+def score(bundle: Bundle, faces: Faces) -> Score:
+    """Single view, on faces as they came (seven labels)."""
+    faces = faces.with_classes(bundle.class_set)
+    public, private = faces.split("PublicTest"), faces.split("PrivateTest")
+    correct = bundle.predict(public.images).argmax(axis=1) == public.labels
+    recalls = {name: float(correct[public.labels == place].mean()) if (public.labels == place).any() else 0.0
+               for place, name in enumerate(bundle.classes)}
+    right = bundle.predict(private.images).argmax(axis=1) == private.labels
+    return Score(bundle, correct, recalls, float(right.mean()), len(right))
+
+
+def promote(params: Params, challenger: Bundle, faces: Faces) -> dict | None:
+    """Let a bundle challenge the champion of its registered model; returns the line, None if it is the champion.
+
+    Args:
+        faces: as they came, with seven labels.
+    """
+    dataset = challenger.provenance["dataset"]
+    if faces.manifest["dataset"] != dataset:
+        raise Failure(f"{challenger.folder}: trained on {dataset}, the faces are {faces.manifest['dataset']}; "
+                      "set dataset in params.yaml")
+    name = f"{dataset}-{challenger.class_set}"
+    with tempfile.TemporaryDirectory() as place:
+        champion = _champion(name, Path(place))
+        if champion is not None and champion.id == challenger.id:
+            print(f"promote: {challenger.id} is already champion of {name}; nothing changes")
+            return None
+        old = score(champion, faces) if champion else None
+    new = score(challenger, faces)
+    version = enter(name, challenger)
+    registry.alias(name, "challenger", version)
+    decision = decide(new.correct, old.correct if old else None, new.recalls, params.promote, params.seed)
+    line = _line(name, version, new, old, decision, params, faces)
+    if decision.promote and name == IN_GIT:
+        _refuse_heavy(challenger)
+        with atomic_folder(champion_folder()) as folder:
+            copy(challenger, folder)
+            promotions.append(dataset, line)
+    else:
+        promotions.append(dataset, line)
+    if decision.promote:
+        registry.alias(name, "champion", version)
+    print(f"promote: {promotions.describe(line)}")
+    return line
+
+
+def champion_folder() -> Path:
+    """Where the committed champion lies, that of fer2013-7."""
+    return results.root() / "data" / "champion"
+
+
+def enter(name: str, bundle: Bundle) -> str:
+    """The bundle's version in the registry; the run or version that the server lacks is made of ledger and bundle."""
+    lines = [line for line in results.entries(bundle.provenance["dataset"]) if line["bundle"] == bundle.id]
+    run_id = tracking.restore(lines[0] if lines else results.entry(bundle, {}), bundle)
+    return registry.register(name, bundle, run_id)
+
+
+def _champion(name: str, place: Path) -> Bundle | None:
+    """The champion: of fer2013-7 the committed one, which the registry then learns of; else what the alias names."""
+    known = registry.champion(name)
+    if name == IN_GIT and (champion_folder() / "bundle.json").exists():
+        bundle = Bundle.load(champion_folder())
+        if known is None or known[1] != bundle.id:
+            registry.alias(name, "champion", enter(name, bundle))
+        return bundle
+    return registry.download_bundle(name, known[0], place) if known else None
+
+
+def _served(bundle: Bundle) -> list[str]:
+    return [name for name in ("bundle.json", *bundle.meta["files"]) if name not in LEFT_OUT]
+
+
+def copy(bundle: Bundle, folder: Path) -> None:
+    """Copy what serves of a bundle into an empty folder."""
+    for name in _served(bundle):
+        shutil.copyfile(bundle.folder / name, folder / name)
+    Bundle.load(folder)
+
+
+def _refuse_heavy(bundle: Bundle) -> None:
+    size = sum((bundle.folder / name).stat().st_size for name in _served(bundle))
+    if size > MOST_BYTES:
+        raise Failure(f"{bundle.folder}: {size / 1e6:.1f} MB to serve, but {champion_folder()} is in git and takes at "
+                      f"most {MOST_BYTES / 1e6:.0f} MB; train a smaller network (model.width in params.yaml)")
+
+
+def _line(name: str, version: str, new: Score, old: Score | None, decision: Decision, params: Params,
+          faces: Faces) -> dict:
+    recalls = {label: round(recall, 6) for label, recall in new.recalls.items()}
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": name,
+        "decision": promotions.PROMOTED if decision.promote else promotions.REFUSED,
+        "reasons": list(decision.reasons),
+        "gain": None if decision.gain is None else round(decision.gain, 6),
+        "probability": decision.probability,
+        "gates": {**params.promote.model_dump(), "resamples": RESAMPLES, "seed": params.seed},
+        "challenger": {**new.about(), "version": version, "recalls": recalls},
+        "champion": old.about() if old else None,
+        promotions.PUBLIC: {"n": len(new.correct), "challenger": round(float(new.correct.mean()), 6),
+                            "champion": round(float(old.correct.mean()), 6) if old else None},
+        promotions.PRIVATE: {"n": new.private_n, "challenger": round(new.private, 6),
+                             "champion": round(old.private, 6) if old else None},
+        "faces": {"edition": faces.manifest["edition"], "digest": faces.manifest["digest"]},
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Let the trained bundle, or an imported one, challenge the champion; a refusal is no error."""
+    parser = argparse.ArgumentParser("ferpipe promote", description=main.__doc__)
+    parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
+    options = parser.parse_args(argv)
+    mine = params.load()
+    promote(mine, Bundle.load(options.bundle or mine.data / "bundle"), Faces.load(mine.data / "faces"))
+
+
+if __name__ == "__main__":
+    failure.run(main, "promote")

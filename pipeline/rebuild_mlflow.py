@@ -1,0 +1,59 @@
+"""``ferpipe rebuild-mlflow``: fill an empty MLflow from what is in git and at hand, the ledger and the bundles."""
+
+import argparse
+
+from pipeline import failure, promote, promotions, registry, results, tracking
+from pipeline.bundle import Bundle
+from pipeline.failure import Failure
+
+DATASETS = ("fer2013", "sample")
+
+
+def bundles() -> dict[str, Bundle]:
+    """The bundles at hand by id: the committed champion, and the complete ones, trained here or imported."""
+    found = {}
+    data = results.root() / "data"
+    for folder in (data / "champion", *sorted(data.glob("*/bundle")), *sorted(data.glob("*/imported/*"))):
+        try:
+            bundle = Bundle.load(folder)
+        except Failure as error:
+            if (folder / "bundle.json").exists():
+                print(f"rebuild-mlflow: left out: {error}")
+            continue
+        found[bundle.id] = bundle
+    return found
+
+
+def rebuild() -> int:
+    """A run for every ledger entry, a version for every champion; what is there already stays as it is.
+
+    Returns how many entries the ledger has.
+    """
+    at_hand = bundles()
+    count = 0
+    champions = {}
+    for dataset in DATASETS:
+        names = [path.name for path in sorted(results.folder(dataset).glob("*.json"))]
+        for name, line in zip(names, results.entries(dataset), strict=True):
+            tracking.restore(line, at_hand.get(line["bundle"]), {"ledger": name})
+            count += 1
+        champions.update(promotions.champions(dataset))
+    if (promote.champion_folder() / "bundle.json").exists():
+        champions[promote.IN_GIT] = Bundle.load(promote.champion_folder()).id
+    for name, bundle_id in champions.items():
+        if bundle_id in at_hand:
+            registry.alias(name, "champion", promote.enter(name, at_hand[bundle_id]))
+        else:
+            print(f"rebuild-mlflow: the champion of {name}, {bundle_id}, is not at hand; the registry stays without")
+    return count
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Fill an empty MLflow from the ledger and the bundles at hand; safe to run again."""
+    argparse.ArgumentParser("ferpipe rebuild-mlflow", description=main.__doc__).parse_args(argv)
+    count = rebuild()
+    print(f"rebuild-mlflow: the {count} models of the ledger are runs at {tracking.uri()}")
+
+
+if __name__ == "__main__":
+    failure.run(main, "rebuild-mlflow")

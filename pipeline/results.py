@@ -1,0 +1,126 @@
+"""The ledger: one JSON per trained model in reports/results/, append-only, in git; every table is generated from it."""
+
+import json
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from pipeline.atomic import atomic_file
+from pipeline.bundle import Bundle
+from pipeline.failure import Failure
+from pipeline.metrics import mean_interval
+
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+
+
+def root() -> Path:
+    """The project's folder; DVC's temporary experiments name the parent repository, where the ledger is kept."""
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
+def folder(dataset: str) -> Path:
+    """Where the entries of a data set lie; the drawn sample's are not in git."""
+    return root() / ("reports/results" if dataset == "fer2013" else f"reports/{dataset}/results")
+
+
+def entry(bundle: Bundle, figures: dict) -> dict:
+    """The ledger's line about a bundle and its figures per split and view."""
+    facts = bundle.provenance
+    return {
+        "recipe": facts["recipe"],
+        "seed": facts["seed"],
+        "dataset": facts["dataset"],
+        "edition": facts["edition"],
+        "data_digest": facts["data_digest"],
+        "protocol": facts["protocol"],
+        "class_set": bundle.class_set,
+        "classes": list(bundle.classes),
+        "epochs": {"run": facts["epochs_run"], "asked": facts["epochs_asked"], "best": facts["best_epoch"]},
+        "hardware": facts["hardware"],
+        "backend": facts["backend"],
+        "precision": facts["precision"],
+        "minutes": round(facts["seconds"] / 60, 2),
+        "parameters": facts["parameters"],
+        "onnx_bytes": (bundle.folder / "model.onnx").stat().st_size,
+        "bundle": bundle.id,
+        "run_id": bundle.run_id,
+        "config": facts["config"],
+        "tuned": facts.get("tuned", {}),
+        "history": _history(bundle),
+        "figures": figures,
+    }
+
+
+def record(line: dict) -> Path:
+    """Add an entry; a model that is already there is never written again. Returns the entry's file."""
+    name = f"{line['recipe']}-{line['class_set']}-{line['protocol']}-seed{line['seed']}-{line['bundle']}.json"
+    path = folder(line["dataset"]) / name
+    if not path.exists():
+        with atomic_file(path) as new:
+            new.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def entries(dataset: str = "fer2013") -> list[dict]:
+    """All entries of a data set, ordered by file name."""
+    lines = []
+    for path in sorted(folder(dataset).glob("*.json")):
+        try:
+            lines.append(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise Failure(f"{path}: not a ledger entry ({error}); restore it from git") from error
+    return lines
+
+
+def table(lines: list[dict]) -> str:
+    """The results table in Markdown: one row per recipe, protocol, class set and hardware, seeds averaged."""
+    groups = defaultdict(list)
+    for line in lines:
+        key = (line["recipe"], line["class_set"], line["protocol"], line["epochs"]["asked"], line["parameters"],
+               line["hardware"], json.dumps(line["tuned"]))
+        groups[key].append(line)
+    rows = [
+        "| recipe | classes | protocol | PublicTest | PrivateTest | PrivateTest, flip | test folder | seeds | epochs "
+        "| parameters | minutes | hardware |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (recipe, class_set, protocol, _, parameters, hardware, tuned), group in sorted(groups.items()):
+        cells = [_cell(group, split, view) for split, view in
+                 (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))]
+        epochs = sorted({f"{line['epochs']['run']} of {line['epochs']['asked']}" for line in group})
+        minutes = sum(line["minutes"] for line in group) / len(group)
+        name = f"`{recipe}`" + (" + search" if tuned != "{}" else "")
+        seeds = sorted(line["seed"] for line in group)
+        rows.append(f"| {name} | {class_set} | {protocol} | {' | '.join(cells)} | {len(seeds)} | {', '.join(epochs)} "
+                    f"| {parameters / 1e6:.2f} M | {minutes:.1f} | {hardware} |")
+    return "\n".join(rows)
+
+
+def _cell(group: list[dict], split: str, view: str) -> str:
+    """Mean accuracy in per cent with the interval that counts the images and, with several seeds, the seeds."""
+    found = [line["figures"][split][view] for line in group]
+    mean, low, high = mean_interval([one["accuracy"] for one in found], found[0]["n"])
+    return f"{100 * mean:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _history(bundle: Bundle) -> list[dict]:
+    head, *rows = (bundle.folder / "history.csv").read_text(encoding="utf-8").splitlines()
+    names = head.split(",")
+    return [dict(zip(names, map(float, row.split(",")), strict=True)) for row in rows]
+
+
+def fill_in(page: str, text: str) -> str:
+    """``page`` with what stands between the results markers replaced."""
+    if BEGIN not in page or END not in page:
+        raise Failure(f"README.md: the markers {BEGIN} and {END} are missing; put them where the table belongs")
+    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{text}\n{END}", page, flags=re.DOTALL)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Generate README.md's table anew from the ledger."""
+    readme = root() / "README.md"
+    page = fill_in(readme.read_text(encoding="utf-8"), table(entries()))
+    with atomic_file(readme) as new:
+        new.write_text(page, encoding="utf-8")
+    print(table(entries()))

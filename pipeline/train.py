@@ -1,0 +1,63 @@
+"""Stage train: the recipe's network on the balanced faces, as a model bundle.
+
+Checkpoints lie in .checkpoints/ under a hash of everything that decides the result, outside DVC's outs: an
+interrupted run goes on to the same end, and no other run can take up its state.
+"""
+
+import os
+import shutil
+
+from pipeline import failure, params, results, tracking
+from pipeline.faces import Faces
+from pipeline.params import Params
+from pipeline.resolve import best, resolve
+
+
+def train(params: Params, faces: Faces, taken: dict) -> None:
+    """Train and write the bundle and the curves; ``taken`` are the search's values, already in ``params``.
+
+    The checkpoint goes only when everything is written: an interruption at any point costs one epoch at most.
+    """
+    from pipeline import bundle, checkpoint, training
+
+    config = resolve(params, faces.manifest)
+    state = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
+    state.mkdir(parents=True, exist_ok=True)
+    note = state / "run_id"
+    experiment = f"{params.dataset}-{params.classes}"
+    run_id = note.read_text(encoding="utf-8") if note.exists() else None
+    with tracking.start(f"{params.recipe} seed {params.seed}", experiment,
+                        {**tracking.tags_of(config, faces.manifest), "kind": "train"},
+                        run_id=run_id, system_metrics=True) as run:
+        note.write_text(run.id, encoding="utf-8")
+        run.params(tracking.flat(config))
+        run.dataset(faces.manifest)
+        fitted = training.fit_faces(config, faces, checkpoint=state, on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
+        validation = faces.split("PublicTest")
+        made = bundle.write(
+            params.data / "bundle",
+            fitted.net,
+            classes=faces.classes,
+            class_set=params.classes,
+            provenance={**training.provenance(config, faces, fitted), "tuned": taken, "run_id": run.id},
+            history=fitted.history,
+            validation=(validation.images, validation.labels),
+        )
+        run.tags({"bundle": made.id})
+        run.model(made.folder)
+    params.reports.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(made.folder / "history.csv", params.reports / "history.csv")
+    shutil.rmtree(state)
+    print(f"train: bundle {made.id} in {made.folder}, {fitted.seconds / 60:.1f} minutes of training")
+
+
+def main() -> None:
+    """Train with params.yaml's recipe and what the search took."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    own = params.load()
+    taken = best(own)
+    train(own.override(taken), Faces.load(own.data / "balanced"), taken)
+
+
+if __name__ == "__main__":
+    failure.run(main, "train")

@@ -1,0 +1,244 @@
+"""The one training loop, used by tune and train; keras and numpy alone, under TensorFlow or JAX.
+
+Also a program for machines that have nothing else, a Colab or a plain GPU box::
+
+    python -m pipeline.training CONFIG.json FACES OUT
+
+CONFIG.json is a resolved recipe (``ferpipe resolve``), FACES a folder with images.npy and faces.csv,
+OUT receives net.keras, history.json and run.json, which ``ferpipe import-run OUT`` brings home.
+"""
+
+import json
+import math
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipeline import checkpoint as checkpoints
+from pipeline import hardware, models, optimizers
+from pipeline.augment import Augment
+from pipeline.faces import Faces
+from pipeline.failure import Failure
+
+BATCH_TO_PREDICT = 512
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What ``fit`` returns: the network (float32, with its chosen weights) and how it came about."""
+
+    net: keras.Model
+    history: list[dict]
+    seconds: float
+    best_epoch: int
+    precision: str
+
+
+def build_net(config: dict) -> keras.Model:
+    """The network of a resolved recipe, weights drawn from its seed."""
+    keras.utils.set_random_seed(config["seed"])
+    return models.build(classes=len(config["classes"]), **config["model"])
+
+
+def predict(net: keras.Model, images: np.ndarray, flip: bool = False) -> np.ndarray:
+    """Outputs ``(N, classes)`` of the network for uint8 images ``(N, H, W)``, for their mirror images when ``flip``."""
+    if flip:
+        images = images[:, :, ::-1]
+    batches = [images[i : i + BATCH_TO_PREDICT, ..., None] for i in range(0, len(images), BATCH_TO_PREDICT)]
+    return np.concatenate([net.predict_on_batch(batch) for batch in batches])
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cross-entropy in nats of logits ``(N, classes)`` against integer labels ``(N,)``."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return float(-log_p[np.arange(len(labels)), labels].mean())
+
+
+def fit(
+    config: dict,
+    train: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
+    *,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[dict], None] | None = None,
+    verbose: bool = True,
+) -> Fitted:
+    """Train the network of a resolved recipe.
+
+    Args:
+        config: the resolved recipe: seed, classes, model, augment, train, class_weights.
+        train: uint8 images ``(N, H, W)`` and integer labels ``(N,)``.
+        validation: the same for the split that chooses the epoch.
+        checkpoint: folder that holds the state after every epoch; when it already holds one, training goes
+            on from there to the same end as an undisturbed run. Removed by the caller on success.
+        on_epoch: called after every epoch with its row of the history; what it raises ends training.
+
+    Every random number is a function of (seed, epoch, step), so where a run was cut does not matter.
+    """
+    settings = config["train"]
+    precision = hardware.precision(settings["precision"])
+    with _policy("float32" if precision == "float32" else "mixed_bfloat16"):
+        net = build_net(config)
+        student = keras.Sequential([keras.Input(net.input_shape[1:]), Augment(**config["augment"]), net])
+    steps = math.ceil(len(train[0]) / settings["batch_size"])
+    student.compile(
+        optimizer=optimizers.build(settings, steps),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["label_smoothing"]),
+        metrics=["accuracy"],
+    )
+    student.optimizer.build(student.trainable_variables)
+    state = {"epoch": 0, "seconds": 0.0, "best": -1.0, "best_epoch": 0, "stalled": 0, "plateau": 0, "stop": False,
+             "history": []}
+    best = net.get_weights()
+    if checkpoint is not None and (saved := checkpoints.saved(checkpoint)):
+        state, best = checkpoints.restore(saved[-1], student)
+    targets = keras.utils.to_categorical(train[1], len(config["classes"])).astype("float32")
+    weights = None
+    if config.get("class_weights"):
+        weights = np.asarray(config["class_weights"], "float32")[train[1]]
+
+    while state["epoch"] < settings["epochs"] and not state["stop"]:
+        begun, epoch = time.perf_counter(), state["epoch"]
+        order = np.random.default_rng([config["seed"], epoch]).permutation(len(train[0]))
+        _key_random_numbers(student, config["seed"], epoch)
+        logs = _one_epoch(student, train[0], targets, weights, order, settings["batch_size"], epoch, verbose)
+        logits = predict(net, validation[0])
+        row = {
+            "epoch": epoch + 1,
+            "learning_rate": float(student.optimizer.learning_rate),
+            "loss": logs["loss"],
+            "accuracy": logs["accuracy"],
+            "val_loss": cross_entropy(logits, validation[1]),
+            "val_accuracy": float((logits.argmax(axis=1) == validation[1]).mean()),
+        }
+        if row["val_accuracy"] > state["best"]:
+            best = net.get_weights()
+        _step_counters(state, row, settings, student.optimizer)
+        state["seconds"] += time.perf_counter() - begun
+        row["seconds"] = round(state["seconds"], 1)
+        if verbose:
+            print(f"epoch {row['epoch']:>3}: validation accuracy {row['val_accuracy']:.4f}, loss {row['val_loss']:.4f}, "
+                  f"{row['seconds'] / 60:.1f} min", flush=True)
+        if checkpoint is not None:
+            checkpoints.save(checkpoint, student, state, best)
+        if on_epoch is not None:
+            on_epoch(row)
+
+    keeps_best = settings["keep"] == "best"
+    final = build_net(config)
+    final.set_weights(best if keeps_best else net.get_weights())
+    best_epoch = state["best_epoch"] if keeps_best else state["epoch"]
+    return Fitted(final, state["history"], state["seconds"], best_epoch, precision)
+
+
+@contextmanager
+def _policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _key_random_numbers(model: keras.Model, seed: int, epoch: int) -> None:
+    """Set every generator inside the model (augmentation, dropout) to a state that only (seed, epoch) decides."""
+    generators = [v for v in model.variables if v.path.endswith("seed_generator_state")]
+    for place, variable in enumerate(generators):
+        variable.assign(np.random.SeedSequence([seed, epoch, place]).generate_state(2).astype(variable.dtype))
+
+
+def _step_counters(state: dict, row: dict, settings: dict, optimizer) -> None:
+    """Early stopping and the plateau rule, as plain numbers that the checkpoint carries."""
+    state["epoch"] = row["epoch"]
+    state["history"].append(row)
+    if row["val_accuracy"] > state["best"]:
+        state.update(best=row["val_accuracy"], best_epoch=row["epoch"], stalled=0)
+    else:
+        state["stalled"] += 1
+    patience = settings["early_stopping"]
+    state["stop"] = bool(patience) and state["stalled"] >= patience
+    if settings["schedule"] == "plateau":
+        losses = [r["val_loss"] for r in state["history"]]
+        state["plateau"] = 0 if losses[-1] <= min(losses) else state["plateau"] + 1
+        if state["plateau"] >= settings["plateau_patience"]:
+            optimizer.learning_rate = float(optimizer.learning_rate) * settings["plateau_factor"]
+            state["plateau"] = 0
+
+
+def _one_epoch(student, images, targets, weights, order, batch_size, epoch, verbose) -> dict:
+    """Train on every image once, in this order; returns the mean loss and accuracy.
+
+    Not ``Model.fit``: it feeds numpy through tf.data, whose autotuner (TensorFlow 2.21) makes the end of an
+    epoch wait for its next tick, up to 40 % of an epoch on two cores.
+    """
+    batches = range(0, len(order), batch_size)
+    bar = keras.utils.Progbar(len(batches), verbose=1 if verbose and sys.stdout.isatty() else 0,
+                               stateful_metrics=["loss", "accuracy"])
+    logs = {}
+    student.reset_metrics()
+    for step, start in enumerate(batches):
+        rows = order[start : start + batch_size]
+        logs = student.train_on_batch(
+            images[rows][..., None], targets[rows], None if weights is None else weights[rows], return_dict=True
+        )
+        bar.update(step + 1, list(logs.items()))
+    return {name: float(value) for name, value in logs.items()}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train from a resolved recipe and a faces folder; the result is for ``ferpipe import-run``."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if len(arguments) != 3:
+        raise Failure("usage: python -m pipeline.training CONFIG.json FACES OUT")
+    config_file, faces_folder, out = map(Path, arguments)
+    try:
+        config = json.loads(config_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Failure(f"{config_file}: not a resolved recipe ({error}); make one with `ferpipe resolve`") from error
+    faces = Faces.load(faces_folder)
+    fitted = fit_faces(config, faces, checkpoint=out / "checkpoint")
+    fitted.net.save(out / "net.keras")
+    (out / "history.json").write_text(json.dumps(fitted.history, indent=1), encoding="utf-8")
+    (out / "run.json").write_text(json.dumps(provenance(config, faces, fitted), indent=1), encoding="utf-8")
+    shutil.rmtree(out / "checkpoint", ignore_errors=True)
+    print(f"{out}: bring it home with `ferpipe import-run {out}`")
+
+
+def fit_faces(config: dict, faces: Faces, **options) -> Fitted:
+    """``fit`` on the Training split of prepared faces, with PublicTest as the validation split."""
+    train, validation = faces.split("Training"), faces.split("PublicTest")
+    return fit(config, (train.images, train.labels), (validation.images, validation.labels), **options)
+
+
+def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:
+    """What a bundle and the ledger say of how a network came about."""
+    manifest = faces.manifest
+    return {
+        **{name: manifest[name] for name in ("dataset", "edition", "protocol", "class_set")},
+        "data_digest": manifest["digest"],
+        "recipe": config["recipe"],
+        "config": config,
+        "seed": config["seed"],
+        "epochs_run": len(fitted.history),
+        "epochs_asked": config["train"]["epochs"],
+        "best_epoch": fitted.best_epoch,
+        "seconds": round(fitted.seconds, 1),
+        "hardware": hardware.describe(),
+        "backend": keras.backend.backend(),
+        "precision": fitted.precision,
+    }
+
+
+if __name__ == "__main__":
+    from pipeline import failure
+
+    failure.run(main, "training")

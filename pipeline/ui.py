@@ -1,0 +1,30 @@
+"""``ferpipe ui``: MLflow's pages, on this machine alone."""
+
+import argparse
+import subprocess
+import sys
+
+from pipeline import server
+from pipeline.failure import Failure
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Open MLflow at 127.0.0.1, on the same database that the pipeline writes to."""
+    parser = argparse.ArgumentParser("ferpipe ui", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=5000)
+    options = parser.parse_args(argv)
+    uri = server.uri()
+    if uri.startswith(("http:", "https:", "databricks")):
+        print(f"MLFLOW_TRACKING_URI names a server: open {uri}")
+        return
+    print(f"MLflow opens at http://127.0.0.1:{options.port} in about ten seconds, Ctrl-C ends it", flush=True)
+    command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--host", "127.0.0.1"]
+    process = subprocess.Popen([*command, "--port", str(options.port), "--backend-store-uri", uri])
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        # It was told as well
+        process.wait()
+        return
+    if code:
+        raise Failure(f"MLflow ended with exit code {code}; is port {options.port} taken? Name another: --port 5001")

@@ -1,0 +1,175 @@
+"""The command ferpipe and the main job: what is chosen, what is said, what is written."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli, run_all
+from pipeline.failure import Failure
+
+ROOT = Path(__file__).parents[1]
+
+
+def never() -> bool:
+    raise AssertionError("the network was asked although something else decides")
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy():
+    program = (
+        "import sys; from pipeline.cli import main; main(['--help']);"
+        "heavy = {'numpy', 'pydantic', 'dvc', 'mlflow', 'keras', 'cv2'};"
+        "print('heavy:', {name.split('.')[0] for name in sys.modules} & heavy)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "heavy: set()" in done.stdout
+    assert all(f"\n  {name} " in done.stdout for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_its_module_with_a_main(name):
+    spec = importlib.util.find_spec(cli.COMMANDS[name][0])
+    assert spec is not None and spec.origin is not None
+    assert "\ndef main(argv: list[str] | None = None)" in Path(spec.origin).read_text(encoding="utf-8")
+
+
+def test_an_unknown_command_gets_one_line_and_exit_code_2(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["trian"])
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and error.count("\n") == 1 and "'trian'" in error and "promote" in error
+
+
+def test_a_failing_command_gets_one_line_and_exit_code_1(monkeypatch):
+    def fail(argv):
+        raise Failure(f"archive.zip: truncated {argv}")
+
+    monkeypatch.setattr(run_all, "main", fail)
+    monkeypatch.setattr(sys, "argv", ["ferpipe"])
+    for key in cli.ENVIRONMENT:
+        monkeypatch.setenv(key, "kept")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["run", "--dataset", "sample"])
+    assert end.value.code == "ferpipe run: archive.zip: truncated ['--dataset', 'sample']"
+
+
+@pytest.mark.parametrize(
+    ("facts", "dataset", "word"),
+    [
+        ({"asked": "sample", "given": True, "external": True, "faces": True}, "sample", "DATASET=sample"),
+        ({"asked": "fer2013"}, "fer2013", "DATASET=fer2013"),
+        ({"given": True, "external": True}, "fer2013", "FER2013=PATH"),
+        ({"external": True, "faces": True}, "fer2013", "data/external/"),
+        ({"faces": True}, "fer2013", "earlier run"),
+    ],
+)
+def test_what_a_person_says_or_has_decides_without_the_network(facts, dataset, word):
+    known = {"asked": None, "given": False, "external": False, "faces": False, **facts}
+    chosen, why = run_all.choose(**known, reachable=never)
+    assert chosen == dataset and word in why
+
+
+@pytest.mark.parametrize(("online", "dataset"), [(True, "fer2013"), (False, "sample")])
+def test_with_nothing_at_hand_kaggle_decides(online, dataset):
+    chosen, why = run_all.choose(None, given=False, external=False, faces=False, reachable=lambda: online)
+    assert chosen == dataset and "Kaggle" in why
+
+
+def test_a_network_that_hangs_costs_no_more_than_its_seconds():
+    begun = time.monotonic()
+    assert run_all.within(0.1, lambda: time.sleep(5) or True) is False
+    assert time.monotonic() - begun < 3
+    assert run_all.within(5, lambda: True) is True
+
+
+@pytest.mark.parametrize("dataset", run_all.TOTAL)
+def test_the_plan_names_the_data_the_reason_every_stage_and_the_other_choice(dataset, monkeypatch):
+    monkeypatch.setenv("MAKELEVEL", "1")
+    page = run_all.plan(dataset, "it is so")
+    assert "because it is so" in page and run_all.TOTAL[dataset] in page
+    assert all(stage in page for stage in run_all.STAGES)
+    assert {"fer2013": "make run DATASET=sample", "sample": "make run FER2013=PATH"}[dataset] in page
+    monkeypatch.delenv("MAKELEVEL")
+    assert "ferpipe run --" in run_all.plan(dataset, "it is so")
+
+
+@pytest.mark.parametrize("line", [b"dataset: fer2013  # of the two", b'dataset:   "fer2013"', b"dataset: fer2013\r"])
+def test_the_choice_changes_one_word_of_params_and_no_other_byte(tmp_path, line):
+    path = tmp_path / "params.yaml"
+    around = b"# dataset: of faces\n%s\nrecipe: compact  # not dataset: fer2013\n  dataset: fer2013\n"
+    path.write_bytes(around % line)
+    assert run_all.set_dataset("sample", path)
+    assert path.read_bytes() == around % line.replace(b'"', b"").replace(b"fer2013", b"sample")
+    assert not run_all.set_dataset("sample", path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_params_without_the_line_get_one_clear_line(tmp_path):
+    (tmp_path / "params.yaml").write_bytes(b"recipe: compact\n")
+    with pytest.raises(Failure, match="dataset: sample"):
+        run_all.set_dataset("sample", tmp_path / "params.yaml")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project's folder without network, with every subprocess recorded instead of run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    given = (ROOT / "params.yaml").read_bytes()
+    Path("params.yaml").write_bytes(given.replace(b"dataset: sample", b"dataset: fer2013"))
+    view = {"accuracy": 0.912, "interval": [0.88, 0.94], "n": 1234}
+    Path("reports/sample").mkdir(parents=True)
+    metrics = {split: {"single": view, "flip": view} for split in ("PublicTest", "PrivateTest")}
+    Path("reports/sample/metrics.json").write_text(json.dumps(metrics))
+    monkeypatch.setattr(run_all.download, "kaggle_reachable", lambda seconds: False)
+    calls = []
+    monkeypatch.setattr(run_all, "call", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+def test_the_main_job_says_its_plan_runs_the_stages_in_order_and_sums_up(project, capsys):
+    run_all.main([])
+    said = capsys.readouterr().out
+    assert project == [("dvc", "repro", "evaluate"), ("pipeline.promote",), ("dvc", "repro", "demo")]
+    assert said.index("sample (about 1,000 drawn faces)") < said.index("What happens") < said.index("Done in")
+    assert said.count("91.2 %  [88.0, 94.0]  n = 1,234") == 4
+    assert "\ndataset: sample " in Path("params.yaml").read_text()
+
+
+def test_a_path_given_by_hand_is_placed_first(project, monkeypatch, tmp_path, capsys):
+    placed = []
+    monkeypatch.setattr(run_all.download, "place", lambda *arguments: placed.append(arguments))
+    monkeypatch.setattr(run_all, "summary", lambda dataset, seconds: dataset)
+    run_all.main(["--fer2013", "some archive.zip"])
+    assert placed == [(Path("some archive.zip"), run_all.EXTERNAL)]
+    assert capsys.readouterr().out.endswith("fer2013\n")
+
+
+def test_the_first_failing_stage_ends_the_job_with_its_exit_code(capfd):
+    with pytest.raises(SystemExit) as end:
+        run_all.call("pipeline.no_such_stage")
+    assert end.value.code == 1
+    assert "stopped at `pipeline.no_such_stage`" in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_stages_find_this_python_first_and_keep_what_the_person_has_set(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    monkeypatch.delenv("DVC_NO_ANALYTICS", raising=False)
+    found = run_all.environment()
+    assert found["PATH"].startswith(str(Path(sys.executable).parent))
+    assert (found["TF_CPP_MIN_LOG_LEVEL"], found["DVC_NO_ANALYTICS"]) == ("0", "true")
+
+
+def test_without_git_dvc_is_told_so_and_with_git_nothing_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    run_all.allow_missing_git()
+    assert not Path(".dvc").exists()
+    (tmp_path / ".git").rmdir()
+    run_all.allow_missing_git()
+    assert "no_scm = true" in Path(".dvc/config.local").read_text()
+    assert "No git repository" in capsys.readouterr().out

@@ -1,0 +1,647 @@
+"""The demo: sources, detection, scores, the drawn picture, files, and the window on a virtual screen."""
+
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline import bundle as bundles
+from pipeline.demo import view, window
+from pipeline.demo.about import about
+from pipeline.demo.annotate import Annotated, Tally
+from pipeline.demo.classifier import classify
+from pipeline.demo.detector import Box, HaarDetector, square
+from pipeline.demo.main import main
+from pipeline.demo.output import VideoOutput, fit, open_output
+from pipeline.demo.source import open_source, read_picture
+from pipeline.demo.view import Face, draw
+from pipeline.faces import CLASS_SETS, EMOTIONS
+from pipeline.failure import Failure
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """A bundle whose network averages the left and right half and multiplies them with fixed weights."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    folder = tmp_path_factory.mktemp("model")
+    halves = np.zeros((48, 48, 2), "float32")
+    halves[:, :24, 0] = halves[:, 24:, 1] = 1 / (255 * 48 * 24)
+    weights = halves.reshape(-1, 2) @ np.random.default_rng(0).normal(0, 3, (2, 7)).astype("float32")
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["image"], ["flat"]), helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1)],
+        "toy", [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 48, 48, 1])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 7])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    net = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(net, folder / "model.onnx")
+    meta = {"format": 1, "classes": list(EMOTIONS), "class_set": "7", "size": 48, "crop_margin": 0.97,
+            "temperature": 2.0, "files": {"model.onnx": bundles._sha256(folder / "model.onnx")}, "provenance": {}}
+    (folder / "bundle.json").write_text(json.dumps(meta))
+    return folder
+
+
+def face_frame(size=(640, 480), centre=(300, 220), radius=90) -> np.ndarray:
+    """A drawn face that Haar finds, on an even background."""
+    frame = np.full((size[1], size[0], 3), (120, 130, 110), "uint8")
+    (x, y), r = centre, radius
+
+    def oval(dx, dy, w, h, gray):
+        cv2.ellipse(frame, (round(x + dx * r), round(y + dy * r)), (round(w * r), round(h * r)), 0, 0, 360,
+                    (gray, gray, gray), -1, cv2.LINE_AA)
+
+    oval(0, -0.35, 1.0, 1.2, 45)  # hair
+    oval(0, 0, 0.85, 1.15, 205)
+    for side in (-1, 1):
+        oval(side * 0.36, -0.2, 0.26, 0.16, 110)  # the eye's hollow
+        oval(side * 0.36, -0.18, 0.17, 0.09, 235)
+        oval(side * 0.36, -0.18, 0.08, 0.09, 30)
+        oval(side * 0.36, -0.42, 0.25, 0.06, 60)
+        oval(side * 0.13, 0.25, 0.07, 0.05, 110)
+    oval(0, 0.05, 0.07, 0.22, 222)
+    oval(0, 0.58, 0.36, 0.1, 95)
+    return cv2.GaussianBlur(frame, (0, 0), r / 40)
+
+
+@pytest.fixture
+def picture(tmp_path) -> Path:
+    path = tmp_path / "face.png"
+    cv2.imwrite(str(path), face_frame())
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    path = tmp_path / "clip01.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (640, 480))
+    for step in range(12):
+        writer.write(face_frame(centre=(250 + 8 * step, 220)) if step < 8 else np.full((480, 640, 3), 99, "uint8"))
+    writer.release()
+    return path
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    frames = []
+    while (read := capture.read())[0]:
+        frames.append(read[1])
+    return frames
+
+
+# sources
+
+
+def test_a_video_gives_every_frame_in_its_time(clip):
+    with open_source(str(clip)) as source:
+        times = [seconds for _, seconds in source]
+    assert source.kind == "video" and source.length == len(times) == 12
+    assert times == pytest.approx(np.arange(12) / 10)
+
+
+def test_a_folder_is_read_in_the_order_of_names_and_names_what_it_left_out(tmp_path):
+    for name, gray in (("b.png", 20), ("a.JPG", 10), ("c.bmp", 30)):
+        cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), gray, "uint8"))
+    (tmp_path / "bad.png").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("not looked at")
+    (tmp_path / "._a.jpg").write_text("what macOS leaves behind")
+    with open_source(str(tmp_path)) as source:
+        grays = [int(frame[0, 0, 0]) for frame, _ in source]
+    assert grays == [10, 20, 30]
+    assert source.skipped == ["bad.png"]
+
+
+def test_a_photograph_is_turned_as_its_exif_data_says(tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    Image.fromarray(np.zeros((40, 80, 3), "uint8")).save(tmp_path / "phöto.jpg", exif=exif)
+    assert read_picture(tmp_path / "phöto.jpg").shape == (80, 40, 3)
+
+
+@pytest.mark.parametrize("make, reason", [
+    (lambda p: p, "no such file"),
+    (lambda p: p.mkdir() or p, "no pictures in this folder"),
+    (lambda p: p.write_bytes(b"") and p or p, "neither a picture nor a video"),
+    (lambda p: p.with_suffix(".txt").write_text("words\n" * 99) and p.with_suffix(".txt"), "neither a picture nor"),
+    (lambda p: p.with_suffix(".mp4").write_bytes(b"\0\0\0\x20ftypisom" * 9) and p.with_suffix(".mp4"), "neither a"),
+])
+def test_a_source_that_is_none_gets_one_line(tmp_path, capfd, make, reason):
+    with pytest.raises(Failure, match=reason):
+        open_source(str(make(tmp_path / "source")))
+    assert capfd.readouterr() == ("", ""), "OpenCV and FFmpeg keep quiet"
+
+
+def test_a_picture_cut_off_after_its_header_gets_one_line(tmp_path, picture):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(picture.read_bytes()[:40])
+    with pytest.raises(Failure, match=r"broken\.png: no"), open_source(str(broken)) as source:
+        list(source)
+
+
+def test_a_folder_of_broken_pictures_gets_one_line(tmp_path):
+    (tmp_path / "a.png").write_text("no")
+    with pytest.raises(Failure, match="no picture in it can be read"), open_source(str(tmp_path)) as source:
+        list(source)
+
+
+def test_a_camera_that_is_not_there_gets_one_line(capfd):
+    with pytest.raises(Failure, match="camera 97: none there"):
+        open_source("97")
+    assert capfd.readouterr() == ("", "")
+
+
+class FakeCamera:
+    """A camera that gives some frames and is then pulled out."""
+
+    opened: "list[FakeCamera]" = []
+
+    def __init__(self, index, frames=3):
+        self.frames, self.freed = frames, False
+        self.opened.append(self)
+
+    def isOpened(self):
+        return not self.freed
+
+    def set(self, *_):
+        return True
+
+    def get(self, _):
+        return 0.0
+
+    def read(self):
+        self.frames -= 1
+        return (True, face_frame()) if self.frames >= 0 else (False, None)
+
+    def release(self):
+        self.freed = True
+
+
+def test_a_camera_that_vanishes_ends_the_demo_and_is_freed(monkeypatch, tmp_path, model, capsys):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    main(["0", "--headless", "--out", str(tmp_path / "out.png"), "--model", str(model)])
+    assert "3 frames" in capsys.readouterr().out
+    assert FakeCamera.opened[-1].freed
+
+
+def test_a_camera_that_sends_nothing_gets_one_line_and_is_freed(monkeypatch, tmp_path, model):
+    monkeypatch.setattr(cv2, "VideoCapture", partial(FakeCamera, frames=0))
+    with pytest.raises(Failure, match="sends no picture"):
+        main(["0", "--headless", "--out", str(tmp_path / "out.avi"), "--model", str(model)])
+    assert FakeCamera.opened[-1].freed
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_a_camera_is_mirrored(monkeypatch, tmp_path, model, picture):
+    def left_half(*arguments):
+        main([*arguments, "--headless", "--out", str(tmp_path / "out.png"), "--model", str(model), "--frames", "1"])
+        return cv2.imread(str(tmp_path / "out.png"))[470, :40].mean()
+
+    def lit(frame):
+        frame[:, :100] = 255
+        return frame
+
+    monkeypatch.setattr(FakeCamera, "read", lambda self: (True, lit(face_frame())))
+    cv2.imwrite(str(picture), lit(face_frame()))
+    assert left_half(str(picture)) == 255
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    assert left_half("0") < 200
+    assert left_half("0", "--no-mirror") == 255
+
+
+def test_a_video_over_http_is_a_stream_and_a_dead_address_gets_one_line(clip):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=clip.parent)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        with open_source(f"{address}/{clip.name}") as source:
+            assert source.kind == "stream" and len(list(source)) == 12
+        with pytest.raises(Failure, match="no video stream there"):
+            open_source(f"{address}/nothing.mp4")
+        server.shutdown()
+
+
+def test_a_password_in_an_address_is_not_repeated():
+    with pytest.raises(Failure) as caught:
+        open_source("rtsp://me:secret@127.0.0.1:9/door")
+    assert "secret" not in str(caught.value) and "127.0.0.1:9/door" in str(caught.value)
+
+
+# detector
+
+
+@pytest.mark.parametrize("light, size", [((1, 0), (640, 480)), ((0.15, 0), (640, 480)), ((0.1, 150), (640, 480)),
+                                         ((1, 0), (1280, 960)), ((1, 0), (200, 150))])
+def test_haar_finds_the_drawn_face_in_any_light_and_at_any_size(light, size):
+    scale = size[0] / 640
+    frame = face_frame(size, (round(300 * scale), round(220 * scale)), round(90 * scale))
+    boxes = HaarDetector().find((frame * light[0] + light[1]).astype("uint8"))
+    assert len(boxes) == 1
+    box = boxes[0]
+    assert abs(box.x + box.width / 2 - 300 * scale) < 25 * scale
+    assert 110 * scale < box.width < 230 * scale
+
+
+def test_haar_finds_nothing_on_an_even_frame():
+    assert HaarDetector().find(np.full((480, 640, 3), 128, "uint8")) == []
+
+
+def test_the_larger_face_comes_first():
+    frame = face_frame(centre=(160, 240), radius=60)
+    frame[:, 320:] = face_frame(centre=(480, 240), radius=100)[:, 320:]
+    left, right = sorted(HaarDetector().find(frame), key=lambda box: box.x)
+    assert HaarDetector().find(frame) == [right, left]
+
+
+def test_a_crop_is_the_box_divided_by_the_detectors_share():
+    gray = np.zeros((300, 300), "uint8")
+    gray[100:200, 100:200] = 255
+    crop = HaarDetector(share=0.5).crop(gray, Box(100, 100, 100, 100))
+    assert crop.shape == (48, 48) and crop.dtype == np.uint8
+    assert (crop[13:35, 13:35] == 255).all() and (crop[:11] == 0).all() and (crop[:, 37:] == 0).all()
+
+
+def test_a_crop_that_leaves_the_frame_goes_on_with_its_edge():
+    gray = np.tile(np.arange(100, dtype="uint8"), (100, 1))
+    cut = square(gray, Box(-20, 30, 48, 48), side=48)
+    assert (cut[:, :20] == 0).all() and (cut[0, 20:] == np.arange(28)).all()
+    cut = square(gray, Box(90, 90, 48, 48), side=48)
+    assert (cut[:, 10:] == 99).all()
+
+
+def test_shrinking_averages_instead_of_picking_pixels():
+    checks = (np.indices((480, 480)).sum(axis=0) % 2 * 255).astype("uint8")
+    assert np.ptp(square(checks, Box(0, 0, 480, 480), side=480).astype(int)) <= 1
+
+
+# classifier
+
+
+def test_scores_are_the_calibrated_mean_of_both_views_in_one_call(model, monkeypatch):
+    bundle = bundles.Bundle.load(model)
+    crops = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype="uint8")
+    crops[:, :, :24] //= 4
+    calls = []
+    predict = bundles.Bundle.predict
+    monkeypatch.setattr(bundles.Bundle, "predict", lambda self, x: calls.append(len(x)) or predict(self, x))
+    scores = classify(bundle, crops)
+    assert calls == [6]
+    assert scores.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert scores == pytest.approx(classify(bundle, crops[:, :, ::-1]), abs=1e-5), "a mirror image has the same scores"
+    mean = (predict(bundle, crops) + predict(bundle, crops[:, :, ::-1])) / 2
+    root = np.sqrt(mean)  # temperature 2
+    assert scores == pytest.approx(root / root.sum(axis=1, keepdims=True), abs=1e-5)
+    single = np.sqrt(predict(bundle, crops))
+    assert classify(bundle, crops, flip=False) == pytest.approx(single / single.sum(axis=1, keepdims=True), abs=1e-5)
+
+
+def test_no_faces_give_no_scores(model):
+    assert classify(bundles.Bundle.load(model), np.zeros((0, 48, 48), "uint8")).shape == (0, 7)
+
+
+# view
+
+
+def scores_for(name: str, classes=EMOTIONS, top=0.7) -> np.ndarray:
+    scores = np.full(len(classes), (1 - top) / (len(classes) - 1), "float32")
+    scores[classes.index(name)] = top
+    return scores
+
+
+@pytest.mark.parametrize("class_set", ["7", "6"])
+def test_the_picture_is_the_frame_with_a_panel_and_leaves_the_frame_alone(class_set):
+    classes = CLASS_SETS[class_set][0]
+    frame = np.full((480, 640, 3), 90, "uint8")
+    drawn = draw(frame, [Face(Box(200, 150, 120, 120), scores_for("happy", classes))], classes, about=("model x",))
+    assert drawn.shape == (480, 640 + view.PANEL_WIDTH, 3) and drawn.dtype == np.uint8
+    assert (frame == 90).all()
+    assert (drawn[210, 200] == view.COLOURS["happy"]).all(), "the box's side has the emotion's colour"
+    assert (drawn[400, :640] == 90).all(), "far from the face, the frame is as it was"
+
+
+def test_the_strongest_class_has_the_longest_bar():
+    def length(picture, place):  # of the bar, in pixels unlike those of an empty one
+        row = 194 + place * 30 + 15
+        return int((picture[row, 640:] != empty[row, 640:]).any(axis=-1)[90:200].sum())
+
+    frame = np.full((480, 640, 3), 90, "uint8")
+    empty = draw(frame, [], EMOTIONS)
+    drawn = draw(frame, [Face(Box(9, 9, 99, 99), np.array([0, 0.1, 0, 0.2, 0, 0.7, 0]))], EMOTIONS)
+    lengths = [length(drawn, place) for place in range(7)]
+    assert lengths[5] > lengths[3] > lengths[1] > 0 == lengths[0]
+
+
+def test_a_frame_without_a_face_says_so():
+    frame = np.full((480, 640, 3), 90, "uint8")
+    drawn = draw(frame, [], EMOTIONS)
+    assert (drawn[:60, :120] != 90).any() and (drawn[60:, :640] == 90).all()
+
+
+@pytest.mark.parametrize("box", [Box(-30, -30, 80, 80), Box(600, 440, 90, 90), Box(0, 0, 640, 480), Box(5, 5, 4, 4),
+                                 Box(-500, 900, 10, 10)])
+def test_a_face_at_or_beyond_the_edge_is_drawn_as_far_as_it_goes(box):
+    drawn = draw(np.zeros((480, 640, 3), "uint8"), [Face(box, scores_for("sad"))], EMOTIONS)
+    assert drawn.shape == (480, 640 + view.PANEL_WIDTH, 3)
+
+
+@pytest.mark.parametrize("size", [(48, 48), (101, 99), (3001, 7), (7, 3001), (4000, 3000), (1, 1)])
+def test_any_size_becomes_a_picture_that_video_and_screens_take(size):
+    drawn = draw(np.zeros((size[1], size[0], 3), "uint8"), [Face(Box(0, 0, *size), scores_for("fear"))], EMOTIONS)
+    height, width = drawn.shape[:2]
+    assert 480 <= height <= 720 and width <= 1024 + view.PANEL_WIDTH
+    assert height % 2 == width % 2 == 0
+
+
+def test_a_label_can_be_read_on_any_background():
+    """Letters and plate keep a contrast of at least 4.5 (WCAG AA), and the plate hides the background."""
+
+    def luminance(colour):
+        share = np.array(colour[::-1]) / 255
+        linear = np.where(share <= 0.03928, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    for colour in (*view.COLOURS.values(), view.OTHER):
+        assert (luminance(colour) + 0.05) / (luminance(view.DARK) + 0.05) >= 4.5
+    faces = [Face(Box(200, 150, 160, 160), scores_for("sad"))]
+    plates = [draw(np.full((480, 640, 3), gray, "uint8"), faces, EMOTIONS)[122:142, 204:270] for gray in (0, 255)]
+    assert (plates[0] == plates[1]).all()
+
+
+def test_every_emotion_has_its_emoji_and_its_colour():
+    if not view.EMOJI.is_dir():
+        pytest.skip("pipeline/demo/emoji is not there")
+    pictures = [view._emoji(name, 64) for name in EMOTIONS]
+    assert all(picture is not None and picture.shape == (64, 64, 4) for picture in pictures)
+    assert len({picture.tobytes() for picture in pictures}) == len(EMOTIONS)
+    assert set(view.COLOURS) == set(EMOTIONS)
+
+
+def test_the_emoji_is_blended_by_its_opacity(monkeypatch, tmp_path):
+    half = np.zeros((64, 64, 4), "uint8")
+    half[:, 32:] = (0, 0, 200, 128)  # right half: half-transparent red; under the clear left half lies black
+    cv2.imwrite(str(tmp_path / "glad.png"), half)
+    monkeypatch.setattr(view, "EMOJI", tmp_path)
+    canvas = np.full((64, 64, 3), 100, "uint8")
+    view._draw_emoji(canvas, "glad", 0, 0, 64)
+    assert (canvas[:, :31] == 100).all()
+    assert canvas[10, 50] == pytest.approx((50, 50, 150), abs=1)
+    view._draw_emoji(canvas, "unknown class", 0, 0, 64)  # has no picture, and needs none
+
+
+# the command without a screen
+
+
+def test_a_picture_is_annotated(picture, model, tmp_path, capsys):
+    out = tmp_path / "new folder" / "out.jpg"
+    main([str(picture), "--headless", "--out", str(out), "--model", str(model)])
+    assert cv2.imread(str(out)).shape == (480, 640 + view.PANEL_WIDTH, 3)
+    assert "1 frame; a face in 1; 1 face:" in capsys.readouterr().out
+    assert [file.name for file in out.parent.iterdir()] == ["out.jpg"]
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.avi", "out.webm"])
+def test_a_clip_becomes_a_clip_of_as_many_frames(clip, model, tmp_path, capsys, name):
+    main([str(clip), "--headless", "--out", str(tmp_path / name), "--model", str(model)])
+    frames = frames_of(tmp_path / name)
+    assert len(frames) == 12 and frames[0].shape == (480, 640 + view.PANEL_WIDTH, 3)
+    assert "12 frames" in (said := capsys.readouterr().out) and "a face in 8; 8 faces" in said
+
+
+def test_frames_ends_it_early_and_no_face_is_said_at_the_end(tmp_path, model, capsys):
+    for place in range(5):
+        cv2.imwrite(str(tmp_path / f"{place}.png"), np.full((100 + 9 * place, 200, 3), 128, "uint8"))
+    main([str(tmp_path), "--headless", "--out", str(tmp_path / "out.avi"), "--model", str(model), "--frames", "3"])
+    assert len(frames_of(tmp_path / "out.avi")) == 3, "pictures of different sizes share one video"
+    assert re.search("3 frames.*; no face in any of them", capsys.readouterr().out)
+
+
+def test_a_picture_of_a_clip_shows_the_surest_face(tmp_path):
+    output = open_output(tmp_path / "out.png", 1)
+    for gray, top in ((10, 0.4), (20, 0.9), (30, 0.6)):
+        output.add(Annotated(np.full((4, 4, 3), gray, "uint8"), [Face(Box(0, 0, 9, 9), scores_for("sad", top=top))], 0))
+    output.add(Annotated(np.zeros((4, 4, 3), "uint8"), [], 0))
+    output.finish()
+    assert (cv2.imread(str(tmp_path / "out.png")) == 20).all()
+
+
+@pytest.mark.parametrize("arguments, reason", [
+    (["--headless"], "--out FILE"),
+    (["--headless", "--out", "out.txt"], "must end in"),
+    (["--headless", "--out", "."], "must end in"),
+    (["--headless", "--out", "out.png", "--model", "nowhere"], "nowhere: no model bundle"),
+])
+def test_a_wrong_argument_gets_one_line_and_nothing_written(picture, model, tmp_path, monkeypatch, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failure, match=reason):
+        main([str(picture), "--model", str(model), *arguments])
+    assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_the_source_is_never_overwritten(picture, model):
+    before = picture.read_bytes()
+    with pytest.raises(Failure, match="is the source itself"):
+        main([str(picture), "--headless", "--out", str(picture), "--model", str(model)])
+    assert picture.read_bytes() == before
+
+
+def test_a_failure_on_the_way_leaves_the_previous_video(clip, model, tmp_path, monkeypatch):
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"the previous one")
+
+    def break_down(self, frame):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(HaarDetector, "crop", lambda *_: break_down(*_))
+    with pytest.raises(RuntimeError):
+        main([str(clip), "--headless", "--out", str(out), "--model", str(model)])
+    assert out.read_bytes() == b"the previous one"
+    assert {file.name for file in tmp_path.iterdir()} == {"out.mp4", clip.name}
+
+
+def test_a_video_that_does_not_play_is_not_put_in_place(tmp_path):
+    output = VideoOutput(tmp_path / "out.mp4", 10)
+    for place in range(5):
+        output.add(Annotated(np.zeros((64, 64, 3), "uint8"), [], place / 10))
+    output._writer.release()
+    output._new.write_bytes(output._new.read_bytes()[:100])  # as a full disk leaves it
+    with pytest.raises(Failure, match="is the disk full"):
+        output.finish()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cameras_uneven_frames_keep_the_time_in_the_video(tmp_path):
+    output = VideoOutput(tmp_path / "out.avi", 10)
+    for gray, seconds in ((10, 0.0), (100, 0.31), (150, 0.33), (200, 0.5)):
+        output.add(Annotated(np.full((64, 64, 3), gray, "uint8"), [], seconds))
+    output.finish()
+    assert [round(int(frame[9, 9, 0]), -1) for frame in frames_of(tmp_path / "out.avi")] == [10, 100, 100, 100, 200, 200]
+
+
+def test_fitting_keeps_the_proportions():
+    fitted = fit(np.full((50, 200, 3), 255, "uint8"), (100, 100))
+    assert (fitted[38:62] == 255).all() and (fitted[:37] == 0).all() and (fitted[63:] == 0).all()
+
+
+def test_the_tally_ranks_emotions():
+    tally = Tally()
+    for name in ("sad", "happy", "happy", "happy"):
+        tally.add([Face(Box(0, 0, 1, 1), scores_for(name))], EMOTIONS)
+    tally.add([], EMOTIONS)
+    assert tally.summary().startswith("5 frames, ")
+    assert tally.summary().endswith("a second; a face in 4; 4 faces: happy 75%, sad 25%")
+
+
+def test_the_panel_names_the_promoted_version_and_its_accuracy(model, tmp_path):
+    folder = shutil.copytree(model, tmp_path / "champion")
+    bundle = bundles.Bundle.load(folder)
+    assert about(bundle) == (f"model {bundle.id}",)
+    (folder / "promotion.json").write_text('{"name": "fer2013-7", "version": 3, "PublicTest": 0.6654}')
+    assert about(bundle) == ("fer2013-7 version 3", f"model {bundle.id}", "PublicTest accuracy 66.5%")
+
+
+# processes
+
+
+def python(*arguments, **options) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, *map(str, arguments)], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, **options)
+
+
+def test_the_demo_starts_fast_and_loads_nothing_heavy(picture, model, tmp_path):
+    script = (
+        "import sys, time; start = time.process_time()\n"
+        "from pipeline.demo.main import main; main(sys.argv[1:])\n"
+        "print(time.process_time() - start)\n"
+        "heavy = {'tensorflow', 'keras', 'mlflow', 'pandas', 'sklearn', 'matplotlib', 'scipy', 'optuna'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    out, err = python("-c", script, picture, "--headless", "--out", tmp_path / "o.png", "--model", model).communicate()
+    *_, seconds, heavy = out.splitlines()
+    assert heavy == "[]", err
+    assert float(seconds) < 2
+
+
+def test_help_loads_not_even_opencv():
+    script = "import sys; from pipeline.demo.main import main\ntry: main(['--help'])\nfinally: assert 'cv2' not in sys.modules"
+    process = python("-c", script)
+    out, err = process.communicate()
+    assert process.returncode == 0 and "SOURCE" in out, err
+
+
+def test_without_a_screen_the_window_is_refused_in_one_line(picture, model):
+    environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux can be without a screen")
+    for display in ({}, {"DISPLAY": ":54321"}, {"DISPLAY": "127.0.0.1:54"}):
+        process = python("-m", "pipeline.demo", picture, "--model", model, env=environment | display)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 1 and len(err.splitlines()) == 1, err
+        assert "no screen" in err and "--headless --out FILE" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_leaves_a_playable_video(clip, model, tmp_path):
+    out = tmp_path / "out.mp4"
+    script = (
+        "import sys, os, signal; from pipeline.demo import annotate, main, output\n"
+        "add, count = output.VideoOutput.add, []\n"
+        "def interrupted(self, frame):\n"
+        "    add(self, frame); count.append(1)\n"
+        "    if len(count) == 5: os.kill(os.getpid(), signal.SIGINT)\n"
+        "output.VideoOutput.add = interrupted\n"
+        "main.main(sys.argv[1:])\n"
+    )
+    process = python("-c", script, clip, "--headless", "--out", out, "--model", model)
+    said, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and "written" in said, err
+    assert len(frames_of(out)) == 5
+    assert {file.name for file in tmp_path.iterdir()} == {"out.mp4", clip.name}
+
+
+# the window
+
+
+@pytest.fixture(scope="module")
+def screen():
+    """A virtual screen's DISPLAY."""
+    missing = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not installed (Debian: apt-get install xvfb xdotool)")
+    read, write = os.pipe()
+    server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+                              pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as file:
+        number = file.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait()
+
+
+def window_id(display: str, process: subprocess.Popen) -> str:
+    """The window's id once it is there."""
+    for _ in range(200):
+        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", f"^{window.TITLE}$"], text=True,
+                               env=os.environ | {"DISPLAY": display}, capture_output=True, check=False)
+        if found.returncode == 0 and found.stdout.strip():
+            return found.stdout.split()[-1]
+        if process.poll() is not None:
+            pytest.fail(f"the demo ended by itself: {process.communicate()}")
+        time.sleep(0.05)
+    pytest.fail("no window within 10 s")
+
+
+@pytest.mark.screen
+@pytest.mark.parametrize("key", ["q", "Escape"])
+def test_a_key_ends_the_window(screen, picture, model, key):
+    process = python("-m", "pipeline.demo", picture, "--model", model, env=os.environ | {"DISPLAY": screen})
+    try:
+        shown = window_id(screen, process)
+        time.sleep(0.3)
+        assert process.poll() is None, "a single picture stays on the screen"
+        # There is no window manager that would give the window the keyboard
+        subprocess.run(["xdotool", "windowfocus", "--sync", shown, "key", key], check=True,
+                       env=os.environ | {"DISPLAY": screen}, timeout=20)
+        said, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert "a face in 1" in said and err == ""
+
+
+@pytest.mark.screen
+def test_a_clip_plays_in_its_time_and_closes_by_itself(screen, clip, model):
+    process = python("-m", "pipeline.demo", clip, "--model", model, env=os.environ | {"DISPLAY": screen})
+    said, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    fps = float(re.search(r"12 frames, ([\d.]+) a second", said)[1])
+    assert fps < 10.5, "not faster than the ten frames a second that it was filmed at"
+
+
+@pytest.mark.screen
+def test_ctrl_c_ends_the_window_too(screen, picture, model):
+    process = python("-m", "pipeline.demo", picture, "--model", model, env=os.environ | {"DISPLAY": screen})
+    window_id(screen, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0 and "Traceback" not in err, err

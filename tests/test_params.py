@@ -1,0 +1,53 @@
+"""params.yaml and the recipes: every one loads, and a wrong key or value is one line with its path."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import params
+from pipeline.failure import Failure
+
+ROOT = Path(__file__).parent.parent
+OWN = (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+def load(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    return params.load(path)
+
+
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in params.RECIPES.glob("*.yaml")))
+def test_every_recipe_loads_and_builds_its_network(recipe, tmp_path):
+    found = load(tmp_path, OWN.replace("recipe: compact", f"recipe: {recipe}"))
+    assert found.recipe == recipe and found.title and found.source
+
+
+def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tmp_path):
+    assert load(tmp_path, OWN).train.learning_rate == params.load(ROOT / "params.yaml").train.learning_rate
+    assert load(tmp_path, OWN.replace("  learning_rate: null", "  learning_rate: 1e-3")).train.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("  epochs: null", "  epochz: 3", "train.epochz: there is no such parameter"),
+    ("  epochs: null", "  epochs: many", "train.epochs"),
+    ("  epochs: null", "  epochs: 0", "train.epochs"),
+    ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are cas, compact"),
+    ("dataset: fer2013", "dataset: imagenet", "dataset"),
+    ("seed: 1", "seed: [", "not YAML"),
+    ("  strategy: null", "  strategy: smote", "balance.strategy"),
+])
+def test_a_mistake_is_named_with_its_path(tmp_path, old, new, said):
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, OWN.replace(old, new))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_params_file_is_one_line(tmp_path):
+    with pytest.raises(Failure, match="cannot be read"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_params_are_frozen():
+    with pytest.raises(Exception, match="frozen"):
+        params.load(ROOT / "params.yaml").seed = 2

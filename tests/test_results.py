@@ -1,0 +1,70 @@
+"""The ledger: append-only, one entry per model, and the README's table is what the ledger says."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from pipeline import results
+from pipeline.failure import Failure
+
+ROOT = Path(__file__).parent.parent
+
+
+def line(**changes) -> dict:
+    one = {"n": 3589, "accuracy": 0.65, "interval": [0.634, 0.666], "macro_f1": 0.6, "loss": 1.0, "per_class": {},
+           "confusion": []}
+    found = {
+        "recipe": "toy", "seed": 1, "dataset": "fer2013", "edition": "folder", "data_digest": "d", "protocol": "published",
+        "class_set": "7", "classes": ["angry"], "epochs": {"run": 2, "asked": 2, "best": 2}, "hardware": "a laptop, 2 cores",
+        "backend": "tensorflow", "precision": "float32", "minutes": 3.0, "parameters": 190000, "onnx_bytes": 1, "bundle": "b1",
+        "run_id": "r", "config": {}, "tuned": {}, "history": [],
+        "figures": {split: {"single": one, "flip": {**one, "accuracy": 0.67}} for split in ("PublicTest", "PrivateTest", "test")},
+    }
+    return {**copy.deepcopy(found), **changes}
+
+
+@pytest.fixture(autouse=True)
+def in_a_project(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
+def test_a_model_is_written_once_and_never_again():
+    path = results.record(line())
+    before = path.read_bytes()
+    assert results.record(line(minutes=99.0)) == path and path.read_bytes() == before
+    results.record(line(seed=2, bundle="b2"))
+    assert [entry["seed"] for entry in results.entries()] == [1, 2]
+
+
+def test_the_sample_has_a_ledger_of_its_own():
+    results.record(line(dataset="sample"))
+    assert results.entries() == [] and len(results.entries("sample")) == 1
+
+
+def test_seeds_share_a_row_and_other_protocols_do_not():
+    lines = [line(), line(seed=2, bundle="b2"), line(seed=1, protocol="leak-free", bundle="b3")]
+    lines[1]["figures"]["PrivateTest"]["single"]["accuracy"] = 0.67
+    rows = results.table(lines).splitlines()[2:]
+    assert len(rows) == 2
+    published = next(row for row in rows if "published" in row)
+    assert "66.00 [" in published and "| 2 |" in published
+
+
+def test_a_broken_entry_is_named(tmp_path):
+    results.record(line()).write_text("{half")
+    with pytest.raises(Failure, match="not a ledger entry"):
+        results.entries()
+
+
+def test_text_around_the_markers_stays():
+    page = f"before\n{results.BEGIN}\nold\n{results.END}\nafter"
+    assert results.fill_in(page, "new") == f"before\n{results.BEGIN}\nnew\n{results.END}\nafter"
+    with pytest.raises(Failure, match="markers"):
+        results.fill_in("nothing", "new")
+
+
+def test_the_readme_shows_the_ledger(monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(ROOT))
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert results.fill_in(page, results.table(results.entries())) == page, "run `ferpipe results`"

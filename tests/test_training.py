@@ -1,0 +1,166 @@
+"""Training: the same seed gives the same network, wherever a run was cut; and no run takes up another's state."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.faces import EMOTIONS, Faces
+
+ROOT = Path(__file__).parent.parent
+
+
+def config(**train) -> dict:
+    return {
+        "recipe": "toy", "seed": 3, "classes": list(EMOTIONS), "class_weights": None,
+        "model": {"name": "compact", "stem": 4, "width": 4, "stages": 2, "dropout": 0.3},
+        "augment": {"rotation": 5, "translation": 0.1, "brightness": 0.2, "erasing": 0.2},
+        "train": {"epochs": 4, "batch_size": 32, "optimizer": "adamw", "learning_rate": 0.01, "schedule": "one_cycle",
+                  "warmup": 0.2, "momentum": 0.9, "weight_decay": 0.01, "label_smoothing": 0.1, "keep": "last",
+                  "early_stopping": 0, "plateau_factor": 0.5, "plateau_patience": 2, "precision": "float32", **train},
+    }
+
+
+@pytest.fixture(scope="module")
+def toy() -> Faces:
+    """Stripes whose direction and pitch tell the class; 140 to train, 35 and 35 to test."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(210) % 7
+    axis = np.linspace(0, 6.28, 48)
+    images = []
+    for label in labels:
+        angle = label * np.pi / 7
+        wave = np.sin(4 * (np.cos(angle) * axis[None] + np.sin(angle) * axis[:, None]) + rng.uniform(0, 6))
+        images.append(127 + 80 * wave + rng.normal(0, 20, (48, 48)))
+    splits = np.repeat(["Training", "PublicTest", "PrivateTest"], [140, 35, 35])
+    ids = np.array([f"toy_{i:03d}" for i in range(210)])
+    manifest = {"dataset": "sample", "edition": "toy", "protocol": "published", "class_set": "7",
+                "classes": list(EMOTIONS), "digest": "toy"}
+    return Faces(np.clip(images, 0, 255).astype("uint8"), ids, splits, labels.astype("int64"), manifest)
+
+
+class Cut(Exception):
+    """Stands for a kill in the middle of a run."""
+
+
+def fitted(toy, settings, **options):
+    from pipeline.training import fit_faces
+
+    return fit_faces(settings, toy, verbose=False, **options)
+
+
+def test_one_seed_one_network_and_a_cut_run_ends_in_the_same_one(toy, tmp_path):
+    whole = fitted(toy, config())
+
+    def cut(row):
+        if row["epoch"] == 2:
+            raise Cut
+
+    with pytest.raises(Cut):
+        fitted(toy, config(), checkpoint=tmp_path, on_epoch=cut)
+    epochs = []
+    resumed = fitted(toy, config(), checkpoint=tmp_path, on_epoch=lambda row: epochs.append(row["epoch"]))
+
+    assert epochs == [3, 4], "the resumed run repeats no finished epoch and skips none"
+    for one, two in zip(whole.net.get_weights(), resumed.net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in whole.history]
+    assert rows == [{k: v for k, v in row.items() if k != "seconds"} for row in resumed.history]
+
+
+def test_a_run_cut_while_it_writes_its_checkpoint_goes_on_from_the_one_before(toy, tmp_path):
+    def cut(row):
+        if row["epoch"] == 2:
+            raise Cut
+
+    with pytest.raises(Cut):
+        fitted(toy, config(), checkpoint=tmp_path, on_epoch=cut)
+    half = tmp_path / ".epoch-00003.1.new"
+    half.mkdir()
+    (half / "variables.npz").write_bytes(b"half")
+    epochs = []
+    fitted(toy, config(), checkpoint=tmp_path, on_epoch=lambda row: epochs.append(row["epoch"]))
+    assert epochs == [3, 4]
+
+
+def test_another_seed_gives_another_network(toy):
+    one = fitted(toy, config(epochs=1))
+    two = fitted(toy, {**config(epochs=1), "seed": 4})
+    assert any(not np.array_equal(a, b) for a, b in zip(one.net.get_weights(), two.net.get_weights(), strict=True))
+
+
+def test_the_toy_is_learned(toy):
+    assert fitted(toy, config(epochs=12)).history[-1]["val_accuracy"] > 0.8
+
+
+def test_early_stopping_keeps_the_best_epoch_and_survives_a_cut(toy, tmp_path):
+    settings = config(epochs=30, early_stopping=2, keep="best", schedule="plateau", optimizer="sgd",
+                      learning_rate=0.05, plateau_patience=1)
+    whole = fitted(toy, settings)
+    scores = [row["val_accuracy"] for row in whole.history]
+    assert len(scores) < 30 and whole.best_epoch == int(np.argmax(scores)) + 1 == len(scores) - 2
+
+    def cut(row):
+        if row["epoch"] == whole.best_epoch + 1:
+            raise Cut
+
+    with pytest.raises(Cut):
+        fitted(toy, settings, checkpoint=tmp_path, on_epoch=cut)
+    resumed = fitted(toy, settings, checkpoint=tmp_path)
+    assert [row["val_accuracy"] for row in resumed.history] == scores
+    assert [row["learning_rate"] for row in resumed.history] == [row["learning_rate"] for row in whole.history]
+    for one, two in zip(whole.net.get_weights(), resumed.net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 0.02}, {"epochs": 5}, {"batch_size": 16}])
+def test_changed_parameters_never_take_up_the_old_checkpoint(change):
+    from pipeline.checkpoint import key
+
+    assert key(config(**change), "data") != key(config(), "data")
+    assert key(config(), "other data") != key(config(), "data")
+    assert key(config(), "data") == key(config(), "data")
+
+
+@pytest.mark.slow
+def test_the_standalone_program_survives_kill_9(toy, tmp_path):
+    toy.save(tmp_path / "faces")
+    (tmp_path / "config.json").write_text(json.dumps(config(epochs=6)))
+
+    def command(out):
+        return [sys.executable, "-m", "pipeline.training", str(tmp_path / "config.json"), str(tmp_path / "faces"), str(out)]
+
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command(tmp_path / "whole"), check=True, env=env, capture_output=True)
+    process = subprocess.Popen(command(tmp_path / "cut"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "cut/checkpoint").glob("epoch-*")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    process.wait()
+    assert not (tmp_path / "cut/net.keras").exists(), "the run was over before it was cut"
+    subprocess.run(command(tmp_path / "cut"), check=True, env=env, capture_output=True)
+
+    import keras
+
+    whole, cut = (keras.saving.load_model(tmp_path / name / "net.keras", safe_mode=True) for name in ("whole", "cut"))
+    for one, two in zip(whole.get_weights(), cut.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.slow
+def test_the_same_program_trains_under_jax(toy, tmp_path):
+    pytest.importorskip("jax", reason="jax is not installed")
+    toy.save(tmp_path / "faces")
+    (tmp_path / "config.json").write_text(json.dumps(config(epochs=2)))
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.training", str(tmp_path / "config.json"), str(tmp_path / "faces"), str(tmp_path / "out")],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out/run.json").read_text())["backend"] == "jax"

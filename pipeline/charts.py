@@ -25,7 +25,8 @@ def counts(path: Path, faces: Faces) -> None:
     figure, axes = pyplot.subplots(1, 2, figsize=(12, 6.2), sharex=True, sharey=True, layout="constrained")
     top = max(n for key in ("counts_before", "counts") for row in facts[key].values() for n in row.values())
     places = np.arange(len(faces.classes))
-    for axis, key, title in ((axes[0], "counts_before", "as they came"), (axes[1], "counts", f"after balance: {facts['strategy']}")):
+    sides = (("counts_before", "as they came"), ("counts", f"after balance: {facts['strategy']}"))
+    for axis, (key, title) in zip(axes, sides, strict=True):
         for row, split in enumerate(SPLITS):
             numbers = np.array(list(facts[key][split].values()))
             heights = places + 0.27 * (row - 1)

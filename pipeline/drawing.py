@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from pipeline.portrait.canvas import Canvas, curve
-from pipeline.portrait.expression import FULL, Expression
 from pipeline.faces import EMOTIONS, SIZE, SPLITS, Faces
 from pipeline.failure import Failure
+from pipeline.portrait.canvas import Canvas, curve
+from pipeline.portrait.expression import FULL, Expression
 from pipeline.portrait.head import Head, Pose
 from pipeline.portrait.person import SKINS, Look
 
@@ -15,8 +15,8 @@ SHARES = (0.135, 0.040, 0.140, 0.235, 0.165, 0.115, 0.170)
 FEWEST = 70
 TEST_SHARE = 0.15
 # How far a face may be from its class's mean: what makes neighbouring expressions overlap
-INTENSITY = (0.35, 1.0)
-SPREAD = 0.16
+INTENSITY = (0.65, 1.1)
+SPREAD = 0.09
 FINER = 2  # drawn at twice the size with anti-aliased edges, then averaged down
 
 
@@ -59,7 +59,7 @@ def backdrop(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
     """A calm wall, lighter in the middle: float32 ``(height, width, 3)``."""
     colour = np.array(((206, 196, 180), (190, 204, 212), (196, 206, 190), (204, 196, 206))[rng.integers(4)], "float32")
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype("float32")
-    return colour * (1.08 - 0.16 * (x**2 + (y + 0.2) ** 2))[..., None].clip(0.75, 1.1)
+    return colour * (1.08 - 0.09 * (x**2 + (y + 0.2) ** 2))[..., None]
 
 
 def _table(count: int, rng: np.random.Generator) -> list[tuple[str, int]]:
@@ -84,11 +84,11 @@ def _face(emotion: str, rng: np.random.Generator) -> np.ndarray:
     canvas = Canvas(image)
     for _ in range(rng.integers(4)):
         canvas.glow(rng.uniform(0, side, (1, 2)), rng.uniform(0.1, 0.4, 2) * side, rng.uniform(0, 255, 3), 0.8)
-    unit = side / 1.8 * rng.uniform(0.85, 1.15)
-    pose = Pose(side / 2 + rng.normal(0, 0.035) * side, side * 0.42 + rng.normal(0, 0.035) * side, unit,
-                roll=rng.normal(0, 0.12), yaw=rng.normal(0, 0.16), flatten=rng.uniform(0.93, 1.07))
+    unit = side / 1.7 * rng.uniform(0.9, 1.1)
+    pose = Pose(side / 2 + rng.normal(0, 0.03) * side, side * 0.41 + rng.normal(0, 0.03) * side, unit,
+                roll=rng.normal(0, 0.09), yaw=rng.normal(0, 0.12), flatten=rng.uniform(0.93, 1.07))
     Head(canvas, look, expression, pose).paint(body=rng.random() < 0.5)
-    if rng.random() < 0.12:
+    if rng.random() < 0.10:
         _cover(canvas, pose, rng)
     return _photograph(image[..., 0], rng)
 
@@ -97,10 +97,10 @@ def _cover(canvas: Canvas, pose: Pose, rng: np.random.Generator) -> None:
     """Something in front of the face: a hand, a scarf or a bar of lettering."""
     kind = rng.integers(3)
     if kind == 0:
-        skin, x, y = np.array(SKINS[rng.integers(len(SKINS))], "float32") * 0.9, rng.choice((-0.75, 0.75)), 0.75
+        skin, side = np.array(SKINS[rng.integers(len(SKINS))], "float32") * 0.9, rng.choice((-1, 1))
         for finger in range(4):
-            line = curve([(x * 1.2, y + 0.5), (x + 0.13 * finger * -np.sign(x), y), (x * 0.9 - 0.10 * finger * np.sign(x),
-                                                                                   y - 0.45 - 0.08 * (finger % 3))], 5)
+            line = curve([(0.90, 1.25), (0.75 - 0.13 * finger, 0.75), (0.68 - 0.10 * finger, 0.30 - 0.08 * (finger % 3))], 5)
+            line *= (side, 1)
             canvas.stroke(pose.place(line), 0.14 * pose.unit, skin * (1 - 0.05 * finger), 1, 0.02 * pose.unit)
     elif kind == 1:
         scarf = curve([(-1.1, 0.78), (0, rng.uniform(0.62, 0.9)), (1.1, 0.78), (1.1, 1.6), (-1.1, 1.6)], 6)
@@ -116,9 +116,9 @@ def _photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     small = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA) / 255
     angle, ramp = rng.uniform(0, 2 * np.pi), np.linspace(-1, 1, SIZE, dtype="float32")
     small = small * (1 + rng.uniform(0, 0.4) * (np.cos(angle) * ramp[None] + np.sin(angle) * ramp[:, None]))
-    small = np.clip(small, 0, 1) ** rng.uniform(0.6, 1.6)
-    small = rng.uniform(0.65, 1.05) * small + rng.uniform(0, 0.12)
-    if (blur := rng.uniform(0, 1.1)) > 0.35:
+    small = np.clip(small, 0, 1) ** rng.uniform(0.7, 1.4)
+    small = rng.uniform(0.75, 1.05) * small + rng.uniform(0, 0.12)
+    if (blur := rng.uniform(0, 0.8)) > 0.35:
         small = cv2.GaussianBlur(small, (0, 0), blur)
-    small = small + rng.normal(0, rng.uniform(0.005, 0.05), small.shape)
+    small = small + rng.normal(0, rng.uniform(0.005, 0.03), small.shape)
     return np.clip(small * 255 + 0.5, 0, 255).astype("uint8")

@@ -50,7 +50,8 @@ def download_bundle(name: str, version: str, folder: Path) -> Bundle:
     shutil.rmtree(folder / "bundle", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return Bundle.load(Path(client.download_artifacts(run_id, "bundle", str(folder))))
+        with in_one_line():
+            return Bundle.load(Path(client.download_artifacts(run_id, "bundle", str(folder))))
     except (OSError, Failure) as error:
         raise Failure(f"{name} version {version}: the files of run {run_id} are gone ({error}); restore mlruns/, or "
                       "take the alias from the version in `make ui`") from error

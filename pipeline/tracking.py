@@ -46,12 +46,12 @@ def connect():
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     if inherited is not None:
         os.environ["MLFLOW_TRACKING_URI"] = inherited
-    client = mlflow.MlflowClient(place)
-    if place not in _opened:
-        database = server.file(place)
-        with server.alone(database) if database else contextlib.nullcontext():
+    database = server.file(place)
+    with server.alone(database) if database and place not in _opened else contextlib.nullcontext():
+        client = mlflow.MlflowClient(place)
+        if place not in _opened:
             client.search_experiments(max_results=1)
-        _opened.add(place)
+            _opened.add(place)
     return client
 
 

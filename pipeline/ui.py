@@ -1,6 +1,8 @@
 """``ferpipe ui``: MLflow's pages, on this machine alone."""
 
 import argparse
+import os
+import socket
 import subprocess
 import sys
 
@@ -17,9 +19,15 @@ def main(argv: list[str] | None = None) -> None:
     if uri.startswith(("http:", "https:", "databricks")):
         print(f"MLFLOW_TRACKING_URI names a server: open {uri}")
         return
-    print(f"MLflow opens at http://127.0.0.1:{options.port} in about ten seconds, Ctrl-C ends it", flush=True)
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", options.port)) == 0:
+            raise Failure(f"port {options.port} is taken; end what listens there, or name another (PORT=, --port)")
+    print(f"MLflow opens at http://127.0.0.1:{options.port} in about fifteen seconds, Ctrl-C ends it", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--host", "127.0.0.1"]
-    process = subprocess.Popen([*command, "--port", str(options.port), "--backend-store-uri", uri])
+    # No line per page, and no traceback at Ctrl-C
+    command += ["--uvicorn-opts", "--log-level critical", "--port", str(options.port), "--backend-store-uri", uri]
+    # MLflow's job runners: several processes more that nothing here needs
+    process = subprocess.Popen(command, env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ})
     try:
         code = process.wait()
     except KeyboardInterrupt:
@@ -27,4 +35,4 @@ def main(argv: list[str] | None = None) -> None:
         process.wait()
         return
     if code:
-        raise Failure(f"MLflow ended with exit code {code}; is port {options.port} taken? Name another: --port 5001")
+        raise Failure(f"MLflow ended with exit code {code}; its reason is above")

@@ -126,7 +126,8 @@ def _observed(outcome: Any, keys: list[str]) -> str:
     if "unexpected_count" in found:
         wrong, rows = found["unexpected_count"], found["element_count"]
         if not wrong:
-            return f"none of {rows:,}" if outcome.expectation_config.meta["expected"] == "none" else f"all {rows:,}"
+            expected = outcome.expectation_config.meta["expected"]
+            return f"none of {rows:,}" if expected == "none" or expected.endswith("%") else f"all {rows:,}"
         first = "" if outcome.success else _first(outcome, keys)
         return f"{wrong:,} of {rows:,} ({100 * wrong / max(rows, 1):.2f} %){first}"
     if "observed_value" not in found:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, run_all
+from pipeline import cli, run_all, ui
 from pipeline.failure import Failure
 
 ROOT = Path(__file__).parents[1]
@@ -173,3 +174,15 @@ def test_without_git_dvc_is_told_so_and_with_git_nothing_is_written(tmp_path, mo
     run_all.allow_missing_git()
     assert "no_scm = true" in Path(".dvc/config.local").read_text()
     assert "No git repository" in capsys.readouterr().out
+
+
+def test_a_taken_port_gets_one_clear_line_and_a_tracking_server_is_named(monkeypatch, capsys):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **more: pytest.fail("MLflow was started"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        with pytest.raises(Failure, match=f"port {port} is taken"):
+            ui.main(["--port", port])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    ui.main([])
+    assert "open http://127.0.0.1:9" in capsys.readouterr().out

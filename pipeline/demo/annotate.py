@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.demo.classifier import Model, classify
-from pipeline.demo.detector import Detector, to_gray
+from pipeline.demo.detector import Box, Detector, to_gray
 from pipeline.demo.view import Face, draw
+
+# The main face stays the main one until another has so many times its area
+NEARLY = 1.5
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,26 @@ def find_faces(frame: np.ndarray, detector: Detector, model: Model) -> list[Face
     return [Face(box, row) for box, row in zip(boxes, scores, strict=True)]
 
 
+def main_first(faces: list[Face], previous: Box | None) -> list[Face]:
+    """The faces with the main one first: the largest, or the one that was it before while it is nearly as large.
+
+    Otherwise the panel would flicker between two people at the same distance.
+    """
+    if previous is None or len(faces) < 2:
+        return faces
+
+    def distance(face: Face) -> float:
+        box = face.box
+        return np.hypot(box.x + box.width / 2 - previous.x - previous.width / 2,
+                        box.y + box.height / 2 - previous.y - previous.height / 2)
+
+    same = min(faces, key=distance)
+    largest = max(face.box.area for face in faces)
+    if distance(same) > previous.width or same.box.area * NEARLY < largest:
+        return faces
+    return [same, *(face for face in faces if face is not same)]
+
+
 def annotate(
     frames: Iterable[tuple[np.ndarray, float]],
     detector: Detector,
@@ -89,10 +112,12 @@ def annotate(
     show_fps: bool = False,
 ) -> Iterator[Annotated]:
     """Every BGR frame with its time, drawn; ``tally`` counts along."""
+    previous: Box | None = None
     for frame, seconds in frames:
         if mirror:
             frame = np.ascontiguousarray(frame[:, ::-1])
-        faces = find_faces(frame, detector, model)
+        faces = main_first(find_faces(frame, detector, model), previous)
+        previous = faces[0].box if faces else previous
         tally.add(faces, model.classes)
         picture = draw(frame, faces, model.classes, about=about, fps=tally.fps if show_fps else None)
         yield Annotated(picture, faces, seconds)

@@ -97,8 +97,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
                         help="a webcam's number, a picture, a video, a folder of pictures or a URL (default: 0)")
     parser.add_argument("--headless", action="store_true", help="open no window; needs --out")
     parser.add_argument("--out", metavar="FILE", type=Path,
-                        help="write an annotated video (.mp4, .avi, .webm) or picture (.png, .jpg: the frame whose "
-                             "face is surest)")
+                        help="write an annotated video (.mp4, .avi) or picture (.png, .jpg: the frame whose face is "
+                             "surest)")
     parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
                         help=f"a model bundle (default: {CHAMPION.as_posix()})")
     parser.add_argument("--frames", metavar="N", type=_positive, help="stop after N frames")

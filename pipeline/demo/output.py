@@ -12,7 +12,7 @@ from pipeline.demo.annotate import Annotated
 from pipeline.failure import Failure
 
 # What OpenCV's own FFmpeg can write; H.264 is not among it
-CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
+CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 PICTURES = (".png", ".jpg", ".jpeg")
 
 

@@ -47,7 +47,7 @@ def main() -> None:
 
     p = params.load()
     fps = p.demo.frames_per_second
-    frames = scenes.frames(p.demo.seconds, fps, seed=p.seed)
+    frames = scenes.frames(p.demo.seconds, fps)
     bar = tqdm(frames, total=round(p.demo.seconds * fps), unit="frame", disable=None, leave=False)
     tally = demo(Bundle.load(CHAMPION), bar, fps, [REPORTS / "demo.mp4", REPORTS / "demo.png"])
     print(tally.summary())

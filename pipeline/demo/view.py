@@ -96,19 +96,14 @@ def _draw_face(canvas: np.ndarray, box: Box, name: str, score: float, main: bool
     text = f"{name} {score:.0%}"
     width, height = text_size(text, size)
     width, height = width + 12, height + 6
+    side = int(np.clip(box.width * 0.35, height, 64))
+    # Above the box the label and then the emoji; at the frame's edges they move into it
     y = box.y - height - 5
     if y < 0:
         y = box.y + 4
-    x = int(np.clip(box.x - 2, 0, max(0, canvas.shape[1] - width)))
+    x = int(np.clip(box.x - 2, 0, max(0, canvas.shape[1] - width - side - 6)))
     _plate(canvas, text, x, y, size, colour, DARK)
-    # The emoji right of the box, else left of it, else in its corner
-    side = int(np.clip(box.width * 0.4, 28, 72))
-    ex = box.x + box.width + 6
-    if ex + side > canvas.shape[1]:
-        ex = box.x - side - 6
-    if ex < 0:
-        ex = box.x + box.width - side - 4
-    _draw_emoji(canvas, name, ex, max(0, box.y), side)
+    _draw_emoji(canvas, name, x + width + 6, max(0, y + height - side), side)
 
 
 def _plate(canvas: np.ndarray, text: str, x: int, y: int, size: int, colour: Colour, letters: Colour) -> None:

@@ -22,14 +22,17 @@ class Window:
 
     def __init__(self) -> None:
         check_screen()
-        try:
-            cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
-        except cv2.error as error:
-            raise Failure(f"this OpenCV opens no windows (opencv-python-headless?); {INSTEAD}") from error
+        self._open = False
         self._start: float | None = None
 
     def show(self, picture: np.ndarray, seconds: float | None = None) -> bool:
         """Show a picture, at ``seconds`` after the first one where given; False when the person wants to end."""
+        if not self._open:  # with the first picture, not as an empty window before it
+            try:
+                cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+            except cv2.error as error:
+                raise Failure(f"this OpenCV opens no windows (opencv-python-headless?); {INSTEAD}") from error
+            self._open = True
         wait = 1.0
         if seconds is not None:
             if self._start is None:
@@ -49,12 +52,16 @@ class Window:
             pass
 
     def close(self) -> None:
-        cv2.destroyAllWindows()
+        if self._open:
+            cv2.destroyAllWindows()
 
     @staticmethod
     def _ended(milliseconds: float) -> bool:
         key = cv2.waitKey(max(1, int(milliseconds))) & 0xFF
-        return key in (ESCAPE, ord("q"), ord("Q")) or cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
+        try:
+            return key in (ESCAPE, ord("q"), ord("Q")) or cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:  # with its last window closed, Qt is gone altogether
+            return True
 
 
 def check_screen() -> None:

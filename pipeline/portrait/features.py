@@ -45,12 +45,12 @@ def eyes(head: "Head") -> None:
     centre, radius = np.array((0.316, -0.014)), 0.080 * look.eyes
     head.fill(ellipse(centre, (radius, radius)), iris * 0.55, within=inside, both=True)
     head.fill(ellipse(centre, (radius * 0.8, radius * 0.8)), iris, within=inside, both=True)
-    head.glow(centre + (0, 0.03), (0.035, 0.025), iris * 0.5 + 110, 0.6, within=inside, both=True)
+    head.glow(centre + np.array((0, 0.03)), (0.035, 0.025), iris * 0.5 + 110, 0.6, within=inside, both=True)
     head.fill(ellipse(centre, (radius * 0.46, radius * 0.46)), DARK * 0.6, within=inside, both=True)
     head.stroke(_line(x, top + 0.02), 0.05, DARK, 0.45, 0.02, within=inside, both=True)
     # Both glints on the side of the light
     glints = ellipse((0, 0), (0.018, 0.018), 10) + np.array([[centre], [centre * (-1, 1)]])
-    head.fill(glints + (0.024 * look.light, -0.028), (255, 255, 255), within=inside)
+    head.fill(glints + np.array((0.024 * look.light, -0.028)), (255, 255, 255), within=inside)
     head.stroke(_line(x, bottom), 0.014, head.shadow * 0.7, 0.8, both=True)
     bag = 0.25 + 0.5 * max(e.lid_lower, 0)
     head.stroke(_line(x, bottom + 0.045)[2:-2], 0.03, head.shadow, bag, 0.02, both=True)
@@ -78,8 +78,8 @@ def nose(head: "Head") -> None:
     """A bright bridge with a shadow on the far side, wings and nostrils."""
     light, w, up = head.look.light, head.look.nose, 0.035 * max(head.expression.nose_wrinkle, 0)
     bridge = np.array([(0, -0.12), (0, 0.02), (0, 0.14), (0, 0.27)])
-    head.stroke(bridge + (-light * 0.105 * w, 0.02), 0.06, head.shadow, 0.5, 0.06)
-    head.stroke(bridge + (light * 0.12 * w, 0.02), 0.04, head.shadow, 0.25, 0.05)
+    head.stroke(bridge + np.array((-light * 0.105 * w, 0.02)), 0.06, head.shadow, 0.5, 0.06)
+    head.stroke(bridge + np.array((light * 0.12 * w, 0.02)), 0.04, head.shadow, 0.25, 0.05)
     head.stroke(bridge, 0.075, head.light, 0.75, 0.06)
     head.glow((0.01 * light, 0.33 - up), (0.05, 0.04), head.light, 0.7)
     head.glow((0, 0.455 - up), (0.12, 0.035), head.shadow, 0.65)
@@ -115,7 +115,7 @@ def folds(head: "Head") -> None:
 def mouth(head: "Head") -> None:
     """Lips, opening, teeth and tongue."""
     e, look = head.expression, head.look
-    smile = e.mouth_curve + 0.12  # a flat line would look cross
+    smile = e.mouth_curve + 0.2  # a flat line would look cross
     opened, raised = max(e.mouth_open, 0.0), max(e.lip_raise, 0.0)
     half = 0.265 * (1 + 0.28 * e.mouth_width)
     t = np.linspace(-1, 1, 25)

@@ -56,12 +56,13 @@ def front(head: "Head") -> None:
     right = curve([crown[-1], (crown[-1, 0] * wider, low), line[0]], 4)
     left = curve([line[-1], (crown[0, 0] * wider, low), crown[0]], 4)
     cap = np.concatenate([head.on(edge), head.on(np.concatenate([left, top, right]), False)])
-    head.stroke(edge + (0, 0.03), 0.05, head.shadow * 0.8, 0.4, 0.06, within=head.outline)
+    head.stroke(edge + np.array((0, 0.03)), 0.05, head.shadow * 0.8, 0.4, 0.06, within=head.outline)
     head.canvas.fill(cap, head.hair)
-    if cut == "curly":
-        _curls(head, edge, top[::-1])
-    elif head.pose.unit >= STRANDS_FROM:
-        _strands(head, edge, top[::-1], cap)
+    if head.pose.unit >= STRANDS_FROM:
+        if cut == "curly":
+            _curls(head, edge, top[::-1])
+        else:
+            _strands(head, edge, top[::-1], cap)
     head.glow((0.3 * head.look.light, -0.93), (0.26, 0.09), head.hair * 0.5 + 120, 0.35, 0.35 * head.look.light,
               within=cap, surface=False)
 
@@ -71,7 +72,7 @@ def _strands(head: "Head", edge: np.ndarray, top: np.ndarray, cap: np.ndarray) -
     rng = np.random.default_rng(5)  # the same strands in every frame of a clip
     for place in rng.uniform(0.02, 0.98, 70):
         near, far = edge[int(place * (len(edge) - 1))], top[int(place * (len(top) - 1))]
-        bend = (near + far) / 2 + (far + (0, 0.1)) * 0.05 + rng.normal(0, 0.02, 2)
+        bend = (near + far) / 2 + (far + np.array((0, 0.1))) * 0.05 + rng.normal(0, 0.02, 2)
         tone = head.hair * rng.uniform(0.6, 0.9) if rng.random() < 0.55 else head.hair * 0.75 + rng.uniform(20, 60)
         line = curve([near + rng.uniform(0, 0.4) * (bend - near), bend, far * 0.98])
         widths = np.linspace(0.006, 0.03, len(line))
@@ -80,15 +81,14 @@ def _strands(head: "Head", edge: np.ndarray, top: np.ndarray, cap: np.ndarray) -
 
 def _curls(head: "Head", edge: np.ndarray, top: np.ndarray) -> None:
     rng = np.random.default_rng(5)
-    for depth in (1.0, 0.66, 0.33, 0.05):
+    for depth in (1.0, 0.72, 0.45, 0.2):
         for place in np.linspace(0, 0.999, 15):
             near, far = edge[int(place * len(edge))], top[int(place * len(top))]
             centre = near + depth * (far - near) + rng.normal(0, 0.02, 2)
             tone = head.hair * rng.uniform(0.82, 1.05)
             head.fill(ellipse(centre, (CURL, CURL), 16), tone, 0.8, 0.03, surface=False)
-            if head.pose.unit >= STRANDS_FROM:
-                lit = centre + (0.03 * head.look.light, -0.05)
-                head.glow(lit, (0.06, 0.04), head.hair * 0.6 + 75, 0.35, surface=False)
+            lit = centre + np.array((0.03 * head.look.light, -0.05))
+            head.glow(lit, (0.06, 0.04), head.hair * 0.6 + 75, 0.35, surface=False)
 
 
 def beard(head: "Head") -> None:

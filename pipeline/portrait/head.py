@@ -114,7 +114,7 @@ class Head:
         torso = curve([*[(-x, y) for x, y in right[::-1]], (0, 1.41), *right], 6)
         collar = curve([*[(-x, y) for x, y in neckline[::-1]], (0, 1.41), *neckline])
         inside = self.on(torso, False)
-        self.stroke(collar + (0, -0.02), 0.12, self.shadow, 0.5, 0.06, surface=False)
+        self.stroke(collar + np.array((0, -0.02)), 0.12, self.shadow, 0.5, 0.06, surface=False)
         self.fill(torso, cloth, surface=False)
         sleeve = curve([(1.05, 3.2), (1.0, 2.2), (0.93, 1.75)])
         self.stroke(sleeve, 0.05, cloth * 0.6, 0.6, 0.05, within=inside, surface=False, both=True)
@@ -122,10 +122,10 @@ class Head:
         self.stroke(collar, 0.06, cloth * 0.8, surface=False)
 
     def _ears(self) -> None:
-        out = self.look.wide - 0.75
+        out = np.array((self.look.wide - 0.75, 0))
         ear = curve([(0.70, -0.06), (0.80, -0.13), (0.87, -0.04), (0.84, 0.16), (0.76, 0.30), (0.69, 0.26)], 4, True)
-        self.fill(ear + (out, 0), self.skin * 0.72 + self.shadow * 0.28, surface=False, both=True)
-        rim = curve([(0.77, 0.0), (0.82, -0.03), (0.81, 0.1), (0.77, 0.19)], 4) + (out, 0)
+        self.fill(ear + out, self.skin * 0.72 + self.shadow * 0.28, surface=False, both=True)
+        rim = curve([(0.77, 0.0), (0.82, -0.03), (0.81, 0.1), (0.77, 0.19)], 4) + out
         self.stroke(rim, 0.03, self.shadow, 0.6, 0.02, surface=False, both=True)
 
     def _skull(self) -> None:

@@ -1,0 +1,53 @@
+"""A clip for the demo: two people over a calm wall who move a little and change their expressions."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.drawing import backdrop
+from pipeline.faces import EMOTIONS
+from pipeline.portrait.canvas import Canvas
+from pipeline.portrait.expression import FULL, Expression
+from pipeline.portrait.head import Head, Pose
+from pipeline.portrait.person import CLOTHES, Look
+
+# Seconds that an expression takes, and the share of them that is spent on the way to the next one
+HOLD, CHANGE = 1.3, 0.35
+UNIT = 0.215  # a head unit as a share of the frame's height
+
+
+def frames(seconds: float, fps: int, size: tuple[int, int] = (640, 480), seed: int = 3) -> Iterator[np.ndarray]:
+    """``seconds * fps`` frames, uint8 ``(height, width, 3)`` in BGR; ``size`` is (width, height)."""
+    width, height = size
+    rng = np.random.default_rng(seed)
+    wall = backdrop(width, height, rng)
+    places = (0.27, 0.73) if width > height else (0.5,)
+    people = [_Actor(rng, place, CLOTHES[2 * number]) for number, place in enumerate(places)]
+    for number in range(round(seconds * fps)):
+        image = wall.copy()
+        for actor in people:
+            Head(Canvas(image), actor.look, actor.expression(number / fps), actor.pose(number / fps, size)).paint()
+        yield np.clip(image + 0.5, 0, 255).astype("uint8")
+
+
+class _Actor:
+    """One person: the order of the expressions and the rhythm of the head are drawn at random."""
+
+    def __init__(self, rng: np.random.Generator, place: float, cloth: tuple):
+        self.look, self.place = replace(Look.drawn(rng), cloth=cloth), place
+        self.order = [str(name) for name in rng.permutation(EMOTIONS)]
+        self.late = rng.uniform(0, HOLD)
+        self.phase, self.pace = rng.uniform(0, 2 * np.pi, 5), rng.uniform(0.7, 1.3, 5)
+
+    def expression(self, time: float) -> Expression:
+        turn, share = divmod((time + self.late) / HOLD, 1)
+        now, then = (FULL[self.order[int(turn + step) % len(self.order)]] for step in (0, 1))
+        way = np.clip((share - 1 + CHANGE) / CHANGE, 0, 1)
+        return now.blend(then, float(way * way * (3 - 2 * way)))
+
+    def pose(self, time: float, size: tuple[int, int]) -> Pose:
+        width, height = size
+        x, y, scale, roll, yaw = np.sin(self.phase + self.pace * time).tolist()
+        return Pose(width * self.place + 0.035 * height * x, height * (0.47 + 0.02 * y),
+                    height * UNIT * (1 + 0.10 * scale), roll=0.06 * roll, yaw=0.13 * yaw)

@@ -1,0 +1,255 @@
+"""Only evidence moves the champion; every verdict is on record once, and saying it twice changes nothing."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import toy_models
+
+from pipeline import failure, promote, promotions, registry, results, server, tracking
+from pipeline.bundle import Bundle
+from pipeline.decision import decide
+from pipeline.failure import Failure
+from pipeline.params import Promote
+
+ROOT = Path(__file__).parent.parent
+GATES = Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2)
+SETTINGS = SimpleNamespace(promote=GATES, seed=1)
+FAIR = {"happy": 0.8, "disgust": 0.5}
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    return toy_models.migrated_database(tmp_path_factory)
+
+
+@pytest.fixture
+def project(tmp_path, database, monkeypatch):
+    return toy_models.project(tmp_path / "with a blank", database, monkeypatch)
+
+
+def answers(rng, accuracy, n=3589):
+    return rng.random(n) < accuracy
+
+
+# The decision
+
+
+def test_a_clear_gain_is_promoted_with_its_evidence():
+    rng = np.random.default_rng(0)
+    champion = answers(rng, 0.6)
+    decision = decide(champion | answers(rng, 0.1), champion, FAIR, GATES, seed=1)
+    assert decision.promote
+    assert decision.gain == pytest.approx(0.04, abs=0.01)
+    assert decision.probability > 0.999
+
+
+def test_equal_models_are_not_promoted():
+    same = answers(np.random.default_rng(0), 0.6)
+    decision = decide(same, same, FAIR, GATES, seed=1)
+    assert (decision.promote, decision.gain, decision.probability) == (False, 0.0, 0.0)
+
+
+def test_a_worse_challenger_never_wins():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        champion = answers(rng, 0.6, n=60)
+        challenger = champion.copy()
+        challenger[rng.choice(np.flatnonzero(champion), 1)] = False
+        assert not decide(challenger, champion, FAIR, GATES, seed).promote
+
+
+def test_noise_passes_no_oftener_than_the_confidence_allows_and_both_ways_alike():
+    """Two models of equal skill: each wins about one time in ten when asked for 90 %."""
+    wins = [0, 0]
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        one, two = answers(rng, 0.6, 500), answers(rng, 0.6, 500)
+        forth, back = decide(one, two, FAIR, GATES, seed), decide(two, one, FAIR, GATES, seed)
+        assert forth.gain == -back.gain
+        assert not (forth.promote and back.promote)
+        wins[0] += forth.promote
+        wins[1] += back.promote
+    assert 0.05 < wins[0] / 400 < 0.15
+    assert 0.05 < wins[1] / 400 < 0.15
+
+
+def test_the_multinomial_draw_is_the_paired_bootstrap():
+    """The same probability as resampling image by image."""
+    rng = np.random.default_rng(4)
+    champion = answers(rng, 0.6, 300)
+    challenger = np.where(rng.random(300) < 0.15, answers(rng, 0.75, 300), champion)
+    difference = challenger.astype(int) - champion.astype(int)
+    gains = difference[rng.integers(0, 300, (10_000, 300))].mean(axis=1)
+    expected = (gains > 0).mean()
+    assert 0.5 < expected < 0.999, "a case where the probability says something"
+    assert decide(challenger, champion, FAIR, GATES, seed=1).probability == pytest.approx(expected, abs=0.02)
+
+
+def test_a_gain_must_exceed_the_gate_not_only_zero():
+    champion = answers(np.random.default_rng(0), 0.6)
+    challenger = champion.copy()
+    challenger[np.flatnonzero(~champion)[:72]] = True
+    assert decide(challenger, champion, FAIR, GATES, seed=1).promote
+    refused = decide(challenger, champion, FAIR, GATES.model_copy(update={"min_gain": 0.03}), seed=1)
+    assert not refused.promote
+    assert "more than 3.00" in refused.reasons[0]
+
+
+def test_a_class_below_the_floor_refuses_whatever_the_gain():
+    everything = np.ones(100, bool)
+    decision = decide(everything, ~everything, {"happy": 0.9, "disgust": 0.19}, GATES, seed=1)
+    assert not decision.promote
+    assert decision.reasons == ("recall of disgust is 0.190, the floor is 0.200",)
+
+
+def test_the_first_model_passes_on_the_floor_alone():
+    wrong = np.zeros(100, bool)
+    assert decide(wrong, None, FAIR, GATES, seed=1).promote
+    assert not decide(wrong, None, {"happy": 0.1}, GATES, seed=1).promote
+
+
+# The command
+
+
+def lines(dataset="sample"):
+    return promotions.lines(dataset)
+
+
+def test_two_runs_leave_one_line(project, capsys):
+    bundle = toy_models.bundle(project / "data/sample/bundle")
+    assert promote.promote(SETTINGS, bundle, toy_models.faces("sample"))["decision"] == "promoted"
+    assert promote.promote(SETTINGS, bundle, toy_models.faces("sample")) is None
+    assert "already champion" in capsys.readouterr().out
+    (line,) = lines()
+    assert line["challenger"]["bundle"] == bundle.id
+    assert line["champion"] is None
+    assert registry.champion("sample-7") == ("1", bundle.id)
+    assert not (project / "data/champion").exists(), "only fer2013-7 has its champion in git"
+    assert not (project / "reports/promotions.jsonl").exists()
+
+
+def test_a_refusal_leaves_the_champion_untouched_and_is_on_record_once(project, capsys):
+    good = toy_models.bundle(project / "good", "fer2013")
+    promote.promote(SETTINGS, good, toy_models.faces("fer2013"))
+    before = {file.name: file.read_bytes() for file in (project / "data/champion").iterdir()}
+    worse = toy_models.bundle(project / "worse", "fer2013", off=9)
+    for _ in range(2):
+        assert promote.promote(SETTINGS, worse, toy_models.faces("fer2013"))["decision"] == "refused"
+    assert {file.name: file.read_bytes() for file in (project / "data/champion").iterdir()} == before
+    assert [line["decision"] for line in lines("fer2013")] == ["promoted", "refused"]
+    line = lines("fer2013")[1]
+    assert (line["challenger"]["bundle"], line["champion"]["bundle"]) == (worse.id, good.id)
+    assert line["gain"] == pytest.approx(-9 / 36 * 6 / 7, abs=0.02)
+    assert line["PublicTest"]["n"] == 280
+    assert registry.champion("fer2013-7")[1] == good.id
+    assert "is refused: gain -" in capsys.readouterr().out
+
+
+def test_a_better_challenger_takes_the_place_in_git_and_in_the_registry(project):
+    old = toy_models.bundle(project / "old", "fer2013", off=9)
+    new = toy_models.bundle(project / "new", "fer2013", protocol="leak-free")
+    for bundle in (old, new):
+        promote.promote(SETTINGS, bundle, toy_models.faces("fer2013"))
+    assert Bundle.load(project / "data/champion").id == new.id
+    assert {file.name for file in (project / "data/champion").iterdir()} == {"bundle.json", "model.onnx", "history.csv"}
+    assert registry.champion("fer2013-7") == ("2", new.id)
+    line = lines("fer2013")[-1]
+    assert (line["challenger"]["protocol"], line["champion"]["protocol"]) == ("leak-free", "published")
+    assert line["probability"] > 0.99
+
+
+def test_private_test_is_told_and_decides_nothing(project):
+    """A challenger that shines on PrivateTest alone is refused."""
+    faces = toy_models.faces("sample")
+    shifted = faces.images.copy()
+    # on PrivateTest every face is darker by nine, which only the second model expects
+    rows = faces.splits == "PrivateTest"
+    shifted[rows] = np.maximum(shifted[rows].astype(int) - 9, 0).astype("uint8")
+    faces = toy_models.Faces(shifted, faces.ids, faces.splits, faces.labels, faces.manifest)
+    promote.promote(SETTINGS, toy_models.bundle(project / "one"), faces)
+    line = promote.promote(SETTINGS, toy_models.bundle(project / "two", off=-9), faces)
+    assert line["decision"] == "refused"
+    private = line["PrivateTest, not used"]
+    assert private["challenger"] > private["champion"]
+
+
+def test_a_class_that_is_never_said_refuses_the_first_model(project):
+    line = promote.promote(SETTINGS, toy_models.bundle(project / "blind", blind="disgust"), toy_models.faces("sample"))
+    assert line["decision"] == "refused"
+    assert line["reasons"] == ["recall of disgust is 0.000, the floor is 0.200"]
+    assert registry.champion("sample-7") is None
+
+
+def test_the_registry_learns_of_the_committed_champion(project):
+    """A fresh clone: data/champion is there, the server is empty, the trained model is worse."""
+    champion = toy_models.bundle(project / "data/champion", "fer2013", run_id="c" * 32)
+    results.record(results.entry(champion, toy_models.FIGURES))
+    (champion.folder / "model.keras").unlink()
+    promote.promote(SETTINGS, toy_models.bundle(project / "worse", "fer2013", off=9), toy_models.faces("fer2013"))
+    version, bundle_id = registry.champion("fer2013-7")
+    assert bundle_id == champion.id
+    run = tracking.connect().get_run(tracking.connect().get_model_version("fer2013-7", version).run_id)
+    assert run.data.metrics["PublicTest/single/accuracy"] == 0.5, "its missing run is made of the ledger entry"
+    assert run.data.tags["trained_as"] == "c" * 32
+
+
+def test_a_bundle_too_heavy_for_git_is_one_line_and_the_champion_stays(project):
+    good = toy_models.bundle(project / "good", "fer2013", off=9)
+    promote.promote(SETTINGS, good, toy_models.faces("fer2013"))
+    heavy = toy_models.bundle(project / "heavy", "fer2013", bulk=4_100_000)
+    with pytest.raises(Failure, match=r"4\.1 MB to serve.*at most 4 MB"):
+        promote.promote(SETTINGS, heavy, toy_models.faces("fer2013"))
+    assert Bundle.load(project / "data/champion").id == good.id
+    assert len(lines("fer2013")) == 1
+
+
+def test_a_promotion_cut_short_is_finished_by_the_next_and_recorded_once(project, monkeypatch):
+    bundle = toy_models.bundle(project / "made")
+
+    def cut(name, label, version):
+        if label == "champion":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(registry, "alias", cut)
+        promote.promote(SETTINGS, bundle, toy_models.faces("sample"))
+    promote.promote(SETTINGS, bundle, toy_models.faces("sample"))
+    assert len(lines()) == 1
+    assert registry.champion("sample-7")[1] == bundle.id
+
+
+def test_a_bundle_of_other_faces_is_one_line(project):
+    with pytest.raises(Failure, match="trained on sample, the faces are fer2013"):
+        promote.promote(SETTINGS, toy_models.bundle(project / "made"), toy_models.faces("fer2013"))
+
+
+def test_the_command_reads_params_and_a_refusal_is_no_error(project, capsys):
+    shutil.copyfile(ROOT / "params.yaml", project / "params.yaml")
+    toy_models.faces("fer2013").save(project / "data/fer2013/faces")
+    toy_models.bundle(project / "data/fer2013/bundle", "fer2013")
+    promote.main([])
+    promote.main([str(toy_models.bundle(project / "imported", "fer2013", off=9).folder)])
+    out = capsys.readouterr().out
+    assert "fer2013-7 version 1 is the champion now" in out
+    assert "fer2013-7 version 2 is refused" in out
+    assert [json.loads(line)["decision"] for line in Path("reports/promotions.jsonl").read_text().splitlines()] == \
+        ["promoted", "refused"]
+
+
+def test_a_locked_database_is_one_line_and_exit_code_one(project, monkeypatch, capsys):
+    monkeypatch.setattr(server, "WAIT", 0.2)
+    holder = sqlite3.connect(project / "mlflow.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    bundle = toy_models.bundle(project / "made")
+    with pytest.raises(SystemExit) as caught:
+        failure.run(lambda: promote.promote(SETTINGS, bundle, toy_models.faces("sample")), "promote")
+    holder.close()
+    assert str(caught.value).startswith("promote: MLflow at sqlite:")
+    assert "locked by another program" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (project / "reports").exists()

@@ -1,0 +1,71 @@
+"""MLflow is a view: what it showed can be made again from the ledger and the bundles."""
+
+import pytest
+import toy_models
+
+from pipeline import promote, promotions, rebuild_mlflow, registry, results, tracking
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    return toy_models.migrated_database(tmp_path_factory)
+
+
+@pytest.fixture
+def project(tmp_path, database, monkeypatch):
+    return toy_models.project(tmp_path / "with a blank", database, monkeypatch)
+
+
+def runs():
+    client = tracking.connect()
+    return client.search_runs([one.experiment_id for one in client.search_experiments()])
+
+
+def view(run):
+    return run.data.params, run.data.metrics, {name: run.data.tags[name] for name in (*tracking.TAGS, "bundle")}
+
+
+def test_an_emptied_server_shows_the_same_again_and_twice_is_once(project, database):
+    """A run trained and evaluated here, then the database lost."""
+    bundle = toy_models.bundle(project / "draft")
+    about = {name: results.entry(bundle, {})[name] for name in tracking.TAGS}
+    with tracking.start("toy seed 3", "sample-7", {**about, "kind": "train"}) as run:
+        run.params(bundle.provenance["config"])
+        for row in toy_models.HISTORY:
+            run.epoch(row, row["epoch"])
+        bundle = toy_models.bundle(project / "data/sample/bundle", run_id=run.id)
+        run.tags({"bundle": bundle.id})
+        run.model(bundle.folder)
+    line = results.entry(bundle, toy_models.FIGURES)
+    tracking.record_evaluation(line, bundle, [])
+    path = results.record(line)
+    promotions.append("sample", {"model": "sample-7", "decision": "promoted", "champion": None,
+                                 "challenger": {"bundle": bundle.id}})
+    before = view(tracking.connect().get_run(run.id))
+    assert rebuild_mlflow.rebuild() == 1
+    assert len(runs()) == 1, "a server that has the run needs no second"
+
+    (project / "mlflow.db").rename(project / "lost.db")
+    toy_models.shutil.copyfile(database, project / "again.db")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MLFLOW_TRACKING_URI", "sqlite:///again.db")
+        for _ in range(2):
+            assert rebuild_mlflow.rebuild() == 1
+            (again,) = runs()
+            assert view(again) == before
+            assert again.data.tags["ledger"] == path.name
+            assert registry.champion("sample-7") == ("1", bundle.id)
+
+
+def test_the_committed_champion_is_registered_and_a_ledger_entry_needs_no_bundle(project, capsys):
+    champion = toy_models.bundle(project / "data/champion", "fer2013")
+    for bundle in (champion, toy_models.bundle(project / "elsewhere", "fer2013", off=4)):
+        results.record(results.entry(bundle, toy_models.FIGURES))
+    promotions.append("sample", {"model": "sample-7", "decision": "promoted", "champion": None,
+                                 "challenger": {"bundle": "abc"}})
+    rebuild_mlflow.main([])
+    assert registry.champion(promote.IN_GIT) == ("1", champion.id)
+    assert len(runs()) == 2
+    out = capsys.readouterr().out
+    assert "the 2 models of the ledger" in out
+    assert "the champion of sample-7, abc, is not at hand" in out

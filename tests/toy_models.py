@@ -1,0 +1,95 @@
+"""Toys for the tests of tracking and promotion: a migrated database, faces that are mere brightness, ONNX by hand."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+
+from pipeline.bundle import Bundle
+from pipeline.faces import EMOTIONS, Faces
+
+# Every class owns a band of brightness this wide
+BAND = 36
+HISTORY = [{"epoch": 1, "val_accuracy": 0.25, "val_loss": 1.5}, {"epoch": 2, "val_accuracy": 0.5, "val_loss": 1.0}]
+FIGURES = {"PublicTest": {"single": {"n": 280, "accuracy": 0.5, "interval": [0.4, 0.6], "confusion": [[1]],
+                                     "per_class": {"happy": {"recall": 0.75}}}}}
+
+
+def migrated_database(tmp_path_factory):
+    """An empty MLflow database, its migrations paid for once in a test session."""
+    from pipeline import tracking
+
+    file = tmp_path_factory.getbasetemp() / "migrated.db"
+    if not file.exists():
+        import os
+        from unittest import mock
+
+        with mock.patch.dict(os.environ, MLFLOW_TRACKING_URI=f"sqlite:///{file.as_posix()}"):
+            tracking.connect()
+    return file
+
+
+def project(folder, database, monkeypatch):
+    """Enter an empty project folder with a copy of the database in its place."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(database, folder / "mlflow.db")
+    monkeypatch.chdir(folder)
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_STAGE"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def faces(dataset, per_class=40):
+    """Faces of one brightness each, spread over their class's band, so that a model off by K of 36 errs on K of 36."""
+    labels = np.tile(np.repeat(np.arange(7), per_class), 3)
+    places = np.tile(np.arange(per_class), 21) * BAND // per_class
+    images = np.broadcast_to((labels * BAND + places).astype("uint8")[:, None, None], (len(labels), 48, 48)).copy()
+    splits = np.repeat(["Training", "PublicTest", "PrivateTest"], 7 * per_class)
+    ids = np.array([f"face{place}" for place in range(len(labels))])
+    return Faces(images, ids, splits, labels, {"dataset": dataset, "edition": "drawn", "digest": "d" * 64})
+
+
+def bundle(folder, dataset="sample", off=0.0, protocol="published", run_id="0" * 32, blind=None, bulk=0):
+    """A bundle that reads the class off the brightness, wrongly by ``off``; it never says the class ``blind``."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    folder.mkdir(parents=True)
+    centres = np.arange(7) * BAND + (BAND - 1) / 2 + off
+    bias = -(centres**2)
+    if blind is not None:
+        bias[EMOTIONS.index(blind)] = -1e9
+    values = {"weights": 2 * centres[None], "bias": bias}
+    if bulk:
+        values["bulk"] = np.random.default_rng(0).random(bulk // 4)
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Reshape", ["mean", "shape"], ["column"]),
+        helper.make_node("MatMul", ["column", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes, "toy",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 48, 48, 1])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 7])],
+        [*(numpy_helper.from_array(value.astype("float32"), name) for name, value in values.items()),
+         numpy_helper.from_array(np.array([-1, 1]), "shape")],
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx")
+    (folder / "model.keras").write_bytes(b"not looked into by these tests")
+    columns = list(HISTORY[0])
+    rows = [",".join(columns), *(",".join(str(row[name]) for name in columns) for row in HISTORY)]
+    (folder / "history.csv").write_text("\n".join(rows) + "\n")
+    meta = {
+        "format": 1, "classes": EMOTIONS, "class_set": "7", "size": 48, "crop_margin": 0.97, "temperature": 1.0,
+        "files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())},
+        "provenance": {
+            "dataset": dataset, "edition": "drawn", "data_digest": "e" * 64, "protocol": protocol, "recipe": "toy",
+            "config": {"train": {"epochs": 2}, "model": {"name": "toy"}}, "seed": 3, "epochs_run": 2, "best_epoch": 2,
+            "epochs_asked": 2, "seconds": 60.0, "hardware": "toy, 1 cores", "backend": "none", "precision": "float32",
+            "parameters": 14, "class_set": "7", "run_id": run_id,
+        },
+    }
+    (folder / "bundle.json").write_text(json.dumps(meta))
+    return Bundle.load(folder)

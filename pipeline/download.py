@@ -11,13 +11,14 @@ import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import failure, kaggle
+from pipeline import failure
 from pipeline import params as parameters
-from pipeline.editions import read_edition
-from pipeline.external import EXTERNAL, editions_in, find_external, place
+from pipeline.editions import kaggle
+from pipeline.editions.external import EXTERNAL, editions_in, find_external, place
+from pipeline.editions.kaggle import kaggle_reachable
+from pipeline.editions.read import read_edition
 from pipeline.faces import EMOTIONS, SPLITS, Faces
 from pipeline.failure import Failure
-from pipeline.kaggle import kaggle_reachable
 from pipeline.params import Download
 
 __all__ = ["download", "find_external", "kaggle_reachable", "place"]

@@ -99,7 +99,7 @@ def _cover(canvas: Canvas, pose: Pose, rng: np.random.Generator) -> None:
     if kind == 0:
         skin, side = np.array(SKINS[rng.integers(len(SKINS))], "float32") * 0.9, rng.choice((-1, 1))
         for finger in range(4):
-            line = curve([(0.90, 1.25), (0.75 - 0.13 * finger, 0.75), (0.68 - 0.10 * finger, 0.30 - 0.08 * (finger % 3))], 5)
+            line = curve([(0.9, 1.25), (0.75 - 0.13 * finger, 0.75), (0.68 - 0.10 * finger, 0.3 - 0.08 * (finger % 3))])
             line *= (side, 1)
             canvas.stroke(pose.place(line), 0.14 * pose.unit, skin * (1 - 0.05 * finger), 1, 0.02 * pose.unit)
     elif kind == 1:

@@ -163,7 +163,7 @@ class Params(Block):
         tree = self.model_dump(by_alias=True)
         for path, value in values.items():
             *parents, last = path.split(".")
-            node = tree
+            node: Any = tree
             for parent in parents:
                 node = node.get(parent) if isinstance(node, dict) else None
                 if not isinstance(node, dict):

@@ -38,7 +38,8 @@ def confusion(path: Path, found: dict, bundle: Bundle) -> None:
     counts = np.array(one["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = _figure(2, 12, 5.8)
-    for axis, matrix, style, name in ((axes[0], counts, "d", "images"), (axes[1], 100 * shares, ".0f", "% of the class")):
+    sides = ((axes[0], counts, "d", "images"), (axes[1], 100 * shares, ".0f", "% of the class"))
+    for axis, matrix, style, name in sides:
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(matrix.shape):
             axis.text(column, row, format(matrix[row, column], style), ha="center", va="center", fontsize=9,

@@ -4,6 +4,7 @@ A command, not a stage: DVC skips the side effects of cached stages. Running it 
 """
 
 import argparse
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from pipeline.faces import Faces
 from pipeline.failure import Failure
 from pipeline.params import Params
 
+# Beside a champion's bundle, for the demo's panel: the registered version and its accuracy
+CAPTION = "promotion.json"
 # The registered model whose champion is in git, and the most that it may weigh there
 IN_GIT, MOST_BYTES = "fer2013-7", 4_000_000
 
@@ -77,6 +80,8 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> dict | None:
         _refuse_heavy(challenger)
         with atomic_folder(champion_folder()) as folder:
             copy(challenger, folder)
+            caption = {"name": name, "version": int(version), "PublicTest": round(float(new.correct.mean()), 6)}
+            (folder / CAPTION).write_text(json.dumps(caption) + "\n", encoding="utf-8")
             promotions.append(dataset, line)
     else:
         promotions.append(dataset, line)

@@ -32,7 +32,8 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
         note.write_text(run.id, encoding="utf-8")
         run.params(tracking.flat(config))
         run.dataset(faces.manifest)
-        fitted = training.fit_faces(config, faces, checkpoint=state, on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
+        fitted = training.fit_faces(config, faces, checkpoint=state,
+                                    on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
         validation = faces.split("PublicTest")
         made = bundle.write(
             params.data / "bundle",

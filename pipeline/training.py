@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -95,8 +96,8 @@ def fit(
         metrics=["accuracy"],
     )
     student.optimizer.build(student.trainable_variables)
-    state = {"epoch": 0, "seconds": 0.0, "best": -1.0, "best_epoch": 0, "stalled": 0, "plateau": 0, "stop": False,
-             "history": []}
+    state: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "best": -1.0, "best_epoch": 0, "stalled": 0, "plateau": 0,
+                             "stop": False, "history": []}
     best = net.get_weights()
     if checkpoint is not None and (saved := checkpoints.saved(checkpoint)):
         state, best = checkpoints.restore(saved[-1], student)
@@ -125,8 +126,8 @@ def fit(
         state["seconds"] += time.perf_counter() - begun
         row["seconds"] = round(state["seconds"], 1)
         if verbose:
-            print(f"epoch {row['epoch']:>3}: validation accuracy {row['val_accuracy']:.4f}, loss {row['val_loss']:.4f}, "
-                  f"{row['seconds'] / 60:.1f} min", flush=True)
+            print(f"epoch {row['epoch']:>3} of {settings['epochs']}: PublicTest accuracy {row['val_accuracy']:.4f}, "
+                  f"loss {row['val_loss']:.4f}, {row['seconds'] / 60:.1f} min", flush=True)
         if checkpoint is not None:
             checkpoints.save(checkpoint, student, state, best)
         if on_epoch is not None:

@@ -104,7 +104,8 @@ def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
         parent.dataset(faces.manifest)
         missing = params.tune.trials - _finished(study)
         if missing > 0:
-            print(f"tune: {missing} of {params.tune.trials} trials to run, {params.tune.epochs} epochs each", flush=True)
+            print(f"tune: {missing} of {params.tune.trials} trials to run, {params.tune.epochs} epochs each",
+                  flush=True)
         while (missing := params.tune.trials - _finished(study)) > 0:
             study.optimize(objective, n_trials=1)
         found = verdict(study, params.tune.min_gain)

@@ -23,13 +23,14 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import kaggle, params
+from pipeline import params
 from pipeline.download import download
-from pipeline.editions import read_edition
-from pipeline.external import editions_in, find_external, place
+from pipeline.editions import kaggle
+from pipeline.editions.external import editions_in, find_external, place
+from pipeline.editions.kaggle import kaggle_cached, kaggle_reachable
+from pipeline.editions.read import read_edition
 from pipeline.faces import EMOTIONS, SPLITS, Faces
 from pipeline.failure import Failure
-from pipeline.kaggle import kaggle_cached, kaggle_reachable
 
 ROOT = Path(__file__).parent.parent
 VARIANTS = ("Anger", "disgusted", "fearful", "Happy", "sadness", "surprised", "NEUTRAL")
@@ -330,7 +331,7 @@ def test_what_is_wrong_is_said_in_one_line_with_file_and_place(tmp_path, make, m
 
 
 def test_a_csv_that_declares_gigabytes_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.csv_text.CSV_LIMIT", 10_000)
+    monkeypatch.setattr("pipeline.editions.text.CSV_LIMIT", 10_000)
     for path in (zipped(tmp_path / "a.zip", {"fer2013.csv": csv_bytes()}),
                  written(tmp_path / "f.csv.gz", gzip.compress(csv_bytes()))):
         with pytest.raises(Failure, match=r"not FER-2013|far too large for FER-2013"):
@@ -573,7 +574,8 @@ def test_place_refuses_what_is_no_edition_at_first_sight(tmp_path, make, message
 
 
 def test_choosing_the_data_set_needs_no_heavy_import():
-    code = "import sys, pipeline.external, pipeline.kaggle; print({'numpy', 'pydantic', 'cv2'} & set(sys.modules))"
+    code = ("import sys, pipeline.editions.external, pipeline.editions.kaggle; "
+            "print({'numpy', 'pydantic', 'cv2'} & set(sys.modules))")
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"
 

@@ -15,11 +15,12 @@ def line(**changes) -> dict:
     one = {"n": 3589, "accuracy": 0.65, "interval": [0.634, 0.666], "macro_f1": 0.6, "loss": 1.0, "per_class": {},
            "confusion": []}
     found = {
-        "recipe": "toy", "seed": 1, "dataset": "fer2013", "edition": "folder", "data_digest": "d", "protocol": "published",
-        "class_set": "7", "classes": ["angry"], "epochs": {"run": 2, "asked": 2, "best": 2}, "hardware": "a laptop, 2 cores",
-        "backend": "tensorflow", "precision": "float32", "minutes": 3.0, "parameters": 190000, "onnx_bytes": 1, "bundle": "b1",
-        "run_id": "r", "config": {}, "tuned": {}, "history": [],
-        "figures": {split: {"single": one, "flip": {**one, "accuracy": 0.67}} for split in ("PublicTest", "PrivateTest", "test")},
+        "recipe": "toy", "seed": 1, "dataset": "fer2013", "edition": "folder", "data_digest": "d",
+        "protocol": "published", "class_set": "7", "classes": ["angry"], "epochs": {"run": 2, "asked": 2, "best": 2},
+        "hardware": "a laptop, 2 cores", "backend": "tensorflow", "precision": "float32", "minutes": 3.0,
+        "parameters": 190000, "onnx_bytes": 1, "bundle": "b1", "run_id": "r", "config": {}, "tuned": {}, "history": [],
+        "figures": {split: {"single": one, "flip": {**one, "accuracy": 0.67}}
+                    for split in ("PublicTest", "PrivateTest", "test")},
     }
     return {**copy.deepcopy(found), **changes}
 

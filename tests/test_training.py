@@ -134,7 +134,7 @@ def test_the_standalone_program_survives_kill_9(toy, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config(epochs=6)))
 
     def command(out):
-        return [sys.executable, "-m", "pipeline.training", str(tmp_path / "config.json"), str(tmp_path / "faces"), str(out)]
+        return [sys.executable, "-m", "pipeline.training", f"{tmp_path}/config.json", f"{tmp_path}/faces", str(out)]
 
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command(tmp_path / "whole"), check=True, env=env, capture_output=True)
@@ -159,8 +159,9 @@ def test_the_same_program_trains_under_jax(toy, tmp_path):
     pytest.importorskip("jax", reason="jax is not installed")
     toy.save(tmp_path / "faces")
     (tmp_path / "config.json").write_text(json.dumps(config(epochs=2)))
+    arguments = (f"{tmp_path}/{name}" for name in ("config.json", "faces", "out"))
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.training", str(tmp_path / "config.json"), str(tmp_path / "faces"), str(tmp_path / "out")],
+        [sys.executable, "-m", "pipeline.training", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out/run.json").read_text())["backend"] == "jax"

@@ -32,7 +32,9 @@ def build(
         for block in range(depth):
             x = _residual(x, width * 2**stage, strides=2 if stage and block == 0 else 1)
     if pooling == "depthwise":
-        x = layers.Flatten()(layers.DepthwiseConv2D(x.shape[1:3], depthwise_initializer=keras.initializers.Constant(1 / (x.shape[1] * x.shape[2])))(x))
+        # starts as the average
+        share = keras.initializers.Constant(1 / (x.shape[1] * x.shape[2]))
+        x = layers.Flatten()(layers.DepthwiseConv2D(x.shape[1:3], depthwise_initializer=share)(x))
     else:
         x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(dropout)(x)

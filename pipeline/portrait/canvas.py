@@ -61,7 +61,7 @@ class Canvas:
         """The part of the image that a shape touches: left, top, right, bottom; None when it lies outside."""
         height, width = self.image.shape[:2]
         flat = points.reshape(-1, 2)
-        (left, top), (right, bottom) = flat.min(axis=0).tolist(), flat.max(axis=0).tolist()
+        (left, top), (right, bottom) = np.minimum.reduce(flat).tolist(), np.maximum.reduce(flat).tolist()
         left, top = max(int(left - margin), 0), max(int(top - margin), 0)
         right, bottom = min(int(right + margin) + 1, width), min(int(bottom + margin) + 1, height)
         return (left, top, right, bottom) if left < right and top < bottom else None

@@ -44,18 +44,21 @@ def eyes(head: "Head") -> None:
     head.fill(shape, (232, 236, 240), both=True)
     centre, radius = np.array((0.316, -0.014)), 0.080 * look.eyes
     head.fill(ellipse(centre, (radius, radius)), iris * 0.55, within=inside, both=True)
-    head.fill(ellipse(centre, (radius * 0.8, radius * 0.8)), iris, within=inside, both=True)
-    head.glow(centre + np.array((0, 0.03)), (0.035, 0.025), iris * 0.5 + 110, 0.6, within=inside, both=True)
+    if head.fine:
+        head.fill(ellipse(centre, (radius * 0.8, radius * 0.8)), iris, within=inside, both=True)
+        head.glow(centre + np.array((0, 0.03)), (0.035, 0.025), iris * 0.5 + 110, 0.6, within=inside, both=True)
     head.fill(ellipse(centre, (radius * 0.46, radius * 0.46)), DARK * 0.6, within=inside, both=True)
     head.stroke(_line(x, top + 0.02), 0.05, DARK, 0.45, 0.02, within=inside, both=True)
     # Both glints on the side of the light
     glints = ellipse((0, 0), (0.018, 0.018), 10) + np.array([[centre], [centre * (-1, 1)]])
     head.fill(glints + np.array((0.024 * look.light, -0.028)), (255, 255, 255), within=inside)
+    lashes = (0.022 + 0.022 * look.lashes) * (0.45 + 0.55 * np.sin(np.pi * (t + 1.5) / 2.9))
+    head.stroke(_line(x, top - 0.006), lashes, DARK, 0.95, both=True)
+    if not head.fine:
+        return
     head.stroke(_line(x, bottom), 0.014, head.shadow * 0.7, 0.8, both=True)
     bag = 0.25 + 0.5 * max(e.lid_lower, 0)
     head.stroke(_line(x, bottom + 0.045)[2:-2], 0.03, head.shadow, bag, 0.02, both=True)
-    lashes = (0.022 + 0.022 * look.lashes) * (0.45 + 0.55 * np.sin(np.pi * (t + 1.5) / 2.9))
-    head.stroke(_line(x, top - 0.006), lashes, DARK, 0.95, both=True)
     crease = max(0.3, 0.75 - 0.3 * max(e.lid_upper, 0))
     head.stroke(_line(x, top - 0.052 + 0.012 * t)[1:-1], 0.018, head.shadow * 0.8, crease, 0.012, both=True)
 
@@ -70,7 +73,8 @@ def brows(head: "Head") -> None:
                   (0.52, outer)])
     widths = head.look.brow * np.interp(np.linspace(0, 1, len(line)), [0, 0.25, 0.7, 1], [0.042, 0.068, 0.05, 0.012])
     colour = np.minimum(head.hair * 0.75, head.skin * 0.55)
-    head.stroke(line, widths * 1.25, colour, 0.45, 0.02, both=True)
+    if head.fine:
+        head.stroke(line, widths * 1.25, colour, 0.45, 0.02, both=True)
     head.stroke(line, widths, colour, 0.85, 0.008, both=True)
 
 
@@ -79,7 +83,8 @@ def nose(head: "Head") -> None:
     light, w, up = head.look.light, head.look.nose, 0.035 * max(head.expression.nose_wrinkle, 0)
     bridge = np.array([(0, -0.12), (0, 0.02), (0, 0.14), (0, 0.27)])
     head.stroke(bridge + np.array((-light * 0.105 * w, 0.02)), 0.06, head.shadow, 0.5, 0.06)
-    head.stroke(bridge + np.array((light * 0.12 * w, 0.02)), 0.04, head.shadow, 0.25, 0.05)
+    if head.fine:
+        head.stroke(bridge + np.array((light * 0.12 * w, 0.02)), 0.04, head.shadow, 0.25, 0.05)
     head.stroke(bridge, 0.075, head.light, 0.75, 0.06)
     head.glow((0.01 * light, 0.33 - up), (0.05, 0.04), head.light, 0.7)
     head.glow((0, 0.455 - up), (0.12, 0.035), head.shadow, 0.65)
@@ -102,9 +107,10 @@ def folds(head: "Head") -> None:
         for y in (0.0, 0.065, 0.13):
             wrinkle = curve([(0.025, y - 0.02), (0.075, y), (0.125, y + 0.05)], 4)
             head.stroke(wrinkle, 0.022, dark, 0.7 * e.nose_wrinkle, 0.012, both=True)
-    crow = 0.55 * max(e.lid_lower, 0) * (0.35 + smile)
-    head.stroke([(0.50, 0.02), (0.57, 0.05)], 0.014, dark, crow, 0.01, both=True)
-    head.stroke([(0.50, -0.02), (0.58, -0.03)], 0.014, dark, crow, 0.01, both=True)
+    if head.fine:
+        crow = 0.55 * max(e.lid_lower, 0) * (0.35 + smile)
+        head.stroke([(0.50, 0.02), (0.57, 0.05)], 0.014, dark, crow, 0.01, both=True)
+        head.stroke([(0.50, -0.02), (0.58, -0.03)], 0.014, dark, crow, 0.01, both=True)
     lift = max(0.5 * (e.brow_inner + e.brow_outer), 0.6 * e.brow_inner)
     if lift > 0:
         for y, half in ((-0.40, 0.30), (-0.485, 0.34), (-0.57, 0.28)):
@@ -132,11 +138,13 @@ def mouth(head: "Head") -> None:
     lowest = float(outer_low.max())
 
     head.glow((0, lowest + 0.055), (0.15, 0.035), head.shadow, 0.6)
-    head.glow((0, outer_top.min() - 0.06), (0.03, 0.05), head.shadow, 0.3)
+    if head.fine:
+        head.glow((0, outer_top.min() - 0.06), (0.03, 0.05), head.shadow, 0.3)
     head.glow((half + 0.02, corner), (0.04, 0.04), head.shadow, 0.5, both=True)
     head.fill(_between(x, outer_top, line), lip * 0.86, blur=0.008)
     head.fill(_between(x, line, outer_low), lip, blur=0.008)
-    head.glow((0.05 * look.light, lowest - 0.035), (0.09, 0.016), lip * 0.5 + 118, 0.55)
+    if head.fine:
+        head.glow((0.05 * look.light, lowest - 0.035), (0.09, 0.016), lip * 0.5 + 118, 0.55)
     if opened > 0.03 or raised > 0.15:
         opening = _between(x, inner_top, inner_low)
         inside = head.on(opening)
@@ -148,7 +156,8 @@ def mouth(head: "Head") -> None:
         shown = 0.085 * np.clip(0.75 * max(smile, 0) + raised + 0.5 * max(e.mouth_width, 0), 0.15, 1)
         teeth = _between(x, inner_top - 0.02, np.minimum(inner_top + shown * bow**0.4, inner_low))
         head.fill(teeth, TEETH, 1.0, 0.008, inside)
-        head.stroke(_line(x, inner_top + 0.006), 0.022, (40, 34, 60), 0.5, 0.012, inside)
+        if head.fine:
+            head.stroke(_line(x, inner_top + 0.006), 0.022, (40, 34, 60), 0.5, 0.012, inside)
     else:
         head.stroke(_line(x, line), 0.012 + 0.016 * bow, head.shadow * 0.38, 0.95, 0.006)
     head.fill(ellipse((half, corner), (0.022, 0.018), 12), head.shadow * 0.5, 0.7, 0.012, both=True)

@@ -9,8 +9,6 @@ from pipeline.portrait.canvas import curve, ellipse
 if TYPE_CHECKING:
     from pipeline.portrait.head import Head
 
-# Pixels per head unit from which single strands can be seen
-STRANDS_FROM = 75
 # Hairlines from the right temple over the forehead; all but the parted one are symmetric
 HALF_LINES = {
     "short": [(0.735, -0.02), (0.69, -0.30), (0.60, -0.52), (0.35, -0.66), (0, -0.69)],
@@ -58,7 +56,7 @@ def front(head: "Head") -> None:
     cap = np.concatenate([head.on(edge), head.on(np.concatenate([left, top, right]), False)])
     head.stroke(edge + np.array((0, 0.03)), 0.05, head.shadow * 0.8, 0.4, 0.06, within=head.outline)
     head.canvas.fill(cap, head.hair)
-    if head.pose.unit >= STRANDS_FROM:
+    if head.fine:
         if cut == "curly":
             _curls(head, edge, top[::-1])
         else:

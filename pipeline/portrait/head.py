@@ -13,6 +13,8 @@ from pipeline.portrait.canvas import Canvas, curve, ellipse
 from pipeline.portrait.expression import Expression
 from pipeline.portrait.person import Look
 
+# Pixels per head unit from which strands, lashes and the like can be seen
+FINE_FROM = 75
 MIRROR = np.array([[[1.0, 1.0]], [[-1.0, 1.0]]])
 
 
@@ -48,6 +50,7 @@ class Head:
         self.skin, self.hair = np.array(look.skin, "float32"), np.array(look.hair, "float32")
         self.shadow = self.skin * np.array((0.52, 0.58, 0.70), "float32")
         self.light = self.skin * 0.45 + 140
+        self.fine = pose.unit >= FINE_FROM
         # The jaw falls with the mouth
         self.chin = look.long + 0.13 * max(expression.mouth_open, 0)
         self.outline = self.on(self._outline(), surface=False)
@@ -125,6 +128,8 @@ class Head:
         out = np.array((self.look.wide - 0.75, 0))
         ear = curve([(0.70, -0.06), (0.80, -0.13), (0.87, -0.04), (0.84, 0.16), (0.76, 0.30), (0.69, 0.26)], 4, True)
         self.fill(ear + out, self.skin * 0.72 + self.shadow * 0.28, surface=False, both=True)
+        if not self.fine:
+            return
         rim = curve([(0.77, 0.0), (0.82, -0.03), (0.81, 0.1), (0.77, 0.19)], 4) + out
         self.stroke(rim, 0.03, self.shadow, 0.6, 0.02, surface=False, both=True)
 
@@ -136,5 +141,6 @@ class Head:
         self.glow((-light * 0.72, 0.2), (0.22, 0.7), self.shadow, 0.55, within=face)
         self.glow((light * 0.10, -0.45), (0.42, 0.20), self.light, 0.55, within=face)
         self.glow((0.40, 0.30), (0.17, 0.14), self.light, 0.48, within=face, both=True)
-        self.glow((0.42, 0.36), (0.15, 0.11), self.skin * (0.78, 0.80, 1.02), 0.35, within=face, both=True)
+        if self.fine:
+            self.glow((0.42, 0.36), (0.15, 0.11), self.skin * (0.78, 0.80, 1.02), 0.35, within=face, both=True)
         self.glow((0, self.chin - 0.13), (0.14, 0.07), self.light, 0.4)

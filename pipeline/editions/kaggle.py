@@ -9,7 +9,7 @@ from pipeline.failure import Failure
 
 PAGE = "https://www.kaggle.com/datasets/msambare/fer2013"
 HANDLE = "msambare/fer2013/versions/1"
-# contents_digest (pipeline/picture_edition.py) of what Kaggle publishes under this handle, in whatever packing
+# contents_digest (pipeline/editions/pictures.py) of what Kaggle publishes under this handle, in whatever packing
 CONTENTS = "ba23a043626a58bb104f5bf743f2127d5207f5adb6ab67f91f0f995381fa8f1e"
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.editions.packing import AGAIN, DAMAGE, Entry
 from pipeline.faces import EMOTIONS, SIZE, Faces
 from pipeline.failure import Failure
-from pipeline.packing import AGAIN, DAMAGE, Entry
 
 PICTURE_LIMIT = 2**20  # bytes; the largest real one has 2,483
 CHUNK = 256

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.csv_text import csv_columns
+from pipeline.editions.text import csv_columns
 from pipeline.faces import EMOTIONS, SIZE, SPLITS, Faces
 from pipeline.failure import Failure
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, cast
 
+from pipeline.editions.packing import AGAIN, CSV_NAMES, DAMAGE, faces_among, kind_of, open_entries, safe_name
 from pipeline.failure import Failure
-from pipeline.packing import AGAIN, CSV_NAMES, DAMAGE, faces_among, kind_of, open_entries, safe_name
 
 COLUMNS = ("emotion", "pixels", "usage")
 CSV_LIMIT = 2 * 2**30  # bytes; the real one has 0.3 GB

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 from pipeline.atomic import atomic_file, atomic_folder
-from pipeline.csv_text import csv_columns, csv_lines, open_csv
+from pipeline.editions.packing import ENDINGS, Entry, faces_among, kind_of, open_entries
+from pipeline.editions.text import csv_columns, csv_lines, open_csv
 from pipeline.failure import Failure
-from pipeline.packing import ENDINGS, Entry, faces_among, kind_of, open_entries
 
 EXTERNAL = Path("data/external")
 

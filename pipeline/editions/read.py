@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.csv_edition import read_csv
-from pipeline.csv_text import csv_lines, open_csv
+from pipeline.editions.packing import faces_among, kind_of, open_entries
+from pipeline.editions.pictures import read_pictures
+from pipeline.editions.table import read_csv
+from pipeline.editions.text import csv_lines, open_csv
 from pipeline.faces import EMOTIONS, SPLITS, Faces
 from pipeline.failure import Failure
-from pipeline.packing import faces_among, kind_of, open_entries
-from pipeline.picture_edition import read_pictures
 
 PACKED = {"folder": "", "csv": "", "zip": " (zip)", "gzip": " (gzip)", "tar.gz": " (tar.gz)"}
 

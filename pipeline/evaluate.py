@@ -34,7 +34,7 @@ def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> tuple[dict, np
     tests, training = faces.split(*PARTS["test"]), faces.split("Training")
     single = bundle.predict(tests.images)
     views = {"single": single, "flip": (single + bundle.predict(tests.images, flip=True)) / 2}
-    options: dict[str, Any] = {"classes": bundle.classes, "samples": settings.bootstrap, "confidence": settings.confidence}
+    options: dict[str, Any] = {"classes": bundle.classes, **settings.model_dump()}
     found: dict = {}
     for part, splits in PARTS.items():
         rows = np.isin(tests.splits, splits)

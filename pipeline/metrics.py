@@ -19,7 +19,7 @@ def figures(
     labels: np.ndarray,
     classes: tuple[str, ...],
     *,
-    samples: int,
+    bootstrap: int,
     confidence: float,
 ) -> dict:
     """Every figure of probabilities ``(N, C)`` against labels ``(N,)``; shares, losses in nats.
@@ -37,7 +37,7 @@ def figures(
     return {
         "n": len(labels),
         "accuracy": _round(correct.mean()),
-        "interval": [_round(edge) for edge in bootstrap_interval(correct, samples, confidence)],
+        "interval": [_round(edge) for edge in bootstrap_interval(correct, bootstrap, confidence)],
         "macro_f1": _round(f1.mean()),
         "loss": _round(-np.log(np.maximum(own, 1e-12)).mean()),
         "per_class": {

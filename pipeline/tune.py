@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,8 @@ def open_storage(file: Path):
     from sqlalchemy.exc import OperationalError
 
     file.parent.mkdir(parents=True, exist_ok=True)
+    # experimental since 2020: the version is pinned
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     try:
         return optuna.storages.RDBStorage(
             f"sqlite:///{file.as_posix()}",

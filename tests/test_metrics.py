@@ -13,7 +13,7 @@ def test_figures_agree_with_scikit_learn():
     probabilities = rng.dirichlet(np.ones(4), 500)
     probabilities[np.arange(500), labels] += 0.3
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    found = figures(probabilities, labels, tuple("abcd"), samples=500, confidence=0.95)
+    found = figures(probabilities, labels, tuple("abcd"), bootstrap=500, confidence=0.95)
     predicted = probabilities.argmax(axis=1)
     assert found["accuracy"] == pytest.approx(sk.accuracy_score(labels, predicted))
     assert found["macro_f1"] == pytest.approx(sk.f1_score(labels, predicted, average="macro"), abs=1e-6)
@@ -26,7 +26,7 @@ def test_figures_agree_with_scikit_learn():
 
 
 def test_a_class_that_is_never_predicted_has_precision_zero_not_an_error():
-    found = figures(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]), ("a", "b"), samples=100, confidence=0.9)
+    found = figures(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]), ("a", "b"), bootstrap=100, confidence=0.9)
     assert found["per_class"]["b"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "n": 1}
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -94,11 +94,17 @@ class Range(Block):
     high: float | None = None
     log: bool = False
 
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> "Range":
+        if (self.choices is None) == (self.low is None or self.high is None):
+            raise ValueError("expected choices, or low and high")
+        return self
+
 
 class Tune(Block):
     trials: int = Field(ge=0)
     epochs: int = Field(ge=1)
-    min_gain: float = Field(ge=0)
+    standard_errors: float = Field(ge=0)
     space: dict[str, Range]
 
 

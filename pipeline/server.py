@@ -19,6 +19,7 @@ SETTINGS = {
     # MLflow's own seven retries keep a person waiting for minutes when a server is down
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
 # What to say of an error, by what stands in it
 ADVICE = {

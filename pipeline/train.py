@@ -4,12 +4,12 @@ Checkpoints lie in .checkpoints/ under a hash of everything that decides the res
 interrupted run goes on to the same end, and no other run can take up its state.
 """
 
-import os
 import shutil
 
 from pipeline import failure, params, results, tracking
 from pipeline.faces import Faces
 from pipeline.params import Params
+from pipeline.quiet import quiet
 from pipeline.resolve import best, resolve
 
 
@@ -18,7 +18,8 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
 
     The checkpoint goes only when everything is written: an interruption at any point costs one epoch at most.
     """
-    from pipeline import bundle, checkpoint, training
+    with quiet():
+        from pipeline import bundle, checkpoint, training
 
     config = resolve(params, faces.manifest)
     state = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
@@ -54,7 +55,6 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
 
 def main() -> None:
     """Train with params.yaml's recipe and what the search took."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     own = params.load()
     taken = best(own)
     train(own.override(taken), Faces.load(own.data / "balanced"), taken)

@@ -6,7 +6,6 @@ everything that it depends on, so a changed space, recipe or data set starts a n
 
 import hashlib
 import json
-import os
 import time
 import warnings
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipeline import failure, params, tracking
 from pipeline.atomic import atomic_file
 from pipeline.faces import Faces
 from pipeline.params import Params, Range
+from pipeline.quiet import quiet
 from pipeline.resolve import resolve
 
 # Seconds between two signs of life of a trial, and without one until it is queued again
@@ -53,15 +53,23 @@ def own_values(params: Params) -> dict[str, Any]:
     return values
 
 
+def widened(entry: Range, own: Any) -> Range:
+    """The dimension with the recipe's own value in it, so that trial 0 always lies in the space."""
+    if entry.choices is not None:
+        return entry if own in entry.choices else Range(choices=[*entry.choices, own])
+    return entry.model_copy(update={"low": min(entry.low, own), "high": max(entry.high, own)})
+
+
 def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
     """Run the trials that are still missing; returns what to take and why.
 
-    A trial is taken only when it beats trial 0 by ``tune.min_gain``: on 3,589 images a smaller difference between
-    two short runs is noise.
+    A trial is taken only when it beats trial 0 by ``tune.standard_errors``: the best of several short runs looks
+    better than it is.
     """
     import optuna
 
-    from pipeline import training
+    with quiet():
+        from pipeline import training
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = open_storage(storage_file)
@@ -71,11 +79,13 @@ def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
     )
     study.sampler = optuna.samplers.TPESampler(seed=params.seed + len(study.trials), n_startup_trials=4)
     _queue_cut_trials_again(study)
+    own = own_values(params)
+    space = {path: widened(entry, own[path]) for path, entry in params.tune.space.items()}
     if not study.trials:
-        study.enqueue_trial(own_values(params))
+        study.enqueue_trial(own)
 
     def objective(trial) -> float:
-        values = {path: suggest(trial, path, entry) for path, entry in params.tune.space.items()}
+        values = {path: suggest(trial, path, entry) for path, entry in space.items()}
         changed = params.override({**values, "train.epochs": params.tune.epochs})
         config = resolve(changed, faces.manifest)
         with tracking.start(f"trial {trial.number}", experiment, {"kind": "trial"}, parent=parent.id) as run:
@@ -109,7 +119,7 @@ def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
                   flush=True)
         while (missing := params.tune.trials - _finished(study)) > 0:
             study.optimize(objective, n_trials=1)
-        found = verdict(study, params.tune.min_gain)
+        found = verdict(study, params.tune.standard_errors, int((faces.splits == "PublicTest").sum()))
         parent.figures({"own_accuracy": found["own_accuracy"], "best_accuracy": found["best_accuracy"]})
     return found
 
@@ -134,12 +144,15 @@ def open_storage(file: Path):
                               "holds it, or delete the file to search anew") from error
 
 
-def verdict(study, min_gain: float) -> dict:
-    """What the search says: the best finished trial, and its values if they beat trial 0 by ``min_gain``."""
+def verdict(study, standard_errors: float, n: int) -> dict:
+    """What the search says: the best finished trial, and its values if they beat trial 0 by more than noise.
+
+    Noise is ``standard_errors`` of the difference between two accuracies on ``n`` images.
+    """
     done = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
     own = next(trial for trial in done if trial.params == study.trials[0].params)
     top = max(done, key=lambda trial: trial.value)
-    better = top.value >= own.value + min_gain
+    noise = standard_errors * sum(trial.value * (1 - trial.value) / n for trial in (own, top)) ** 0.5
     return {
         "study": study.study_name,
         "trials": len([trial for trial in study.trials if trial.state.name in FINISHED]),
@@ -147,7 +160,9 @@ def verdict(study, min_gain: float) -> dict:
         "best_accuracy": round(top.value, 6),
         "own_accuracy": round(own.value, 6),
         "best_values": dict(top.params),
-        "take": {path: value for path, value in top.params.items() if own.params[path] != value} if better else {},
+        "needed_gain": round(noise, 6),
+        "take": ({path: value for path, value in top.params.items() if own.params[path] != value}
+                 if top.value - own.value > noise else {}),
     }
 
 
@@ -168,7 +183,6 @@ def _finished(study) -> int:
 
 def main() -> None:
     """Search, unless the recipe is a published one or no trials are asked for; write best_params.yaml."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     mine = params.load()
     study_file = mine.data / "study.db"
     if mine.tuned and mine.tune.trials:

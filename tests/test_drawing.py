@@ -22,7 +22,7 @@ EMOJI = Path(pipeline.demo.__path__[0]) / "emoji"
 
 @pytest.fixture(scope="module")
 def drawn() -> Faces:
-    return draw_faces(210, seed=5)
+    return draw_faces(140, seed=5)
 
 
 @pytest.fixture(params=["alt2", "default"])
@@ -39,23 +39,23 @@ def test_every_expression_stands_in_every_split(drawn):
 
 
 def test_there_are_as_many_faces_as_asked_for(drawn):
-    assert len(drawn) == len(drawn.labels) == len(drawn.splits) == 210
+    assert len(drawn) == len(drawn.labels) == len(drawn.splits) == 140
 
 
 def test_splits_are_about_70_15_15_and_classes_uneven(drawn):
     shares = [(drawn.splits == split).mean() for split in SPLITS]
-    assert shares == pytest.approx([0.70, 0.15, 0.15], abs=0.02)
+    assert shares == pytest.approx([0.70, 0.15, 0.15], abs=0.03)
     for split in SPLITS:
         part = drawn.split(split)
         mine = np.bincount(part.labels, minlength=7) / len(part)
-        assert mine == pytest.approx(SHARES, abs=0.04)
+        assert mine == pytest.approx(SHARES, abs=0.05)
     assert min(SHARES) == SHARES[EMOTIONS.index("disgust")] >= 0.03
 
 
 def test_images_are_gray_48_and_never_blank_or_twice_the_same(drawn):
-    assert drawn.images.dtype == np.uint8 and drawn.images.shape == (210, 48, 48)
+    assert drawn.images.dtype == np.uint8 and drawn.images.shape == (140, 48, 48)
     assert drawn.images.std(axis=(1, 2)).min() > 5
-    assert len({image.tobytes() for image in drawn.images}) == 210
+    assert len({image.tobytes() for image in drawn.images}) == 140
 
 
 def test_ids_name_the_split_and_are_unique(drawn):
@@ -65,8 +65,8 @@ def test_ids_name_the_split_and_are_unique(drawn):
 
 
 def test_same_seed_same_faces_other_seed_other_faces(drawn):
-    assert draw_faces(210, seed=5).digest() == drawn.digest()
-    assert draw_faces(210, seed=6).digest() != drawn.digest()
+    assert draw_faces(140, seed=5).digest() == drawn.digest()
+    assert draw_faces(140, seed=6).digest() != drawn.digest()
 
 
 def test_the_manifest_says_where_they_come_from(drawn):
@@ -116,7 +116,8 @@ def test_the_clip_has_its_frames_and_moves(clip):
 
 
 def test_a_detector_finds_faces_in_the_clip(clip, found):
-    assert sum(found(frame) >= 1 for frame in clip) >= 0.95 * len(clip)
+    # At half the size, as the demo looks
+    assert sum(found(frame[::2, ::2]) >= 1 for frame in clip) >= 0.95 * len(clip)
 
 
 def test_the_clip_is_the_same_every_time_and_any_size():

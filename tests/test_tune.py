@@ -29,7 +29,7 @@ def project(tmp_path, monkeypatch):
     tree["dataset"] = "sample"
     tree["model"].update(width=4, stem=4, stages=2)
     tree["train"].update(batch_size=32, epochs=2, precision="float32")
-    tree["tune"].update(trials=2, epochs=1, min_gain=0.5)
+    tree["tune"].update(trials=2, epochs=1, standard_errors=9.0)
     tree["tune"]["space"] = {"train.learning_rate": {"low": 0.001, "high": 0.1, "log": True}}
     yaml.dump(tree, tmp_path / "params.yaml")
     rng = np.random.default_rng(0)
@@ -73,7 +73,7 @@ def test_a_killed_search_goes_on_and_ends_with_exactly_its_budget(project):
     own = params.load().train.learning_rate
     assert done[0].params == {"train.learning_rate": own}, "trial 0 holds the recipe's own values"
     found = YAML(typ="safe").load(project / "reports/sample/best_params.yaml")
-    assert found["take"] == {}, "a gain below tune.min_gain is not taken"
+    assert found["take"] == {}, "a gain within the noise is not taken"
 
     begun = time.monotonic()
     third = command(project)
@@ -110,6 +110,13 @@ def test_a_space_with_an_unknown_parameter_is_one_line(project):
         tune.own_values(bad)
 
 
+def test_the_recipe_s_own_value_always_lies_in_the_space():
+    assert tune.widened(params.Range(choices=[32, 48]), 64).choices == [32, 48, 64]
+    assert tune.widened(params.Range(choices=[32, 48]), 48).choices == [32, 48]
+    wide = tune.widened(params.Range(low=0.1, high=0.2), 0.5)
+    assert (wide.low, wide.high) == (0.1, 0.5)
+
+
 class Told:
     """An Optuna study with these finished values."""
 
@@ -125,6 +132,7 @@ class Told:
         ]
 
 
-def test_a_trial_is_taken_only_when_it_beats_the_recipe_by_more_than_the_gain():
-    assert tune.verdict(Told(0.50, 0.51, 0.49), 0.015)["take"] == {}
-    assert tune.verdict(Told(0.50, 0.51, 0.52), 0.015)["take"] == {"train.learning_rate": 2}
+def test_a_trial_is_taken_only_when_it_beats_the_recipe_by_more_than_noise():
+    assert tune.verdict(Told(0.50, 0.51, 0.49), 1.3, 3589)["take"] == {}
+    assert tune.verdict(Told(0.50, 0.51, 0.52), 1.3, 3589)["take"] == {"train.learning_rate": 2}
+    assert tune.verdict(Told(0.50, 0.51, 0.52), 1.3, 150)["take"] == {}, "few images, much noise"

@@ -1,0 +1,26 @@
+"""A quiet start of TensorFlow: its own lines at import say nothing that a person could act on."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Import keras in here: TensorFlow 2.21 writes four lines to the descriptor, whatever TF_CPP_MIN_LOG_LEVEL says.
+
+    Errors are not hidden: an exception is printed by the interpreter when stderr is back.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,121 @@
+"""One real ``dvc repro`` in a copy of the project: every stage, then what a cache hit and a changed parameter do."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+
+
+def files() -> list[str]:
+    """What a clone of this working tree would hold."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    return listed.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy in a folder with a blank in its name, with tiny parameters, after its first repro."""
+    place = tmp_path_factory.mktemp("a clone") / "fer pipe"
+    for name in files():
+        if (ROOT / name).is_file():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, place / name)
+    yaml = YAML()
+    tree = yaml.load(place / "params.yaml")
+    tree["dataset"] = "sample"
+    tree["download"]["sample_faces"] = 140
+    tree["model"].update(width=4, stem=4)
+    tree["train"].update(epochs=2, precision="float32")
+    tree["tune"].update(trials=1, epochs=1)
+    tree["promote"]["min_class_recall"] = 0.0
+    yaml.dump(tree, place / "params.yaml")
+    for command in ("init -q", "add -A", "-c user.name=t -c user.email=t@t commit -qm copy"):
+        subprocess.run(["git", *command.split()], cwd=place, check=True)
+    dvc(place, "repro", "evaluate")
+    return place
+
+
+def dvc(place, *arguments):
+    env = {name: value for name, value in os.environ.items() if name not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    env.update(GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@t", GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@t")
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=place, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def bundle(place) -> dict:
+    return json.loads((place / "data/sample/bundle/bundle.json").read_text())
+
+
+def runs(place) -> set[str]:
+    import sqlite3
+
+    with sqlite3.connect(place / "mlflow.db") as database:
+        return {row[0] for row in database.execute("select run_uuid from runs")}
+
+
+def ledger(place) -> list[Path]:
+    return sorted((place / "reports/sample/results").glob("*.json"))
+
+
+def test_every_stage_leaves_what_it_promises(project):
+    stages = YAML(typ="safe").load(project / "dvc.yaml")["stages"]
+    for name, stage in stages.items():
+        if name == "demo":
+            continue
+        for out in stage.get("outs", []) + stage.get("metrics", []) + stage.get("plots", []):
+            path = (out if isinstance(out, str) else next(iter(out))).replace("${dataset}", "sample")
+            assert (project / path).exists(), f"{name}: {path}"
+    metrics = json.loads((project / "reports/sample/metrics.json").read_text())
+    assert metrics["edition"] == "drawn" and metrics["bundle"] and metrics["PublicTest"]["flip"]["n"] > 0
+    assert len(ledger(project)) == 1
+
+
+def test_the_runs_stamp_everything_with_the_run_that_made_it(project):
+    assert bundle(project)["provenance"]["run_id"] in runs(project)
+    assert json.loads(ledger(project)[0].read_text())["run_id"] == bundle(project)["provenance"]["run_id"]
+
+
+def test_nothing_changed_means_nothing_runs(project):
+    before = runs(project)
+    assert "Running stage" not in dvc(project, "repro", "evaluate")
+    assert runs(project) == before
+
+
+def test_a_changed_parameter_trains_anew_and_a_cache_hit_brings_the_old_model_with_its_own_run(project):
+    """The worst trap: a checkpoint that is taken up by the next parameter set would report the old model's figures."""
+    first = bundle(project)
+    dvc(project, "exp", "run", "-q", "-S", "train.learning_rate=0.05", "evaluate")
+    second = bundle(project)
+    assert second["files"]["model.keras"] != first["files"]["model.keras"]
+    assert second["provenance"]["epochs_run"] == 2 and second["provenance"]["config"]["train"]["learning_rate"] == 0.05
+    history = (project / "data/sample/bundle/history.csv").read_text().splitlines()
+    assert len(history) == 3, "two epochs were trained"
+    assert not list((project / ".checkpoints").iterdir()), "no checkpoint stays behind"
+
+    before = runs(project)
+    dvc(project, "exp", "run", "-q", "-S", "train.learning_rate=null", "evaluate")
+    assert bundle(project) == first and len(runs(project) - before) == 0
+
+
+def test_a_temporary_experiment_leaves_its_run_in_the_project_s_own_mlflow_and_ledger(project):
+    before, entries = runs(project), ledger(project)
+    dvc(project, "exp", "run", "-q", "--temp", "-S", "seed=5", "evaluate")
+    assert len(runs(project) - before) >= 1
+    new = set(ledger(project)) - set(entries)
+    assert [json.loads(path.read_text())["seed"] for path in new] == [5]
+
+
+def test_a_sample_run_leaves_what_is_committed_alone(project):
+    changed = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True).stdout
+    touched = {line[3:].strip('"') for line in changed.splitlines()}
+    assert touched <= {"dvc.lock", "params.yaml"}, touched

@@ -182,17 +182,17 @@ def _one_epoch(student, images, targets, weights, order, batch_size, epoch, verb
     epoch wait for its next tick, up to 40 % of an epoch on two cores.
     """
     batches = range(0, len(order), batch_size)
-    bar = keras.utils.Progbar(len(batches), verbose=1 if verbose and sys.stdout.isatty() else 0,
-                               stateful_metrics=["loss", "accuracy"])
-    logs = {}
-    student.reset_metrics()
+    bar = keras.utils.Progbar(len(batches), verbose=1 if verbose and sys.stdout.isatty() else 0)
+    totals: dict[str, float] = {}
     for step, start in enumerate(batches):
         rows = order[start : start + batch_size]
         logs = student.train_on_batch(
             images[rows][..., None], targets[rows], None if weights is None else weights[rows], return_dict=True
         )
+        for name, value in logs.items():
+            totals[name] = totals.get(name, 0.0) + float(value) * len(rows)
         bar.update(step + 1, list(logs.items()))
-    return {name: float(value) for name, value in logs.items()}
+    return {name: total / len(order) for name, total in totals.items()}
 
 
 def main(argv: list[str] | None = None) -> None:

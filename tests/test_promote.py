@@ -156,7 +156,8 @@ def test_a_better_challenger_takes_the_place_in_git_and_in_the_registry(project)
     for bundle in (old, new):
         promote.promote(SETTINGS, bundle, toy_models.faces("fer2013"))
     assert Bundle.load(project / "data/champion").id == new.id
-    assert {file.name for file in (project / "data/champion").iterdir()} == {"bundle.json", "model.onnx", "history.csv"}
+    assert {file.name for file in (project / "data/champion").iterdir()} == {
+        "bundle.json", "model.onnx", "history.csv", "promotion.json"}
     assert registry.champion("fer2013-7") == ("2", new.id)
     line = lines("fer2013")[-1]
     assert (line["challenger"]["protocol"], line["champion"]["protocol"]) == ("leak-free", "published")

@@ -74,6 +74,7 @@ def test_one_seed_one_network_and_a_cut_run_ends_in_the_same_one(toy, tmp_path):
     assert rows == [{k: v for k, v in row.items() if k != "seconds"} for row in resumed.history]
 
 
+@pytest.mark.slow
 def test_a_run_cut_while_it_writes_its_checkpoint_goes_on_from_the_one_before(toy, tmp_path):
     def cut(row):
         if row["epoch"] == 2:
@@ -99,6 +100,7 @@ def test_the_toy_is_learned(toy):
     assert fitted(toy, config(epochs=12)).history[-1]["val_accuracy"] > 0.8
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_epoch_and_survives_a_cut(toy, tmp_path):
     settings = config(epochs=30, early_stopping=2, keep="best", schedule="plateau", optimizer="sgd",
                       learning_rate=0.05, plateau_patience=1)

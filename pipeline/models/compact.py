@@ -18,6 +18,7 @@ def build(
     stages: int = 3,
     dropout: float = 0.2,
     pooling: str = "depthwise",
+    standardise: bool = True,
 ) -> keras.Model:
     """Stem of ``stem`` filters at half size, then ``stages`` groups of ``depth`` blocks; ``width`` doubles per group.
 
@@ -26,6 +27,9 @@ def build(
     """
     image = keras.Input((size, size, 1), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1)(image)
+    if standardise:
+        # each image to mean 0 and deviation 1, so that no weight is spent on the light
+        x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, dtype="float32")(x)
     x = _convolution(x, stem, 5, strides=2)
     x = layers.ReLU()(x)
     for stage in range(stages):

@@ -74,18 +74,19 @@ def entries(dataset: str = "fer2013") -> list[dict]:
 
 
 def table(lines: list[dict]) -> str:
-    """The results table in Markdown: one row per recipe, protocol, class set and hardware, seeds averaged."""
+    """The results table in Markdown: one row per recipe, values, protocol, class set and hardware, over the seeds."""
     groups = defaultdict(list)
     for line in lines:
-        key = (line["recipe"], line["class_set"], line["protocol"], line["epochs"]["asked"], line["parameters"],
-               line["hardware"], json.dumps(line["tuned"]))
+        config = {name: value for name, value in line["config"].items() if name != "seed"}
+        key = (line["recipe"], line["class_set"], line["protocol"], line["parameters"], line["hardware"],
+               json.dumps(line["tuned"]), json.dumps(config, sort_keys=True))
         groups[key].append(line)
     rows = [
         "| recipe | classes | protocol | PublicTest | PrivateTest | PrivateTest, flip | test folder | seeds | epochs "
         "| parameters | minutes | hardware |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for (recipe, class_set, protocol, _, parameters, hardware, tuned), group in sorted(groups.items()):
+    for (recipe, class_set, protocol, parameters, hardware, tuned, _), group in sorted(groups.items()):
         cells = [_cell(group, split, view) for split, view in
                  (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))]
         epochs = sorted({f"{line['epochs']['run']} of {line['epochs']['asked']}" for line in group})

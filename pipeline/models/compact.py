@@ -24,8 +24,9 @@ def build(
     """Stem of ``stem`` filters at half size, then ``stages`` groups of ``depth`` blocks; ``width`` doubles per group.
 
     ``crop`` pixels are left out on every side: with the training's random shifts that is a random crop, at 40 of 48
-    pixels for two thirds of the arithmetic. ``pooling`` is ``average``, or ``depthwise``: a learned weight per place and channel, because in a cropped face
-    the mouth is always below the eyes (global depthwise convolution, MobileFaceNets, arXiv 1804.07573).
+    pixels for two thirds of the arithmetic. ``standardise`` brings every image to mean 0 and deviation 1. ``pooling``
+    is ``average``, or ``depthwise``: a learned weight per place and channel, because in a cropped face the mouth is
+    always below the eyes (global depthwise convolution, MobileFaceNets, arXiv 1804.07573).
     """
     image = keras.Input((size, size, 1), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1)(image)

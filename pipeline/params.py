@@ -105,6 +105,7 @@ class Tune(Block):
     trials: int = Field(ge=0)
     epochs: int = Field(ge=1)
     standard_errors: float = Field(ge=0)
+    max_parameters: int = Field(ge=1)
     space: dict[str, Range]
 
 

@@ -23,12 +23,14 @@ from pipeline.resolve import resolve
 # Seconds between two signs of life of a trial, and without one until it is queued again
 HEARTBEAT, GRACE = 5, 20
 FINISHED = ("COMPLETE", "PRUNED")
+# Mark of a trial whose network was not trained for its size; it does not count against the budget
+TOO_LARGE = "too large"
 
 
 def study_name(params: Params, manifest: dict) -> str:
     """A hash of the space, the resolved recipe, the schedule's length and the data."""
     space = {path: entry.model_dump() for path, entry in params.tune.space.items()}
-    facts = [space, params.tune.epochs, resolve(params, manifest), manifest["digest"]]
+    facts = [space, params.tune.epochs, params.tune.max_parameters, resolve(params, manifest), manifest["digest"]]
     return f"{params.recipe}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
@@ -88,6 +90,13 @@ def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
         values = {path: suggest(trial, path, entry) for path, entry in space.items()}
         changed = params.override({**values, "train.epochs": params.tune.epochs})
         config = resolve(changed, faces.manifest)
+        size = training.build_net(config).count_params()
+        if size > params.tune.max_parameters:
+            if values == own:
+                raise failure.Failure(f"params.yaml: tune.max_parameters: the recipe's own network has {size:,}; "
+                                      "allow more, or make it smaller")
+            trial.set_user_attr(TOO_LARGE, size)
+            raise optuna.TrialPruned
         with tracking.start(f"trial {trial.number}", experiment, {"kind": "trial"}, parent=parent.id) as run:
             run.params(values)
 
@@ -155,7 +164,7 @@ def verdict(study, standard_errors: float, n: int) -> dict:
     noise = standard_errors * sum(trial.value * (1 - trial.value) / n for trial in (own, top)) ** 0.5
     return {
         "study": study.study_name,
-        "trials": len([trial for trial in study.trials if trial.state.name in FINISHED]),
+        "trials": _finished(study),
         "best_trial": top.number,
         "best_accuracy": round(top.value, 6),
         "own_accuracy": round(own.value, 6),
@@ -178,7 +187,7 @@ def _queue_cut_trials_again(study) -> None:
 
 
 def _finished(study) -> int:
-    return sum(trial.state.name in FINISHED for trial in study.trials)
+    return sum(trial.state.name in FINISHED and TOO_LARGE not in trial.user_attrs for trial in study.trials)
 
 
 def main() -> None:

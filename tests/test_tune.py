@@ -110,6 +110,13 @@ def test_a_space_with_an_unknown_parameter_is_one_line(project):
         tune.own_values(bad)
 
 
+@pytest.mark.slow
+def test_a_network_that_is_too_large_is_never_trained(project, capsys):
+    own = params.load().override({"tune.max_parameters": 10, "tune.trials": 1})
+    with pytest.raises(Failure, match=r"tune\.max_parameters"):
+        tune.tune(own, Faces.load(project / "data/sample/balanced"), project / "data/sample/study.db")
+
+
 def test_the_recipe_s_own_value_always_lies_in_the_space():
     assert tune.widened(params.Range(choices=[32, 48]), 64).choices == [32, 48, 64]
     assert tune.widened(params.Range(choices=[32, 48]), 48).choices == [32, 48]
@@ -127,7 +134,8 @@ class Told:
 
         complete = SimpleNamespace(name="COMPLETE")
         self.trials = [
-            SimpleNamespace(number=number, value=value, state=complete, params={"train.learning_rate": number})
+            SimpleNamespace(number=number, value=value, state=complete, params={"train.learning_rate": number},
+                            user_attrs={})
             for number, value in enumerate(values)
         ]
 

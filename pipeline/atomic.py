@@ -1,7 +1,9 @@
 """Outputs appear whole or not at all: written under a temporary name beside their place, then renamed."""
 
 import os
+import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +12,10 @@ from pathlib import Path
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write; on success it replaces ``path``, on an error ``path`` stays as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    new, _ = _places(path)
     try:
-        yield new
+        with _named(path):
+            yield new
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
@@ -22,16 +24,66 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """The same for a folder, which starts empty; the old one stays until the new one is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    shutil.rmtree(new, ignore_errors=True)
+    new, old = _places(path)
     new.mkdir()
     try:
-        yield new
+        with _named(path):
+            yield new
         if path.exists():
             path.rename(old)
         new.rename(path)
     finally:
+        # Where this fails too, the old folder waits for the next call
+        if old.exists() and not path.exists():
+            old.rename(path)
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A full disk does not say which file was written: the error gets this name.
+
+    Others without a number keep their words, which a name would replace; numpy's short write is told by ``args``.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and (error.errno is not None or "requested and" in str(error)):
+            error.filename = str(path)
+        raise
+
+
+def _places(path: Path) -> tuple[Path, Path]:
+    """Names for the new and the old one; what killed processes left under such names is put back or deleted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = os.getpid()
+    for child in list(path.parent.iterdir()):
+        left = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(new|old)", child.name)
+        if not left or (int(left[1]) != own and _alive(int(left[1]))):
+            continue
+        if left[2] == "old" and not path.exists():
+            child.rename(path)
+        elif child.is_dir():
+            shutil.rmtree(child, ignore_errors=True)
+        else:
+            child.unlink(missing_ok=True)
+    new, old = (path.with_name(f".{path.name}.{own}.{end}") for end in ("new", "old"))
+    return new, old
+
+
+def _alive(process: int) -> bool:
+    if sys.platform == "win32":
+        import ctypes
+
+        # os.kill would end it there; 0x1000 asks for no more than to look
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, process)
+        ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True

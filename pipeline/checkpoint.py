@@ -3,12 +3,17 @@
 import hashlib
 import json
 import shutil
+import sqlite3
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from pipeline.atomic import atomic_folder
+from pipeline.failure import Failure
 
 
 def key(config: dict, data_digest: str) -> str:
@@ -37,13 +42,46 @@ def save(checkpoint: Path, student: keras.Model, state: dict, best: list[np.ndar
 
 
 def saved(checkpoint: Path) -> list[Path]:
+    """The epochs that stand there, the last one last."""
     return sorted(checkpoint.glob("epoch-*"))
 
 
-def restore(folder: Path, student: keras.Model) -> tuple[dict, list[np.ndarray]]:
-    with np.load(folder / "variables.npz", allow_pickle=False) as saved:
-        for variable, name in zip(_variables(student), saved.files, strict=True):
-            variable.assign(saved[name])
-    with np.load(folder / "best.npz", allow_pickle=False) as saved:
-        best = [saved[name] for name in saved.files]
-    return json.loads((folder / "state.json").read_text()), best
+def restore(checkpoint: Path, student: keras.Model) -> tuple[dict, list[np.ndarray]] | None:
+    """Put the last epoch's state into the model; returns the counters and the best weights, or None for a fresh start.
+
+    A state that cannot be read (the power went before the disk had it) is dropped.
+    """
+    for folder in reversed(saved(checkpoint)):
+        try:
+            state = json.loads((folder / "state.json").read_text())
+            values, best = _arrays(folder / "variables.npz"), _arrays(folder / "best.npz")
+            for variable, value in zip(_variables(student), values, strict=True):
+                variable.assign(value)
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            print(f"training: {folder} cannot be read ({error}); it is dropped", flush=True)
+            shutil.rmtree(folder)
+            continue
+        return state, best
+    return None
+
+
+def _arrays(file: Path) -> list[np.ndarray]:
+    # opened here, because numpy leaves a file that is no archive open
+    with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as saved:
+        return [saved[name] for name in saved.files]
+
+
+@contextmanager
+def alone(checkpoint: Path) -> Iterator[None]:
+    """Hold the folder for one process; a sqlite file is a lock that every system has and no crash leaves behind.
+
+    Raises Failure when another process trains the very same run.
+    """
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(checkpoint / "lock", timeout=0, isolation_level=None)) as gate:
+        try:
+            gate.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise Failure(f"{checkpoint}: another process trains exactly this run ({error}); wait for it") from error
+        yield
+    shutil.rmtree(checkpoint)

@@ -14,14 +14,11 @@ from pathlib import Path
 from pipeline import failure
 from pipeline import params as parameters
 from pipeline.editions import kaggle
-from pipeline.editions.external import EXTERNAL, editions_in, find_external, place
-from pipeline.editions.kaggle import kaggle_reachable
+from pipeline.editions.external import EXTERNAL, editions_in
 from pipeline.editions.read import read_edition
 from pipeline.faces import EMOTIONS, SPLITS, Faces
 from pipeline.failure import Failure
 from pipeline.params import Download
-
-__all__ = ["download", "find_external", "kaggle_reachable", "place"]
 
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 2**18

@@ -12,9 +12,8 @@ import numpy as np
 
 from pipeline import failure, params, results, tracking
 from pipeline.atomic import atomic_file
-from pipeline.bundle import Bundle
+from pipeline.bundle import Bundle, check_faces
 from pipeline.faces import Faces
-from pipeline.failure import Failure
 from pipeline.metrics import figures
 from pipeline.params import Evaluate
 
@@ -25,11 +24,10 @@ def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> tuple[dict, np
     """Every figure of a bundle on the faces as they came (seven labels; the bundle's class map is applied here).
 
     Returns figures ``{split: {view: ...}}``, see ``metrics.figures``, and the single-view probabilities
-    ``(N, C)`` of the test faces in the table's order. ``Training`` is there for the overfitting gap, single view.
+    ``(N, C)`` of the test faces in the table's order. ``Training``, all of its original images
+    in a single view, is there for the overfitting gap.
     """
-    if faces.manifest["dataset"] != bundle.provenance["dataset"]:
-        raise Failure(f"{bundle.folder}: trained on {bundle.provenance['dataset']}, the faces are "
-                      f"{faces.manifest['dataset']}; set dataset in params.yaml")
+    check_faces(bundle.provenance, faces.manifest, bundle.folder)
     faces = faces.with_classes(bundle.class_set)
     tests, training = faces.split(*PARTS["test"]), faces.split("Training")
     single = bundle.predict(tests.images)
@@ -83,6 +81,9 @@ def main() -> None:
     plots.curves(mine.reports / "curves.png", line["history"], bundle)
     tracking.record_evaluation(line, bundle, sorted(mine.reports.glob("*.*")))
     path = results.record(line)
+    facts = bundle.provenance
+    print(f"evaluate: {facts['recipe']}, seed {facts['seed']}, {facts['protocol']} protocol, {facts['dataset']} "
+          f"({facts['edition']}), bundle {bundle.id}")
     for split in PARTS:
         one, two = found[split]["single"], found[split]["flip"]
         low, high = one["interval"]

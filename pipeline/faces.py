@@ -83,7 +83,11 @@ class Faces:
         """Write images.npy, faces.csv and manifest.json (with digest and counts), all or nothing."""
         manifest = {**self.manifest, "classes": list(self.classes), "digest": self.digest(), "counts": self.counts()}
         with atomic_folder(folder) as new:
-            np.save(new / "images.npy", self.images, allow_pickle=False)
+            images = np.ascontiguousarray(self.images)
+            with open(new / "images.npy", "wb") as file:
+                # As np.save does, whose own way to write says nothing of a full disk
+                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(images))
+                file.write(images.data)
             with open(new / "faces.csv", "w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(("id", "split", "label"))
@@ -98,9 +102,9 @@ class Faces:
             with open(folder / "faces.csv", newline="", encoding="utf-8") as file:
                 rows = list(csv.reader(file))[1:]
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            if not rows or len(rows) != len(images):
+                raise ValueError(f"{len(images)} images, {len(rows)} rows")
+            ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
+            return cls(images, ids, splits, labels.astype("int64"), manifest)
+        except (OSError, ValueError, EOFError) as error:
             raise Failure(f"{folder}: no readable faces ({error}); run the stage that makes them again") from error
-        if len(rows) != len(images):
-            raise Failure(f"{folder}: {len(images)} images but {len(rows)} rows; run the stage that makes them again")
-        ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
-        return cls(images, ids, splits, labels.astype("int64"), manifest)

@@ -6,17 +6,19 @@ By the same door as a run trained here: a bundle, its figures, a ledger entry, a
 import argparse
 import hashlib
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import evaluate, failure, params, results, tracking
-from pipeline.bundle import Bundle, write
+from pipeline.bundle import Bundle, check_faces
 from pipeline.faces import CLASS_SETS, Faces
 from pipeline.failure import Failure
 from pipeline.params import Evaluate
+from pipeline.quiet import quiet
 
-NEEDED = ("recipe", "seed", "dataset", "edition", "data_digest", "protocol", "class_set", "epochs_run", "epochs_asked",
-          "best_epoch", "seconds", "hardware", "backend", "precision", "config")
+NEEDED = ("recipe", "seed", "dataset", "edition", "data_digest", "source_digest", "protocol", "class_set", "epochs_run",
+          "epochs_asked", "best_epoch", "seconds", "finished", "hardware", "backend", "precision", "config")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def import_run(away: Away, faces: Faces, settings: Evaluate) -> tuple[Bundle, Pa
     Returns the bundle and the ledger entry's file.
     """
     facts = away.facts
+    check_faces(facts, faces.manifest, away.net.parent)
     shelf = results.root() / "data" / facts["dataset"] / "imported"
     bundle = next((one for one in map(Bundle.load, _bundles(shelf)) if one.provenance.get("net") == away.sha256), None)
     if bundle is None:
@@ -70,12 +73,15 @@ def _bundles(shelf: Path) -> list[Path]:
 
 def _bundle(away: Away, faces: Faces, shelf: Path) -> Bundle:
     """The bundle, with the id of a new run inside."""
-    import keras
+    with quiet():
+        import keras
+
+        from pipeline.bundling import write
 
     try:
         net = keras.saving.load_model(away.net, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise Failure(f"{away.net}: not a network of this project ({reason}); copy the folder again") from error
     facts = away.facts
     validation = faces.with_classes(facts["class_set"]).split("PublicTest")

@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.failure import Failure
 
 RECIPES = Path(__file__).parent / "recipes"
-# The blocks that a recipe fills and that params.yaml may override
-RECIPE_BLOCKS = ("balance", "augment", "model", "train")
 
 
 class Block(BaseModel):
@@ -85,19 +83,38 @@ class Train(Block):
     plateau_patience: int = Field(5, ge=1)
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
 
+    @model_validator(mode="after")
+    def _adam_has_no_decay(self) -> "Train":
+        if self.optimizer == "adam" and self.weight_decay:
+            raise ValueError("optimizer adam has no weight_decay; say adamw, or weight_decay: 0")
+        return self
+
+
+# The blocks that a recipe fills and that params.yaml may override
+RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augment, "model": Model, "train": Train}
+
 
 class Range(Block):
     """One dimension of the search: choices, or low and high."""
 
-    choices: list[Any] | None = None
-    low: float | None = None
-    high: float | None = None
+    choices: list[Any] | None = Field(None, min_length=1)
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
     log: bool = False
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> "Range":
-        if (self.choices is None) == (self.low is None or self.high is None):
+        if self.choices is not None:
+            if self.log or self.low is not None or self.high is not None:
+                raise ValueError("expected choices alone, or low and high")
+            if not all(isinstance(choice, bool | int | float | str) for choice in self.choices):
+                raise ValueError("expected choices that are numbers, words, true or false")
+        elif self.low is None or self.high is None:
             raise ValueError("expected choices, or low and high")
+        elif self.low >= self.high:
+            raise ValueError("low must be below high")
+        elif self.log and self.low <= 0:
+            raise ValueError("log needs a low above 0")
         return self
 
 
@@ -187,11 +204,14 @@ def load(path: Path = Path("params.yaml")) -> Params:
     if name not in known:
         raise Failure(f"{path}: recipe: there is no recipe {name!r}; there are {', '.join(known)}")
     recipe = _read(RECIPES / f"{name}.yaml")
-    for block in RECIPE_BLOCKS:
+    for block, form in RECIPE_BLOCKS.items():
         mine = tree.get(block) or {}
         if not isinstance(mine, dict):
             raise Failure(f"{path}: {block}: expected a block of parameters, found {mine!r}")
-        tree[block] = {**recipe.pop(block), **{key: value for key, value in mine.items() if value is not None}}
+        # A null leaves the recipe's value, but under a name that does not exist it is a mistake like any other
+        unknown = set() if form is Model else set(mine) - set(form.model_fields)
+        given = {key: value for key, value in mine.items() if value is not None or key in unknown}
+        tree[block] = {**recipe.pop(block), **given}
     clash = sorted(set(recipe) & set(tree))
     if clash:
         raise Failure(f"{path}: {clash[0]}: belongs into the recipe")
@@ -220,5 +240,5 @@ def _validated(tree: dict, where: str) -> Params:
             if problem["type"] == "extra_forbidden":
                 problems.append(f"{place}: there is no such parameter")
             else:
-                problems.append(f"{place}: {problem['msg']} (got {problem['input']!r})")
+                problems.append(f"{place}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})")
         raise Failure(f"{where}: {'; '.join(problems)}") from error

@@ -15,27 +15,24 @@ import numpy as np
 
 from pipeline import failure, params, promotions, registry, results, tracking
 from pipeline.atomic import atomic_folder
-from pipeline.bundle import LEFT_OUT, Bundle
-from pipeline.decision import RESAMPLES, Decision, decide
+from pipeline.bundle import LEFT_OUT, Bundle, check_faces
+from pipeline.decision import MOST_BYTES, RESAMPLES, Decision, decide
+from pipeline.demo.about import PROMOTION
+from pipeline.demo.main import CHAMPION
 from pipeline.faces import Faces
-from pipeline.failure import Failure
 from pipeline.params import Params
 
-# Beside a champion's bundle, for the demo's panel: the registered version and its accuracy
-CAPTION = "promotion.json"
-# The registered model whose champion is in git, and the most that it may weigh there
-IN_GIT, MOST_BYTES = "fer2013-7", 4_000_000
+# The registered model whose champion is in git
+IN_GIT = "fer2013-7"
 
 
 @dataclass(frozen=True)
 class Score:
-    """A bundle on the faces: right or wrong on each PublicTest image, its recalls there, its PrivateTest accuracy."""
+    """A bundle on PublicTest: right or wrong on each image, and its recalls."""
 
     bundle: Bundle
     correct: np.ndarray
     recalls: dict[str, float]
-    private: float
-    private_n: int
 
     def about(self) -> dict:
         facts = self.bundle.provenance
@@ -45,13 +42,11 @@ class Score:
 
 def score(bundle: Bundle, faces: Faces) -> Score:
     """Single view, on faces as they came (seven labels)."""
-    faces = faces.with_classes(bundle.class_set)
-    public, private = faces.split("PublicTest"), faces.split("PrivateTest")
+    public = faces.with_classes(bundle.class_set).split("PublicTest")
     correct = bundle.predict(public.images).argmax(axis=1) == public.labels
     recalls = {name: float(correct[public.labels == place].mean()) if (public.labels == place).any() else 0.0
                for place, name in enumerate(bundle.classes)}
-    right = bundle.predict(private.images).argmax(axis=1) == private.labels
-    return Score(bundle, correct, recalls, float(right.mean()), len(right))
+    return Score(bundle, correct, recalls)
 
 
 def promote(params: Params, challenger: Bundle, faces: Faces) -> dict | None:
@@ -60,10 +55,8 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> dict | None:
     Args:
         faces: as they came, with seven labels.
     """
+    check_faces(challenger.provenance, faces.manifest, challenger.folder)
     dataset = challenger.provenance["dataset"]
-    if faces.manifest["dataset"] != dataset:
-        raise Failure(f"{challenger.folder}: trained on {dataset}, the faces are {faces.manifest['dataset']}; "
-                      "set dataset in params.yaml")
     name = f"{dataset}-{challenger.class_set}"
     with tempfile.TemporaryDirectory() as place:
         champion = _champion(name, Path(place))
@@ -74,14 +67,15 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> dict | None:
     new = score(challenger, faces)
     version = enter(name, challenger)
     registry.alias(name, "challenger", version)
-    decision = decide(new.correct, old.correct if old else None, new.recalls, params.promote, params.seed)
+    decision = decide(new.correct, old.correct if old else None, new.recalls, params.promote, params.seed,
+                      _weight(challenger) if name == IN_GIT else None)
     line = _line(name, version, new, old, decision, params, faces)
     if decision.promote and name == IN_GIT:
-        _refuse_heavy(challenger)
         with atomic_folder(champion_folder()) as folder:
             copy(challenger, folder)
-            caption = {"name": name, "version": int(version), "PublicTest": round(float(new.correct.mean()), 6)}
-            (folder / CAPTION).write_text(json.dumps(caption) + "\n", encoding="utf-8")
+            caption = {"name": name, "version": int(version), "PublicTest": round(float(new.correct.mean()), 6),
+                       **{fact: challenger.provenance[fact] for fact in ("protocol", "edition")}}
+            (folder / PROMOTION).write_text(json.dumps(caption) + "\n", encoding="utf-8")
             promotions.append(dataset, line)
     else:
         promotions.append(dataset, line)
@@ -93,14 +87,24 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> dict | None:
 
 def champion_folder() -> Path:
     """Where the committed champion lies, that of fer2013-7."""
-    return results.root() / "data" / "champion"
+    return results.root() / CHAMPION
 
 
 def enter(name: str, bundle: Bundle) -> str:
     """The bundle's version in the registry; the run or version that the server lacks is made of ledger and bundle."""
-    lines = [line for line in results.entries(bundle.provenance["dataset"]) if line["bundle"] == bundle.id]
-    run_id = tracking.restore(lines[0] if lines else results.entry(bundle, {}), bundle)
+    run_id = tracking.restore(_ledger(bundle) or results.entry(bundle, {}), bundle)
     return registry.register(name, bundle, run_id)
+
+
+def _ledger(bundle: Bundle) -> dict | None:
+    """What the ledger says of a bundle."""
+    return next((line for line in results.entries(bundle.provenance["dataset"]) if line["bundle"] == bundle.id), None)
+
+
+def _private(score: Score | None) -> dict:
+    """A bundle's single view figures on PrivateTest as evaluate, which alone opens it, wrote them in the ledger."""
+    line = _ledger(score.bundle) if score else None
+    return line["figures"].get("PrivateTest", {}).get("single", {}) if line else {}
 
 
 def _champion(name: str, place: Path) -> Bundle | None:
@@ -125,16 +129,14 @@ def copy(bundle: Bundle, folder: Path) -> None:
     Bundle.load(folder)
 
 
-def _refuse_heavy(bundle: Bundle) -> None:
-    size = sum((bundle.folder / name).stat().st_size for name in _served(bundle))
-    if size > MOST_BYTES:
-        raise Failure(f"{bundle.folder}: {size / 1e6:.1f} MB to serve, but {champion_folder()} is in git and takes at "
-                      f"most {MOST_BYTES / 1e6:.0f} MB; train a smaller network (model.width in params.yaml)")
+def _weight(bundle: Bundle) -> int:
+    return sum((bundle.folder / name).stat().st_size for name in _served(bundle))
 
 
 def _line(name: str, version: str, new: Score, old: Score | None, decision: Decision, params: Params,
           faces: Faces) -> dict:
     recalls = {label: round(recall, 6) for label, recall in new.recalls.items()}
+    private = {"challenger": _private(new), "champion": _private(old)}
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": name,
@@ -142,13 +144,14 @@ def _line(name: str, version: str, new: Score, old: Score | None, decision: Deci
         "reasons": list(decision.reasons),
         "gain": None if decision.gain is None else round(decision.gain, 6),
         "probability": decision.probability,
-        "gates": {**params.promote.model_dump(), "resamples": RESAMPLES, "seed": params.seed},
+        "gates": {**params.promote.model_dump(), "resamples": RESAMPLES, "seed": params.seed,
+                  "most_bytes": MOST_BYTES if name == IN_GIT else None},
         "challenger": {**new.about(), "version": version, "recalls": recalls},
         "champion": old.about() if old else None,
         promotions.PUBLIC: {"n": len(new.correct), "challenger": round(float(new.correct.mean()), 6),
                             "champion": round(float(old.correct.mean()), 6) if old else None},
-        promotions.PRIVATE: {"n": new.private_n, "challenger": round(new.private, 6),
-                             "champion": round(old.private, 6) if old else None},
+        promotions.PRIVATE: {"n": private["challenger"].get("n", private["champion"].get("n")),
+                             **{role: one.get("accuracy") for role, one in private.items()}},
         "faces": {"edition": faces.manifest["edition"], "digest": faces.manifest["digest"]},
     }
 

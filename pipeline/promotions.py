@@ -8,7 +8,7 @@ from pipeline.atomic import atomic_file
 from pipeline.failure import Failure
 
 PROMOTED, REFUSED = "promoted", "refused"
-# PrivateTest stands in a line for information; its name says that it decided nothing
+# PrivateTest, as the ledger has it, stands in a line for information; its name says that it decided nothing
 PUBLIC, PRIVATE = "PublicTest", "PrivateTest, not used"
 
 
@@ -51,9 +51,13 @@ def describe(line: dict) -> str:
             f"{'':<12}{'bundle':<14}{'protocol':<12}{PUBLIC:>12}{PRIVATE:>23}"]
     for role in ("challenger", "champion"):
         if line[role]:
-            public, private = (f"{100 * line[split][role]:.2f} %" for split in (PUBLIC, PRIVATE))
+            public, private = (_share(line[split][role]) for split in (PUBLIC, PRIVATE))
             rows.append(f"{role:<12}{line[role]['bundle']:<14}{line[role]['protocol']:<12}{public:>12}{private:>23}")
     return "\n".join(rows)
+
+
+def _share(accuracy: float | None) -> str:
+    return "not in the ledger" if accuracy is None else f"{100 * accuracy:.2f} %"
 
 
 def _pair(line: dict) -> tuple:

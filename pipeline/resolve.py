@@ -6,17 +6,31 @@ import sys
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline import params as parameters
 from pipeline.failure import Failure
 from pipeline.params import Params
 
+# Without and with balance.drop_leaks
+PROTOCOLS = ("published", "leak-free")
+
 
 def resolve(params: Params, manifest: dict) -> dict:
-    """What training.fit is given, for the data that ``manifest`` describes; nothing in it depends on a machine."""
+    """What training.fit is given, for the balanced data that ``manifest`` describes; the same on every machine.
+
+    Raises Failure when that data was made with other parameters.
+    """
+    for name, asked, there in (("strategy", params.balance.strategy, manifest.get("strategy")),
+                               ("classes", params.classes, manifest.get("class_set")),
+                               ("protocol", PROTOCOLS[params.balance.drop_leaks], manifest.get("protocol"))):
+        if asked != there:
+            raise Failure(f"{params.data / 'balanced'}: made with {name} {there}, asked is {asked}; run "
+                          "`dvc repro balance` first")
     return {
         "recipe": params.recipe,
         "seed": params.seed,
+        "balance": params.balance.model_dump(),
         "classes": manifest["classes"],
         "class_weights": manifest.get("class_weights"),
         "model": params.model.model_dump(),
@@ -30,10 +44,14 @@ def best(params: Params) -> dict:
     path = params.reports / "best_params.yaml"
     if not path.exists():
         return {}
-    found = YAML(typ="safe", pure=True).load(path) or {}
-    if not isinstance(found.get("take", {}), dict):
-        raise Failure(f"{path}: take: expected values by path; delete the file and run the tune stage again")
-    return found.get("take") or {}
+    try:
+        found = YAML(typ="safe", pure=True).load(path)
+        recipe, take = found["recipe"], dict(found["take"])
+    except (YAMLError, OSError, KeyError, TypeError, ValueError) as error:
+        raise Failure(f"{path}: not what the search leaves ({error}); run `dvc repro tune`") from error
+    if recipe != params.recipe:
+        raise Failure(f"{path}: found for recipe {recipe}, asked is {params.recipe}; run `dvc repro tune` first")
+    return take
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -33,6 +33,7 @@ def entry(bundle: Bundle, figures: dict) -> dict:
         "dataset": facts["dataset"],
         "edition": facts["edition"],
         "data_digest": facts["data_digest"],
+        "source_digest": facts["source_digest"],
         "protocol": facts["protocol"],
         "class_set": bundle.class_set,
         "classes": list(bundle.classes),
@@ -41,6 +42,7 @@ def entry(bundle: Bundle, figures: dict) -> dict:
         "backend": facts["backend"],
         "precision": facts["precision"],
         "minutes": round(facts["seconds"] / 60, 2),
+        "finished": facts["finished"],
         "parameters": facts["parameters"],
         "onnx_bytes": (bundle.folder / "model.onnx").stat().st_size,
         "bundle": bundle.id,
@@ -79,21 +81,22 @@ def table(lines: list[dict]) -> str:
     for line in lines:
         config = {name: value for name, value in line["config"].items() if name != "seed"}
         key = (line["recipe"], line["class_set"], line["protocol"], line["parameters"], line["hardware"],
-               json.dumps(line["tuned"]), json.dumps(config, sort_keys=True))
+               line["source_digest"], json.dumps(line["tuned"]), json.dumps(config, sort_keys=True))
         groups[key].append(line)
     rows = [
         "| recipe | classes | protocol | PublicTest | PrivateTest | PrivateTest, flip | test folder | seeds | epochs "
         "| parameters | minutes | hardware |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for (recipe, class_set, protocol, parameters, hardware, tuned, _), group in sorted(groups.items()):
+    for (recipe, class_set, protocol, parameters, hardware, _, tuned, _), lines_of in sorted(groups.items()):
+        # a seed that was trained again counts once, with its last run
+        group = list({line["seed"]: line for line in sorted(lines_of, key=lambda line: line["finished"])}.values())
         cells = [_cell(group, split, view) for split, view in
                  (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))]
         epochs = sorted({f"{line['epochs']['run']} of {line['epochs']['asked']}" for line in group})
         minutes = sum(line["minutes"] for line in group) / len(group)
         name = f"`{recipe}`" + (" + search" if tuned != "{}" else "")
-        seeds = sorted(line["seed"] for line in group)
-        rows.append(f"| {name} | {class_set} | {protocol} | {' | '.join(cells)} | {len(seeds)} | {', '.join(epochs)} "
+        rows.append(f"| {name} | {class_set} | {protocol} | {' | '.join(cells)} | {len(group)} | {', '.join(epochs)} "
                     f"| {parameters / 1e6:.2f} M | {minutes:.1f} | {hardware} |")
     return "\n".join(rows)
 

@@ -6,18 +6,18 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import download, params
+from pipeline import params
 from pipeline.atomic import atomic_file
 from pipeline.cli import ENVIRONMENT
+from pipeline.editions.external import EXTERNAL, find_external, place
+from pipeline.editions.kaggle import kaggle_cached, kaggle_reachable
 from pipeline.failure import Failure
 
-EXTERNAL = Path("data/external")
-# Without a network the choice costs at most REACH + 1 seconds, whatever the name resolver does
+# Without a network the choice costs at most so many seconds, whatever the name resolver does
 REACH = 5
 
 # stage: (what it does, about how long on two cores with fer2013, with sample)
@@ -35,7 +35,7 @@ TOTAL = {"fer2013": "60 to 90 minutes", "sample": "about 5 minutes"}
 
 
 def choose(
-    asked: str | None, *, given: bool, external: bool, faces: bool, reachable: Callable[[], bool]
+    asked: str | None, *, given: bool, external: bool, faces: bool, cached: bool, reachable: Callable[[], bool]
 ) -> tuple[str, str]:
     """The dataset and why. ``reachable`` (is Kaggle?) is only called where nothing else decides."""
     if asked:
@@ -46,19 +46,11 @@ def choose(
         return "fer2013", f"it lies in {EXTERNAL.as_posix()}/"
     if faces:
         return "fer2013", "an earlier run left it in data/fer2013/"
+    if cached:
+        return "fer2013", "Kaggle's download of it is complete in kagglehub's cache"
     if reachable():
         return "fer2013", "Kaggle can be reached (a download of 60 MB, no account needed)"
     return "sample", f"FER-2013 is not in {EXTERNAL.as_posix()}/ and Kaggle cannot be reached"
-
-
-def within(seconds: float, question: Callable[[], bool]) -> bool:
-    """The answer to ``question``, or False where it takes longer or fails."""
-    answers: list[bool] = []
-    # A daemon: a name resolver that hangs must not keep the process either
-    thread = threading.Thread(target=lambda: answers.append(question()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return bool(answers and answers[0])
 
 
 def set_dataset(dataset: str, path: Path = Path("params.yaml")) -> bool:
@@ -116,6 +108,8 @@ def call(*arguments: str) -> None:
     if code:
         again = how("run", "run")
         reason = f"run: stopped at `{' '.join(arguments)}`, its reason is above; `{again}` goes on from there"
+        if arguments[0] == "dvc":
+            reason += "; `dvc checkout` and, for the reports, `git checkout reports` bring the previous outputs back"
         print(reason, file=sys.stderr)
         sys.exit(code if code > 0 else 1)
 
@@ -136,6 +130,7 @@ def summary(dataset: str, seconds: float) -> str:
     reports = Path("reports") / dataset
     metrics = json.loads((reports / "metrics.json").read_text(encoding="utf-8"))
     lines = ["", f"Done in {seconds / 60:.1f} minutes." if seconds >= 60 else f"Done in {seconds:.0f} seconds."]
+    lines.append(f"  {metrics['dataset']} ({metrics['edition']}), {metrics['protocol']} protocol")
     for split in ("PublicTest", "PrivateTest"):
         for view, words in (("single", "single view"), ("flip", "flip-averaged")):
             one = metrics[split][view]
@@ -157,13 +152,14 @@ def main(argv: list[str] | None = None) -> None:
     begun = time.monotonic()
     params.load()
     if options.fer2013 and options.dataset != "sample":
-        download.place(options.fer2013.expanduser(), EXTERNAL)
+        place(options.fer2013.expanduser(), EXTERNAL)
     dataset, why = choose(
         options.dataset,
         given=options.fer2013 is not None,
-        external=EXTERNAL.exists() and download.find_external(EXTERNAL) is not None,
+        external=find_external(EXTERNAL) is not None,
         faces=Path("data/fer2013/faces").exists(),
-        reachable=lambda: within(REACH + 1, lambda: download.kaggle_reachable(REACH)),
+        cached=kaggle_cached(),
+        reachable=lambda: kaggle_reachable(REACH),
     )
     print(plan(dataset, why), flush=True)
     if set_dataset(dataset):

@@ -7,6 +7,7 @@ interrupted run goes on to the same end, and no other run can take up its state.
 import shutil
 
 from pipeline import failure, params, results, tracking
+from pipeline.atomic import atomic_file
 from pipeline.faces import Faces
 from pipeline.params import Params
 from pipeline.quiet import quiet
@@ -19,24 +20,25 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
     The checkpoint goes only when everything is written: an interruption at any point costs one epoch at most.
     """
     with quiet():
-        from pipeline import bundle, checkpoint, training
+        from pipeline import bundling, checkpoint, training
 
     config = resolve(params, faces.manifest)
     state = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
-    state.mkdir(parents=True, exist_ok=True)
     note = state / "run_id"
-    experiment = f"{params.dataset}-{params.classes}"
+    name, experiment = f"{params.recipe} seed {params.seed}", f"{params.dataset}-{params.classes}"
     run_id = note.read_text(encoding="utf-8") if note.exists() else None
-    with tracking.start(f"{params.recipe} seed {params.seed}", experiment,
-                        {**tracking.tags_of(config, faces.manifest), "kind": "train"},
-                        run_id=run_id, system_metrics=True) as run:
+    tags = {**tracking.tags_of(config, faces.manifest), "kind": "train"}
+    with (
+        checkpoint.alone(state),
+        tracking.start(name, experiment, tags, run_id=run_id, system_metrics=True) as run,
+    ):
         note.write_text(run.id, encoding="utf-8")
         run.params(tracking.flat(config))
         run.dataset(faces.manifest)
         fitted = training.fit_faces(config, faces, checkpoint=state,
                                     on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
         validation = faces.split("PublicTest")
-        made = bundle.write(
+        made = bundling.write(
             params.data / "bundle",
             fitted.net,
             classes=faces.classes,
@@ -47,9 +49,8 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
         )
         run.tags({"bundle": made.id})
         run.model(made.folder)
-    params.reports.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(made.folder / "history.csv", params.reports / "history.csv")
-    shutil.rmtree(state)
+    with atomic_file(params.reports / "history.csv") as new:
+        shutil.copyfile(made.folder / "history.csv", new)
     print(f"train: bundle {made.id} in {made.folder}, {fitted.seconds / 60:.1f} minutes of training")
 
 

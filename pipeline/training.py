@@ -10,12 +10,12 @@ OUT receives net.keras, history.json and run.json, which ``ferpipe import-run OU
 
 import json
 import math
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,10 @@ from pipeline.faces import Faces
 from pipeline.failure import Failure
 
 BATCH_TO_PREDICT = 512
+
+
+class Diverged(Failure):
+    """The loss is no number any more."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,8 @@ def fit(
     state: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "best": -1.0, "best_epoch": 0, "stalled": 0, "plateau": 0,
                              "stop": False, "history": []}
     best = net.get_weights()
-    if checkpoint is not None and (saved := checkpoints.saved(checkpoint)):
-        state, best = checkpoints.restore(saved[-1], student)
+    if checkpoint is not None and (found := checkpoints.restore(checkpoint, student)) is not None:
+        state, best = found
     targets = keras.utils.to_categorical(train[1], len(config["classes"])).astype("float32")
     weights = None
     if config.get("class_weights"):
@@ -120,6 +124,8 @@ def fit(
             "val_loss": cross_entropy(logits, validation[1]),
             "val_accuracy": float((logits.argmax(axis=1) == validation[1]).mean()),
         }
+        if not math.isfinite(row["loss"]):
+            raise Diverged(f"training: the loss of epoch {row['epoch']} is {row['loss']}; lower train.learning_rate")
         if row["val_accuracy"] > state["best"]:
             best = net.get_weights()
         _step_counters(state, row, settings, student.optimizer)
@@ -203,14 +209,18 @@ def main(argv: list[str] | None = None) -> None:
     config_file, faces_folder, out = map(Path, arguments)
     try:
         config = json.loads(config_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        missing = [name for name in ("recipe", "seed", "classes", "model", "augment", "train") if name not in config]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+    except (OSError, ValueError, TypeError) as error:
         raise Failure(f"{config_file}: not a resolved recipe ({error}); make one with `ferpipe resolve`") from error
     faces = Faces.load(faces_folder)
-    fitted = fit_faces(config, faces, checkpoint=out / "checkpoint")
-    fitted.net.save(out / "net.keras")
-    (out / "history.json").write_text(json.dumps(fitted.history, indent=1), encoding="utf-8")
-    (out / "run.json").write_text(json.dumps(provenance(config, faces, fitted), indent=1), encoding="utf-8")
-    shutil.rmtree(out / "checkpoint", ignore_errors=True)
+    state = out / "checkpoint" / checkpoints.key(config, faces.manifest["digest"])
+    with checkpoints.alone(state):
+        fitted = fit_faces(config, faces, checkpoint=state)
+        fitted.net.save(out / "net.keras")
+        (out / "history.json").write_text(json.dumps(fitted.history, indent=1), encoding="utf-8")
+        (out / "run.json").write_text(json.dumps(provenance(config, faces, fitted), indent=1), encoding="utf-8")
     print(f"{out}: bring it home with `ferpipe import-run {out}`")
 
 
@@ -226,6 +236,7 @@ def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:
     return {
         **{name: manifest[name] for name in ("dataset", "edition", "protocol", "class_set")},
         "data_digest": manifest["digest"],
+        "source_digest": manifest.get("source_digest", manifest["digest"]),
         "recipe": config["recipe"],
         "config": config,
         "seed": config["seed"],
@@ -233,6 +244,7 @@ def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:
         "epochs_asked": config["train"]["epochs"],
         "best_epoch": fitted.best_epoch,
         "seconds": round(fitted.seconds, 1),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": hardware.describe(),
         "backend": keras.backend.backend(),
         "precision": fitted.precision,

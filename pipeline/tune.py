@@ -1,30 +1,28 @@
 """Stage tune: an Optuna study over the recipe's values on a short schedule, judged on PublicTest.
 
-The study is a sqlite file with a heartbeat: a trial that a kill -9 cut short is queued again. Its name is a hash of
-everything that it depends on, so a changed space, recipe or data set starts a new study in the same file.
+The study's name is a hash of everything that it depends on, so a changed space, recipe or data set starts a new study
+in the same file (pipeline.study).
 """
 
 import hashlib
 import json
-import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from pipeline import failure, params, tracking
+from pipeline import study as studies
 from pipeline.atomic import atomic_file
 from pipeline.faces import Faces
 from pipeline.params import Params, Range
 from pipeline.quiet import quiet
 from pipeline.resolve import resolve
 
-# Seconds between two signs of life of a trial, and without one until it is queued again
-HEARTBEAT, GRACE = 5, 20
-FINISHED = ("COMPLETE", "PRUNED")
-# Mark of a trial whose network was not trained for its size; it does not count against the budget
-TOO_LARGE = "too large"
+# The blocks that can be searched: the others do not change what a trial trains
+BLOCKS = ("augment", "model", "train")
+# The search gives up when so many networks per trial of the budget were too large
+DRAWS = 20
 
 
 def study_name(params: Params, manifest: dict) -> str:
@@ -35,10 +33,11 @@ def study_name(params: Params, manifest: dict) -> str:
 
 
 def suggest(trial, path: str, entry: Range) -> Any:
-    """One value of the space, from an Optuna trial."""
+    """One value of a dimension that ``widened`` made, from an Optuna trial."""
     if entry.choices is not None:
         return trial.suggest_categorical(path, entry.choices)
-    return trial.suggest_float(path, entry.low, entry.high, log=entry.log)
+    suggested = trial.suggest_int if isinstance(entry.low, int) else trial.suggest_float
+    return suggested(path, entry.low, entry.high, log=entry.log)
 
 
 def own_values(params: Params) -> dict[str, Any]:
@@ -48,18 +47,50 @@ def own_values(params: Params) -> dict[str, Any]:
     for path in params.tune.space:
         node: Any = tree
         for part in path.split("."):
-            if not isinstance(node, dict) or part not in node:
-                raise failure.Failure(f"params.yaml: tune.space: recipe {params.recipe} has no parameter {path}")
-            node = node[part]
+            node = node.get(part) if isinstance(node, dict) else None
+        if node is None or isinstance(node, dict | list):
+            raise refused(path, f"recipe {params.recipe} has no such parameter")
+        if path.split(".")[0] not in BLOCKS or path == "train.epochs":
+            raise refused(path, f"cannot be searched; {', '.join(BLOCKS)} can, but for train.epochs (see tune.epochs)")
         values[path] = node
     return values
 
 
-def widened(entry: Range, own: Any) -> Range:
-    """The dimension with the recipe's own value in it, so that trial 0 always lies in the space."""
+def widened(path: str, entry: Range, own: Any) -> Range:
+    """The dimension with the recipe's own value in it, so that trial 0 always lies in the space.
+
+    Its low and high are integers where that value is one. Raises Failure when they do not go together.
+    """
     if entry.choices is not None:
         return entry if own in entry.choices else Range(choices=[*entry.choices, own])
-    return entry.model_copy(update={"low": min(entry.low, own), "high": max(entry.high, own)})
+    if isinstance(own, bool) or not isinstance(own, int | float):
+        raise refused(path, f"the recipe has {own!r}, which is no number; give choices")
+    if entry.log and own <= 0:
+        raise refused(path, f"log needs values above 0, the recipe has {own}")
+    ends: list[float] = sorted(end for end in (entry.low, entry.high, own) if end is not None)
+    if isinstance(own, int):
+        if any(end != int(end) for end in ends):
+            raise refused(path, f"the recipe has the whole number {own}, so low and high must be whole numbers")
+        ends = [int(end) for end in ends]
+    return entry.model_copy(update={"low": ends[0], "high": ends[-1]})
+
+
+def dimensions(params: Params, own: dict[str, Any]) -> dict[str, Range]:
+    """The space to search, its choices and ends tried: a value that no recipe may have is a Failure at once."""
+    space = {}
+    for path, entry in params.tune.space.items():
+        space[path] = widened(path, entry, own[path])
+        for value in space[path].choices or (space[path].low, space[path].high):
+            try:
+                params.override({path: value})
+            except failure.Failure as error:
+                raise refused(path, str(error).removeprefix(f"params.yaml: {path}: ")) from error
+    return space
+
+
+def refused(path: str, why: str) -> failure.Failure:
+    """The Failure for a dimension of the space."""
+    return failure.Failure(f"params.yaml: tune.space.{path}: {why}")
 
 
 def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
@@ -68,23 +99,26 @@ def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
     A trial is taken only when it beats trial 0 by ``tune.standard_errors``: the best of several short runs looks
     better than it is.
     """
+    own = own_values(params)
+    space = dimensions(params, own)
+    storage = studies.open_storage(storage_file)
+    with studies.in_one_line(storage_file):
+        return search(params, faces, storage, own, space)
+
+
+def search(params: Params, faces: Faces, storage, own: dict[str, Any], space: dict[str, Range]) -> dict:
+    """``tune`` in an open storage; raises what the storage raises."""
     import optuna
 
     with quiet():
         from pipeline import training
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = open_storage(storage_file)
     study = optuna.create_study(
         storage=storage, study_name=study_name(params, faces.manifest), direction="maximize", load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=1),
     )
     study.sampler = optuna.samplers.TPESampler(seed=params.seed + len(study.trials), n_startup_trials=4)
-    _queue_cut_trials_again(study)
-    own = own_values(params)
-    space = {path: widened(entry, own[path]) for path, entry in params.tune.space.items()}
-    if not study.trials:
-        study.enqueue_trial(own)
+    studies.queue_cut_trials_again(study, storage)
 
     def objective(trial) -> float:
         values = {path: suggest(trial, path, entry) for path, entry in space.items()}
@@ -95,7 +129,8 @@ def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
             if values == own:
                 raise failure.Failure(f"params.yaml: tune.max_parameters: the recipe's own network has {size:,}; "
                                       "allow more, or make it smaller")
-            trial.set_user_attr(TOO_LARGE, size)
+            trial.set_user_attr(studies.TOO_LARGE, size)
+            print(f"tune: trial {trial.number} left out: {size:,} parameters", flush=True)
             raise optuna.TrialPruned
         with tracking.start(f"trial {trial.number}", experiment, {"kind": "trial"}, parent=parent.id) as run:
             run.params(values)
@@ -103,7 +138,8 @@ def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
             def on_epoch(row: dict) -> None:
                 run.epoch(row, int(row["epoch"]))
                 trial.report(row["val_accuracy"], int(row["epoch"]))
-                if row["epoch"] < params.tune.epochs and trial.should_prune():
+                # The recipe's own values are what the others are measured against: never pruned
+                if values != own and row["epoch"] < params.tune.epochs and trial.should_prune():
                     run.tags({"pruned": "true"})
                     raise optuna.TrialPruned
 
@@ -112,8 +148,13 @@ def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
             except optuna.TrialPruned:
                 print(f"tune: trial {trial.number} pruned", flush=True)
                 raise
+            except training.Diverged:
+                if values == own:
+                    raise
+                print(f"tune: trial {trial.number} diverged with {shown(values)}", flush=True)
+                raise optuna.TrialPruned from None
             accuracy = fitted.history[-1]["val_accuracy"]
-        print(f"tune: trial {trial.number}: PublicTest accuracy {accuracy:.4f} with {values}", flush=True)
+        print(f"tune: trial {trial.number}: PublicTest accuracy {accuracy:.4f} with {shown(values)}", flush=True)
         return accuracy
 
     experiment = f"{params.dataset}-{params.classes}"
@@ -122,72 +163,47 @@ def tune(params: Params, faces: Faces, storage_file: Path) -> dict:
                         run_id=parent_id) as parent:
         study.set_user_attr("run_id", parent.id)
         parent.dataset(faces.manifest)
-        missing = params.tune.trials - _finished(study)
+        missing = params.tune.trials - studies.finished(study)
         if missing > 0:
             print(f"tune: {missing} of {params.tune.trials} trials to run, {params.tune.epochs} epochs each",
                   flush=True)
-        while (missing := params.tune.trials - _finished(study)) > 0:
+        while missing > 0 or not studies.complete(study, own):
+            if missing > 0 and (drawn := studies.left_out(study)) >= DRAWS * params.tune.trials:
+                raise failure.Failure(f"params.yaml: tune.max_parameters: {drawn} networks of the search had more "
+                                      f"than {params.tune.max_parameters:,}; allow more, or search smaller ones")
+            studies.queue_own(study, own, budget_left=missing > 0)
             study.optimize(objective, n_trials=1)
-        found = verdict(study, params.tune.standard_errors, int((faces.splits == "PublicTest").sum()))
+            missing = params.tune.trials - studies.finished(study)
+        found = verdict(study, own, params.tune.standard_errors, int((faces.splits == "PublicTest").sum()))
         parent.figures({"own_accuracy": found["own_accuracy"], "best_accuracy": found["best_accuracy"]})
     return found
 
 
-def open_storage(file: Path):
-    """The study's storage; the file appears even when no trial is asked for."""
-    import optuna
-    from sqlalchemy.exc import OperationalError
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # experimental since 2020: the version is pinned
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    try:
-        return optuna.storages.RDBStorage(
-            f"sqlite:///{file.as_posix()}",
-            heartbeat_interval=HEARTBEAT,
-            grace_period=GRACE,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
-        )
-    except OperationalError as error:
-        raise failure.Failure(f"{file}: the study cannot be opened ({error.orig}); end the other process that "
-                              "holds it, or delete the file to search anew") from error
+def shown(values: dict[str, Any]) -> str:
+    """A trial's values for a person: numbers with four digits."""
+    return ", ".join(f"{path} {float(f'{value:.4g}') if isinstance(value, float) else value}"
+                     for path, value in values.items())
 
 
-def verdict(study, standard_errors: float, n: int) -> dict:
-    """What the search says: the best finished trial, and its values if they beat trial 0 by more than noise.
+def verdict(study, own: dict[str, Any], standard_errors: float, n: int) -> dict:
+    """What the search says: the best finished trial, and its values if they beat the recipe's own by more than noise.
 
     Noise is ``standard_errors`` of the difference between two accuracies on ``n`` images.
     """
-    done = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
-    own = next(trial for trial in done if trial.params == study.trials[0].params)
-    top = max(done, key=lambda trial: trial.value)
-    noise = standard_errors * sum(trial.value * (1 - trial.value) / n for trial in (own, top)) ** 0.5
+    base = studies.complete(study, own)[0]
+    top = max(studies.complete(study), key=lambda trial: trial.value)
+    noise = standard_errors * sum(trial.value * (1 - trial.value) / n for trial in (base, top)) ** 0.5
     return {
         "study": study.study_name,
-        "trials": _finished(study),
+        "trials": studies.finished(study),
         "best_trial": top.number,
         "best_accuracy": round(top.value, 6),
-        "own_accuracy": round(own.value, 6),
+        "own_accuracy": round(base.value, 6),
         "best_values": dict(top.params),
         "needed_gain": round(noise, 6),
-        "take": ({path: value for path, value in top.params.items() if own.params[path] != value}
-                 if top.value - own.value > noise else {}),
+        "take": ({path: value for path, value in top.params.items() if own[path] != value}
+                 if top.value - base.value > noise else {}),
     }
-
-
-def _queue_cut_trials_again(study) -> None:
-    """Wait until every running trial has shown that it lives, or is queued again because its process died."""
-    import optuna
-
-    for _ in range(GRACE + 1):
-        optuna.storages.fail_stale_trials(study)
-        if not any(trial.state.name == "RUNNING" for trial in study.trials):
-            return
-        time.sleep(1)
-
-
-def _finished(study) -> int:
-    return sum(trial.state.name in FINISHED and TOO_LARGE not in trial.user_attrs for trial in study.trials)
 
 
 def main() -> None:
@@ -197,11 +213,11 @@ def main() -> None:
     if mine.tuned and mine.tune.trials:
         found = tune(mine, Faces.load(mine.data / "balanced"), study_file)
     else:
-        open_storage(study_file)
+        studies.open_storage(study_file)
         found = {"why": "no search: " + ("trials is 0" if mine.tuned else "a published recipe keeps its values"),
                  "take": {}}
     with atomic_file(mine.reports / "best_params.yaml") as new:
-        YAML().dump(found, new)
+        YAML().dump({"recipe": mine.recipe, **found}, new)
     print("tune: took " + (json.dumps(found["take"]) if found["take"] else "the recipe's own values"))
 
 

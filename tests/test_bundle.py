@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.bundle import Bundle, fit_temperature, write
+from pipeline.bundle import Bundle
+from pipeline.bundling import fit_temperature, write
 from pipeline.faces import EMOTIONS
 from pipeline.failure import Failure
 

@@ -59,7 +59,7 @@ def model(tmp_path_factory) -> Path:
     net = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(net, folder / "model.onnx")
     meta = {"format": 1, "classes": list(EMOTIONS), "class_set": "7", "size": 48, "crop_margin": 0.97,
-            "temperature": 2.0, "files": {"model.onnx": bundles._sha256(folder / "model.onnx")}, "provenance": {}}
+            "temperature": 2.0, "files": {"model.onnx": bundles.sha256(folder / "model.onnx")}, "provenance": {}}
     (folder / "bundle.json").write_text(json.dumps(meta))
     return folder
 
@@ -524,8 +524,10 @@ def test_the_panel_names_the_promoted_version_and_its_accuracy(model, tmp_path):
     folder = shutil.copytree(model, tmp_path / "champion")
     bundle = bundles.Bundle.load(folder)
     assert about(bundle) == (f"model {bundle.id}",)
-    (folder / "promotion.json").write_text('{"name": "fer2013-7", "version": 3, "PublicTest": 0.6654}')
-    assert about(bundle) == ("fer2013-7 version 3", f"model {bundle.id}", "PublicTest accuracy 66.5%")
+    (folder / "promotion.json").write_text(
+        '{"name": "fer2013-7", "version": 3, "PublicTest": 0.6654, "protocol": "published"}')
+    assert about(bundle) == ("fer2013-7 version 3", f"model {bundle.id}", "PublicTest accuracy 66.5%",
+                             "published protocol")
 
 
 def test_the_panel_stays_with_one_of_two_equals_but_not_with_a_small_one():

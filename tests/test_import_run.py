@@ -1,7 +1,13 @@
 """A run from another machine enters by the same door as one from here, and once."""
 
+import io
 import json
+import os
 import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 import toy_models
@@ -50,16 +56,53 @@ def test_a_folder_that_training_did_not_finish_is_one_line(tmp_path):
         import_run.read(tmp_path)
 
 
+def left(out, net, source_digest):
+    """What a run away from home leaves in ``out``."""
+    facts = {**dict.fromkeys(import_run.NEEDED, 1), "dataset": "sample", "class_set": "7", "config": {},
+             "source_digest": source_digest}
+    (out / "net.keras").write_bytes(net)
+    (out / "history.json").write_text(json.dumps(toy_models.HISTORY))
+    (out / "run.json").write_text(json.dumps(facts))
+    return import_run.read(out)
+
+
+def damaged_zip() -> bytes:
+    """An archive of Keras's kind whose directory is whole and whose contents are not."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, b"{}")
+    return whole.getvalue().replace(b"{}", b"[]")
+
+
+def test_a_run_on_other_faces_is_one_line_before_anything_is_made(project, faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_run, "_bundle", lambda *arguments: pytest.fail("a bundle was made"))
+    with pytest.raises(Failure, match=r"trained on sample \(1, ffffffff\)"):
+        import_run.import_run(left(tmp_path, b"", "f" * 64), faces, SETTINGS)
+
+
 @pytest.mark.slow
-def test_a_file_that_is_no_network_leaves_nothing_behind(project, faces, tmp_path):
-    facts = {**dict.fromkeys(import_run.NEEDED, 1), "dataset": "sample", "class_set": "7", "config": {}}
-    (tmp_path / "net.keras").write_bytes(b"no network")
-    (tmp_path / "history.json").write_text(json.dumps(toy_models.HISTORY))
-    (tmp_path / "run.json").write_text(json.dumps(facts))
+@pytest.mark.parametrize("net", [b"no network", damaged_zip()], ids=["no zip", "a damaged zip"])
+def test_a_file_that_is_no_network_leaves_nothing_behind(project, faces, tmp_path, net):
     with pytest.raises(Failure, match=r"net\.keras: not a network"):
-        import_run.import_run(import_run.read(tmp_path), faces, SETTINGS)
+        import_run.import_run(left(tmp_path, net, faces.manifest["digest"]), faces, SETTINGS)
     assert not (project / "data/sample/imported").exists()
     assert not (project / "reports").exists()
+
+
+@pytest.mark.slow
+def test_keras_is_imported_without_tensorflow_s_lines(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from pipeline import import_run; from pipeline.failure import Failure\n"
+        "try: import_run._bundle(import_run.Away(Path('net.keras'), '', [], {}), None, Path())\n"
+        "except Failure: assert 'keras' in sys.modules\n"
+        "else: raise AssertionError\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    (tmp_path / "net.keras").write_bytes(b"")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True,
+                          env={**environment, "PYTHONPATH": str(Path(__file__).parents[1])})
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow

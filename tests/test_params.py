@@ -30,6 +30,8 @@ def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tm
 
 @pytest.mark.parametrize(("old", "new", "said"), [
     ("  epochs: null", "  epochz: 3", "train.epochz: there is no such parameter"),
+    ("  epochs: null", "  epochz: null", "train.epochz: there is no such parameter"),
+    ("  strength: null", "  strong: null", "augment.strong: there is no such parameter"),
     ("  epochs: null", "  epochs: many", "train.epochs"),
     ("  epochs: null", "  epochs: 0", "train.epochs"),
     ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are cas, compact"),
@@ -41,6 +43,30 @@ def test_a_mistake_is_named_with_its_path(tmp_path, old, new, said):
     with pytest.raises(Failure) as caught:
         load(tmp_path, OWN.replace(old, new))
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("dimension", "said"), [
+    ("{low: 0.1, high: 0.01}", "learning_rate: low must be below high"),
+    ("{low: 0.1, high: 0.1}", "learning_rate: low must be below high"),
+    ("{low: 0, high: 0.1, log: true}", "learning_rate: log needs a low above 0"),
+    ("{low: .nan, high: 0.1}", "learning_rate.low: "),
+    ("{low: 0.1, high: .inf}", "learning_rate.high: "),
+    ("{low: small, high: 0.1}", "learning_rate.low: "),
+    ("{low: 0.1}", "learning_rate: expected choices, or low and high"),
+    ("{}", "learning_rate: expected choices, or low and high"),
+    ("0.1", "learning_rate: "),
+    ("{choices: []}", "learning_rate.choices: "),
+    ("{choices: [[1]]}", "learning_rate: expected choices that are numbers"),
+    ("{choices: [0.1], low: 0.2}", "learning_rate: expected choices alone"),
+    ("{choices: [0.1], log: true}", "learning_rate: expected choices alone"),
+    ("{low: 0.1, high: 0.2, step: 0.1}", "learning_rate.step: there is no such parameter"),
+])
+def test_an_odd_search_range_is_named_with_its_path(tmp_path, dimension, said):
+    asked = "    train.learning_rate: {low: 0.001, high: 0.01, log: true}"
+    assert asked in OWN
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, OWN.replace(asked, f"    train.learning_rate: {dimension}"))
+    assert f"tune.space.train.{said}" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_no_params_file_is_one_line(tmp_path):

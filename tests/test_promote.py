@@ -113,6 +113,15 @@ def test_the_first_model_passes_on_the_floor_alone():
     assert not decide(wrong, None, {"happy": 0.1}, GATES, seed=1).promote
 
 
+def test_a_weight_is_held_against_what_git_takes_and_only_where_one_is_given():
+    right = np.ones(100, bool)
+    for champion in (None, ~right):
+        assert decide(right, champion, FAIR, GATES, seed=1, weight=4_000_000).promote
+        refused = decide(right, champion, FAIR, GATES, seed=1, weight=4_000_001)
+        assert not refused.promote
+        assert "4.0 MB to serve, at most 4.0 MB are kept in git" in refused.reasons[0]
+
+
 # The command
 
 
@@ -158,25 +167,31 @@ def test_a_better_challenger_takes_the_place_in_git_and_in_the_registry(project)
     assert Bundle.load(project / "data/champion").id == new.id
     assert {file.name for file in (project / "data/champion").iterdir()} == {
         "bundle.json", "model.onnx", "history.csv", "promotion.json"}
+    assert json.loads((project / "data/champion/promotion.json").read_text()) == {
+        "name": "fer2013-7", "version": 2, "PublicTest": 1.0, "protocol": "leak-free", "edition": "drawn"}
     assert registry.champion("fer2013-7") == ("2", new.id)
     line = lines("fer2013")[-1]
     assert (line["challenger"]["protocol"], line["champion"]["protocol"]) == ("leak-free", "published")
     assert line["probability"] > 0.99
 
 
-def test_private_test_is_told_and_decides_nothing(project):
+def test_private_test_is_told_from_the_ledger_and_neither_opened_nor_decisive(project, capsys):
     """A challenger that shines on PrivateTest alone is refused."""
-    faces = toy_models.faces("sample")
-    shifted = faces.images.copy()
-    # on PrivateTest every face is darker by nine, which only the second model expects
-    rows = faces.splits == "PrivateTest"
-    shifted[rows] = np.maximum(shifted[rows].astype(int) - 9, 0).astype("uint8")
-    faces = toy_models.Faces(shifted, faces.ids, faces.splits, faces.labels, faces.manifest)
-    promote.promote(SETTINGS, toy_models.bundle(project / "one"), faces)
-    line = promote.promote(SETTINGS, toy_models.bundle(project / "two", off=-9), faces)
+    faces = toy_models.faces("sample").split("Training", "PublicTest")
+    for name, off, private in (("one", 0, 0.25), ("two", -9, 0.75)):
+        bundle = toy_models.bundle(project / name, off=off)
+        figures = {"PrivateTest": {"single": {"n": 123, "accuracy": private}}}
+        results.record(results.entry(bundle, {**toy_models.FIGURES, **figures}))
+        line = promote.promote(SETTINGS, bundle, faces)
     assert line["decision"] == "refused"
-    private = line["PrivateTest, not used"]
-    assert private["challenger"] > private["champion"]
+    assert line["PrivateTest, not used"] == {"n": 123, "challenger": 0.75, "champion": 0.25}
+    assert "75.00 %" in capsys.readouterr().out
+
+
+def test_private_test_figures_that_the_ledger_lacks_stay_open(project, capsys):
+    line = promote.promote(SETTINGS, toy_models.bundle(project / "made"), toy_models.faces("sample"))
+    assert line["PrivateTest, not used"] == {"n": None, "challenger": None, "champion": None}
+    assert "not in the ledger" in capsys.readouterr().out
 
 
 def test_a_class_that_is_never_said_refuses_the_first_model(project):
@@ -199,14 +214,21 @@ def test_the_registry_learns_of_the_committed_champion(project):
     assert run.data.tags["trained_as"] == "c" * 32
 
 
-def test_a_bundle_too_heavy_for_git_is_one_line_and_the_champion_stays(project):
+def test_a_bundle_too_heavy_for_git_is_refused_on_record_and_the_champion_stays(project):
     good = toy_models.bundle(project / "good", "fer2013", off=9)
     promote.promote(SETTINGS, good, toy_models.faces("fer2013"))
     heavy = toy_models.bundle(project / "heavy", "fer2013", bulk=4_100_000)
-    with pytest.raises(Failure, match=r"4\.1 MB to serve.*at most 4 MB"):
-        promote.promote(SETTINGS, heavy, toy_models.faces("fer2013"))
+    promote.promote(SETTINGS, heavy, toy_models.faces("fer2013"))
     assert Bundle.load(project / "data/champion").id == good.id
-    assert len(lines("fer2013")) == 1
+    line = lines("fer2013")[1]
+    assert (line["decision"], line["challenger"]["bundle"]) == ("refused", heavy.id)
+    assert line["reasons"][0].startswith("4.1 MB to serve, at most 4.0 MB are kept in git")
+    assert line["gates"]["most_bytes"] == 4_000_000
+
+
+def test_what_git_does_not_keep_may_be_heavy(project):
+    heavy = toy_models.bundle(project / "heavy", bulk=4_100_000)
+    assert promote.promote(SETTINGS, heavy, toy_models.faces("sample"))["decision"] == "promoted"
 
 
 def test_a_promotion_cut_short_is_finished_by_the_next_and_recorded_once(project, monkeypatch):
@@ -225,16 +247,27 @@ def test_a_promotion_cut_short_is_finished_by_the_next_and_recorded_once(project
 
 
 def test_a_bundle_of_other_faces_is_one_line(project):
-    with pytest.raises(Failure, match="trained on sample, the faces are fer2013"):
+    with pytest.raises(Failure, match="trained on sample .* the faces here are fer2013"):
         promote.promote(SETTINGS, toy_models.bundle(project / "made"), toy_models.faces("fer2013"))
+
+
+def test_a_bundle_of_another_edition_is_one_line(project):
+    bundle = toy_models.bundle(project / "made")
+    bundle.provenance["source_digest"] = "f" * 64
+    with pytest.raises(Failure, match=r"\(drawn, ffffffff\).*\(drawn, dddddddd\)"):
+        promote.promote(SETTINGS, bundle, toy_models.faces("sample"))
+    assert lines() == [] and registry.champion("sample-7") is None
 
 
 def test_the_command_reads_params_and_a_refusal_is_no_error(project, capsys):
     shutil.copyfile(ROOT / "params.yaml", project / "params.yaml")
-    toy_models.faces("fer2013").save(project / "data/fer2013/faces")
-    toy_models.bundle(project / "data/fer2013/bundle", "fer2013")
+    faces = toy_models.faces("fer2013")
+    faces.save(project / "data/fer2013/faces")
+    for place, off in (("data/fer2013/bundle", 0), ("imported", 9)):
+        note = toy_models.bundle(project / place, "fer2013", off=off).folder / "bundle.json"
+        note.write_text(note.read_text().replace("d" * 64, faces.digest()))
     promote.main([])
-    promote.main([str(toy_models.bundle(project / "imported", "fer2013", off=9).folder)])
+    promote.main([str(project / "imported")])
     out = capsys.readouterr().out
     assert "fer2013-7 version 1 is the champion now" in out
     assert "fer2013-7 version 2 is refused" in out

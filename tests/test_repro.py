@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,43 @@ def test_a_temporary_experiment_leaves_its_run_in_the_project_s_own_mlflow_and_l
     assert len(runs(project) - before) >= 1
     new = set(ledger(project)) - set(entries)
     assert [json.loads(path.read_text())["seed"] for path in new] == [5]
+
+
+def test_the_stage_train_survives_kill_9_to_the_same_bundle_in_the_same_mlflow_run(project, tmp_path):
+    places = {}
+    for name in ("whole", "cut"):
+        places[name] = shutil.copytree(project, tmp_path / name)
+        text = (places[name] / "params.yaml").read_text()
+        (places[name] / "params.yaml").write_text(text.replace("  epochs: 2\n", "  epochs: 6\n", 1))
+    env = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
+    command = [sys.executable, "-m", "pipeline.train"]
+    subprocess.run(command, cwd=places["whole"], env=env, check=True, capture_output=True)
+    before = runs(places["cut"])
+    first = subprocess.Popen(command, cwd=places["cut"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list((places["cut"] / ".checkpoints").glob("*/epoch-*")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    assert list((places["cut"] / ".checkpoints").glob("*/epoch-*")), "the run was over before it was cut"
+    subprocess.run(command, cwd=places["cut"], env=env, check=True, capture_output=True)
+    assert len(runs(places["cut"]) - before) == 1
+    assert not list((places["cut"] / ".checkpoints").iterdir())
+    whole, cut = bundle(places["whole"]), bundle(places["cut"])
+    assert cut["files"]["model.onnx"] == whole["files"]["model.onnx"]
+    assert cut["provenance"]["epochs_run"] == whole["provenance"]["epochs_run"] == 6
+
+
+def test_bad_data_costs_neither_the_good_data_nor_the_good_report(project, tmp_path):
+    """DVC deletes a stage's outs before it runs it; the first stages' persist."""
+    place = shutil.copytree(project, tmp_path / "copy")
+    (place / "data/external/fer2013.csv").write_text("emotion,pixels,Usage\n7,0,Training\n")
+    text = (place / "params.yaml").read_text().replace("sample_faces: 140", "sample_faces: 10")
+    (place / "params.yaml").write_text(text)
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro", "validate"], cwd=place, capture_output=True, text=True)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    for name in ("data/sample/faces/images.npy", "reports/sample/validation.json"):
+        assert (place / name).exists(), name
 
 
 def test_a_sample_run_leaves_what_is_committed_alone(project):

@@ -16,6 +16,7 @@ def line(**changes) -> dict:
            "confusion": []}
     found = {
         "recipe": "toy", "seed": 1, "dataset": "fer2013", "edition": "folder", "data_digest": "d",
+        "source_digest": "s", "finished": "2026-01-01T00:00:00+00:00",
         "protocol": "published", "class_set": "7", "classes": ["angry"], "epochs": {"run": 2, "asked": 2, "best": 2},
         "hardware": "a laptop, 2 cores", "backend": "tensorflow", "precision": "float32", "minutes": 3.0,
         "parameters": 190000, "onnx_bytes": 1, "bundle": "b1", "run_id": "r", "config": {}, "tuned": {}, "history": [],
@@ -50,6 +51,14 @@ def test_seeds_share_a_row_and_other_protocols_do_not():
     assert len(rows) == 2
     published = next(row for row in rows if "published" in row)
     assert "66.00 [" in published and "| 2 |" in published
+
+
+def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a_row():
+    again = line(bundle="b2", finished="2026-02-01T00:00:00+00:00")
+    again["figures"]["PrivateTest"]["single"]["accuracy"] = 0.7
+    rows = results.table([again, line()]).splitlines()[2:]
+    assert len(rows) == 1 and "70.00 [" in rows[0] and "| 1 |" in rows[0]
+    assert len(results.table([line(), line(source_digest="t"), line(config={"balance": 1})]).splitlines()[2:]) == 3
 
 
 def test_a_broken_entry_is_named(tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.faces import EMOTIONS, Faces
+from pipeline.failure import Failure
 
 ROOT = Path(__file__).parent.parent
 
@@ -130,6 +131,66 @@ def test_changed_parameters_never_take_up_the_old_checkpoint(change):
     assert key(config(), "data") == key(config(), "data")
 
 
+def test_a_loss_that_is_no_number_ends_the_run_in_one_line(toy):
+    with pytest.raises(Failure, match=r"lower train\.learning_rate"):
+        fitted(toy, config(epochs=1, optimizer="sgd", learning_rate=1e30))
+
+
+def test_a_damaged_checkpoint_is_dropped(toy, tmp_path, capsys):
+    fitted(toy, config(epochs=1), checkpoint=tmp_path)
+    file = next(tmp_path.glob("epoch-*")) / "variables.npz"
+    file.write_bytes(file.read_bytes()[:100])
+    epochs = []
+    fitted(toy, config(epochs=1), checkpoint=tmp_path, on_epoch=lambda row: epochs.append(row["epoch"]))
+    assert epochs == [1] and "dropped" in capsys.readouterr().out
+
+
+def test_one_run_is_trained_by_one_process_at_a_time(tmp_path):
+    from pipeline import checkpoint
+
+    with checkpoint.alone(tmp_path / "run"):
+        with pytest.raises(Failure, match="another process"), checkpoint.alone(tmp_path / "run"):
+            raise AssertionError("two processes hold the same run")
+        assert (tmp_path / "run").is_dir()
+    assert not (tmp_path / "run").exists(), "nothing stays behind a finished run"
+
+
+@pytest.mark.slow
+def test_the_standalone_program_never_goes_on_with_another_config_s_state(toy, tmp_path, monkeypatch):
+    """Interrupt one run, start another into the same folder: the worst trap would report the first one's network."""
+    from pipeline import training
+
+    toy.save(tmp_path / "faces")
+
+    def run(settings):
+        (tmp_path / "config.json").write_text(json.dumps(settings))
+        training.main([f"{tmp_path}/{name}" for name in ("config.json", "faces", "out")])
+
+    def cut(*arguments):
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    real = training.checkpoints.save
+    monkeypatch.setattr(training.checkpoints, "save", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run(config())
+    monkeypatch.setattr(training.checkpoints, "save", real)
+    run(config(learning_rate=0.02, epochs=2))
+    rows = json.loads((tmp_path / "out/history.json").read_text())
+    assert [row["epoch"] for row in rows] == [1, 2]
+    alone = fitted(toy, config(learning_rate=0.02, epochs=2))
+    assert [row["loss"] for row in rows] == [row["loss"] for row in alone.history]
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[1]"])
+def test_a_config_that_is_none_is_one_line(content, tmp_path):
+    from pipeline import training
+
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(Failure, match="not a resolved recipe"):
+        training.main([str(tmp_path / "config.json"), str(tmp_path), str(tmp_path / "out")])
+
+
 @pytest.mark.slow
 def test_the_standalone_program_survives_kill_9(toy, tmp_path):
     toy.save(tmp_path / "faces")
@@ -141,7 +202,7 @@ def test_the_standalone_program_survives_kill_9(toy, tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command(tmp_path / "whole"), check=True, env=env, capture_output=True)
     process = subprocess.Popen(command(tmp_path / "cut"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list((tmp_path / "cut/checkpoint").glob("epoch-*")):
+    while not list((tmp_path / "cut/checkpoint").glob("*/epoch-*")):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)

@@ -1,17 +1,24 @@
 """The search: its budget is exact, it survives kill -9, and it takes nothing that is only noise better."""
 
+import contextlib
+import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+import pipeline
 from pipeline import params, tune
+from pipeline import study as studies
 from pipeline.faces import EMOTIONS, SPLITS, Faces
 from pipeline.failure import Failure
 
@@ -37,7 +44,7 @@ def project(tmp_path, monkeypatch):
     faces = Faces(rng.integers(0, 256, (84, 48, 48), dtype="uint8"), np.array([f"f{i}" for i in range(84)]),
                   np.repeat(SPLITS, 28), labels.astype("int64"),
                   {"dataset": "sample", "edition": "toy", "protocol": "published", "class_set": "7",
-                   "classes": list(EMOTIONS), "class_weights": None})
+                   "classes": list(EMOTIONS), "class_weights": None, "strategy": "none"})
     faces.save(tmp_path / "data/sample/balanced")
     return tmp_path
 
@@ -45,12 +52,12 @@ def project(tmp_path, monkeypatch):
 def study(project):
     import optuna
 
-    storage = tune.open_storage(project / "data/sample/study.db")
+    storage = studies.open_storage(project / "data/sample/study.db")
     return optuna.load_study(study_name=None, storage=storage)
 
 
 def finished(project):
-    return [trial for trial in study(project).trials if trial.state.name in tune.FINISHED]
+    return [trial for trial in study(project).trials if trial.state.name in studies.FINISHED]
 
 
 def command(project, **options):
@@ -93,7 +100,7 @@ def test_a_published_recipe_is_not_searched(project, capsys):
 
 def test_the_study_is_named_by_all_that_it_depends_on(project):
     own = params.load()
-    manifest = {"classes": list(EMOTIONS), "digest": "a"}
+    manifest = {"classes": list(EMOTIONS), "digest": "a", "class_set": "7", "protocol": "published", "strategy": "none"}
     name = tune.study_name(own, manifest)
     assert name == tune.study_name(own, manifest)
     assert name != tune.study_name(own, {**manifest, "digest": "b"})
@@ -102,26 +109,31 @@ def test_the_study_is_named_by_all_that_it_depends_on(project):
     assert name == tune.study_name(own.override({"tune.trials": 9}), manifest), "a larger budget goes on with the study"
 
 
-def test_a_space_with_an_unknown_parameter_is_one_line(project):
-    own = params.load()
-    space = {"train.speed": params.Range(choices=[1])}
-    bad = own.model_copy(update={"tune": own.tune.model_copy(update={"space": space})})
-    with pytest.raises(Failure, match=r"train\.speed"):
-        tune.own_values(bad)
-
-
-@pytest.mark.slow
-def test_a_network_that_is_too_large_is_never_trained(project, capsys):
-    own = params.load().override({"tune.max_parameters": 10, "tune.trials": 1})
-    with pytest.raises(Failure, match=r"tune\.max_parameters"):
-        tune.tune(own, Faces.load(project / "data/sample/balanced"), project / "data/sample/study.db")
-
-
 def test_the_recipe_s_own_value_always_lies_in_the_space():
-    assert tune.widened(params.Range(choices=[32, 48]), 64).choices == [32, 48, 64]
-    assert tune.widened(params.Range(choices=[32, 48]), 48).choices == [32, 48]
-    wide = tune.widened(params.Range(low=0.1, high=0.2), 0.5)
+    assert tune.widened("a", params.Range(choices=[32, 48]), 64).choices == [32, 48, 64]
+    assert tune.widened("a", params.Range(choices=[32, 48]), 48).choices == [32, 48]
+    wide = tune.widened("a", params.Range(low=0.1, high=0.2), 0.5)
     assert (wide.low, wide.high) == (0.1, 0.5)
+
+
+@pytest.mark.parametrize(("space", "said"), [
+    ({"train.speed": {"choices": [1]}}, "tune.space.train.speed: recipe compact has no such parameter"),
+    ({"train": {"choices": [1]}}, "tune.space.train: recipe compact has no such parameter"),
+    ({"train.epochs": {"choices": [1]}}, "tune.space.train.epochs: cannot be searched"),
+    ({"balance.strategy": {"choices": ["none"]}}, "tune.space.balance.strategy: cannot be searched"),
+    ({"train.optimizer": {"low": 1, "high": 2}}, "tune.space.train.optimizer: the recipe has 'adamw', which is no num"),
+    ({"train.optimizer": {"choices": ["lion"]}}, "tune.space.train.optimizer: Input should be 'adam'"),
+    ({"augment.flip": {"low": 0, "high": 1}}, "tune.space.augment.flip: the recipe has True, which is no number"),
+    ({"augment.erasing": {"low": 0.1, "high": 1, "log": True}}, "tune.space.augment.erasing: log needs values above 0"),
+    ({"train.label_smoothing": {"low": 0, "high": 2}}, "tune.space.train.label_smoothing: Input should be less than 1"),
+    ({"train.batch_size": {"low": 32.5, "high": 64}}, "tune.space.train.batch_size: the recipe has the whole number"),
+])
+def test_a_dimension_that_cannot_be_searched_is_one_line_before_anything_runs(project, space, said):
+    own = params.load().override({"tune.space": space})
+    with pytest.raises(Failure) as caught:
+        tune.tune(own, None, project / "data/sample/study.db")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert not (project / "data/sample/study.db").exists()
 
 
 class Told:
@@ -130,8 +142,6 @@ class Told:
     study_name = "told"
 
     def __init__(self, *values):
-        from types import SimpleNamespace
-
         complete = SimpleNamespace(name="COMPLETE")
         self.trials = [
             SimpleNamespace(number=number, value=value, state=complete, params={"train.learning_rate": number},
@@ -141,6 +151,233 @@ class Told:
 
 
 def test_a_trial_is_taken_only_when_it_beats_the_recipe_by_more_than_noise():
-    assert tune.verdict(Told(0.50, 0.51, 0.49), 1.3, 3589)["take"] == {}
-    assert tune.verdict(Told(0.50, 0.51, 0.52), 1.3, 3589)["take"] == {"train.learning_rate": 2}
-    assert tune.verdict(Told(0.50, 0.51, 0.52), 1.3, 150)["take"] == {}, "few images, much noise"
+    own = {"train.learning_rate": 0}
+    assert tune.verdict(Told(0.50, 0.51, 0.49), own, 1.3, 3589)["take"] == {}
+    assert tune.verdict(Told(0.50, 0.51, 0.52), own, 1.3, 3589)["take"] == {"train.learning_rate": 2}
+    assert tune.verdict(Told(0.50, 0.51, 0.52), own, 1.3, 150)["take"] == {}, "few images, much noise"
+    assert tune.verdict(Told(0.52, 0.51, 0.50), {"train.learning_rate": 2}, 1.3, 3589)["take"] == {
+        "train.learning_rate": 0}, "the recipe's own values need not be the first trial's"
+
+
+class Toy:
+    """The search with trials that train nothing: ``fit`` and ``size`` stand for training and the network's size."""
+
+    def __init__(self, project, monkeypatch):
+        self.project, self.file = project, project / "data/sample/study.db"
+        self.params, self.faces = params.load(), Faces.load(project / "data/sample/balanced")
+        self.own = {"train.learning_rate": self.params.train.learning_rate}
+        self.fit = lambda config, on_epoch: 0.5
+        self.size = lambda config: 10
+        run = SimpleNamespace(id="r", params=id, figures=id, dataset=id, tags=id, epoch=lambda row, step: None)
+        monkeypatch.setattr(tune.tracking, "start", lambda *_, **__: contextlib.nullcontext(run))
+        monkeypatch.setattr(pipeline, "training", SimpleNamespace(
+            build_net=lambda config: SimpleNamespace(count_params=lambda: self.size(config)),
+            fit_faces=lambda config, _, on_epoch: SimpleNamespace(
+                history=[{"val_accuracy": self.fit(config, on_epoch)}]),
+        ), raising=False)
+
+    def search(self, **override):
+        self.params = self.params.override({f"tune.{name}": value for name, value in override.items()})
+        return tune.tune(self.params, self.faces, self.file)
+
+    def study(self):
+        import optuna
+
+        return optuna.load_study(study_name=tune.study_name(self.params, self.faces.manifest),
+                                 storage=studies.open_storage(self.file))
+
+    def fresh(self, others=0):
+        """A new study, with so many good finished trials of other values."""
+        import optuna
+
+        study = optuna.create_study(study_name=tune.study_name(self.params, self.faces.manifest),
+                                    storage=studies.open_storage(self.file), direction="maximize")
+        span = optuna.distributions.FloatDistribution(0.001, 0.1, log=True)
+        for rate in range(others):
+            study.add_trial(optuna.create_trial(
+                params={"train.learning_rate": 0.01 + rate / 100}, distributions={"train.learning_rate": span},
+                value=0.4, intermediate_values={1: 0.4, 2: 0.4}))
+        return study
+
+    def age(self, trial=None):
+        """Every sign of life was an hour ago, that of ``trial`` too."""
+        if trial:
+            trial.storage.record_heartbeat(trial._trial_id)
+        with contextlib.closing(sqlite3.connect(self.file)) as base:
+            base.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+            base.commit()
+
+    def owns(self):
+        """The states of the trials that hold the recipe's own values, in the queue or run."""
+        return [trial.state.name for trial in self.study().trials
+                if trial.system_attrs.get("fixed_params", trial.params) == self.own]
+
+
+@pytest.fixture
+def toy(project, monkeypatch):
+    monkeypatch.setattr(studies, "WAIT", 0.1)
+    return Toy(project, monkeypatch)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What Optuna's log and dying threads would print."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: lines.append(repr(arguments)))
+    log = logging.getLogger("optuna")
+    log.addHandler(handler)
+    yield lines
+    log.removeHandler(handler)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Failure("the disk burns")])
+def test_after_an_error_in_the_first_trial_the_recipe_s_own_values_run_again(toy, said, error):
+    """And nothing but the error's own line is printed."""
+    calm = toy.fit
+
+    def fit(config, on_epoch):
+        raise error
+
+    toy.fit = fit
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            toy.search()
+    assert toy.owns() == ["FAIL", "FAIL"] and said == []
+    toy.fit = calm
+    assert toy.search()["trials"] == 2
+    assert toy.owns() == ["FAIL", "FAIL", "COMPLETE"]
+    assert [trial.state.name for trial in toy.study().trials].count("COMPLETE") == 2, "the budget stays exact"
+
+
+def test_a_budget_that_others_used_up_still_runs_the_recipe_s_own_values(toy):
+    toy.fresh(others=2)
+    assert toy.search()["own_accuracy"] == 0.5
+    assert toy.owns() == ["COMPLETE"]
+
+
+def test_the_recipe_s_own_values_are_never_pruned(toy):
+    """Not even when they come last and are the worst."""
+    def fit(config, on_epoch):
+        on_epoch({"epoch": 1, "val_accuracy": 0.1})
+        return 0.1
+
+    toy.params = toy.params.override({"tune.epochs": 2})
+    toy.fresh(others=5)
+    toy.fit = fit
+    assert toy.search()["own_accuracy"] == 0.1
+    assert toy.owns() == ["COMPLETE"]
+
+
+@pytest.mark.parametrize("beats", [True, False], ids=["after a sign of life", "before any"])
+@pytest.mark.filterwarnings("ignore:Heartbeat")
+def test_the_recipe_s_own_values_survive_a_kill_before_the_first_value_is_drawn(toy, monkeypatch, beats):
+    monkeypatch.setattr(studies.time, "sleep", lambda seconds: None)
+    study = toy.fresh()
+    study.enqueue_trial(toy.own)
+    cut = study.ask()
+    if beats:
+        toy.age(cut)
+    found = toy.search()
+    assert found["own_accuracy"] == 0.5
+    assert found["trials"] == (2 if beats else 3), "one more where nobody can know that the first trial died"
+    toy.age()
+    found = toy.search(trials=4)
+    assert toy.study().trials[0].state.name == "FAIL", "what died is found out"
+    assert toy.owns().count("COMPLETE") >= 1 and "RUNNING" not in toy.owns()
+    if beats:
+        assert toy.owns() == ["FAIL", "COMPLETE"] and found["trials"] == 4
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), Failure("the disk burns")])
+def test_a_study_that_is_locked_in_the_middle_of_the_search_is_one_line(toy, said, error):
+    with contextlib.closing(sqlite3.connect(toy.file)) as other:
+
+        def fit(config, on_epoch):
+            other.execute("BEGIN EXCLUSIVE")
+            if error:
+                raise error
+            on_epoch({"epoch": 1, "val_accuracy": 0.5})
+
+        toy.fit = fit
+        with pytest.raises(Failure, match=r"study\.db: .*database is locked.*; end the other program"):
+            toy.search()
+    assert said == []
+
+
+def test_a_sign_of_life_that_cannot_be_written_is_no_traceback_of_a_thread(toy):
+    storage = toy.fresh()._storage
+    with contextlib.closing(sqlite3.connect(toy.file)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        storage.record_heartbeat(1)
+
+
+def test_a_study_whose_disk_is_full_is_one_line(toy, said):
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    toy.search(trials=1)
+    with contextlib.closing(sqlite3.connect(toy.file)) as base:
+        pages = base.execute("PRAGMA page_count").fetchone()[0]
+
+    def no_room(connection, _):
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    toy.fit = lambda config, on_epoch: toy.study().set_user_attr("large", "x" * 100_000)
+    event.listen(Engine, "connect", no_room)
+    try:
+        with pytest.raises(Failure, match=r"study\.db: .*full.*; free some space"):
+            toy.search(trials=2)
+    finally:
+        event.remove(Engine, "connect", no_room)
+    assert said == []
+
+
+def test_a_file_that_is_no_study_is_one_line(toy):
+    toy.file.write_bytes(b"junk" * 1000)
+    with pytest.raises(Failure, match=r"study\.db: .*not a database.*; move the file away"):
+        toy.search()
+
+
+def test_a_study_of_another_optuna_is_one_line(toy):
+    studies.open_storage(toy.file)
+    with contextlib.closing(sqlite3.connect(toy.file)) as base:
+        base.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+        base.commit()
+    with pytest.raises(Failure, match=r"study\.db: made by another version"):
+        toy.search()
+
+
+def test_whole_numbers_stay_whole(toy):
+    drawn = []
+    toy.fit = lambda config, on_epoch: drawn.append((config["train"]["batch_size"], config["model"]["width"])) or 0.5
+    toy.search(trials=8, space={"train.batch_size": {"low": 16, "high": 128, "log": True},
+                                "model.width": {"low": 8, "high": 64}})
+    assert drawn[0] == (32, 4) and len(set(drawn)) > 4
+    assert all(type(value) is int for pair in drawn for value in pair)
+
+
+def test_a_search_that_finds_nothing_but_too_large_networks_ends(toy, capsys, monkeypatch):
+    monkeypatch.setattr(tune, "DRAWS", 3)
+    trained = []
+    toy.fit = lambda config, on_epoch: trained.append(config) or 0.5
+    toy.size = lambda config: 10 if config["train"]["learning_rate"] in toy.own.values() else 1_234_567
+    with pytest.raises(Failure, match=r"tune\.max_parameters: 6 networks of the search had more than 900,000"):
+        toy.search()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:] == [f"tune: trial {number} left out: 1,234,567 parameters" for number in range(1, 7)]
+    assert len(trained) == 1, "none of them was trained"
+
+
+def test_a_recipe_whose_own_network_is_too_large_is_one_line(toy):
+    with pytest.raises(Failure, match=r"tune\.max_parameters: the recipe's own network has 10;"):
+        toy.search(max_parameters=9)
+
+
+def test_the_printed_values_have_four_digits(toy, capsys):
+    toy.search(trials=3)
+    found = [line.rsplit(" ", 1) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert all(line.endswith("PublicTest accuracy 0.5000 with train.learning_rate") for line, _ in found)
+    assert all(len(value.strip("0.").replace(".", "")) <= 4 for _, value in found)
+    assert any(len(str(trial.params["train.learning_rate"])) > 10 for trial in toy.study().trials)

@@ -72,14 +72,13 @@ def test_training_needs_keras_and_numpy_alone(module):
 def test_the_demo_needs_neither_tensorflow_nor_mlflow():
     for module in (name for name in MODULES if name.startswith("pipeline.demo")):
         for name in closure(module):
-            used = foreign(name) & {"tensorflow", "keras", "mlflow", "tf2onnx"}
-            only_writes = name in {"pipeline.bundle", "pipeline.onnx_export"} or name in closure("pipeline.training")
-            assert not used or only_writes, f"{module} reaches {name}, which imports {used}"
+            used = foreign(name) & {"tensorflow", "keras", "mlflow", "tf2onnx", "pandas", "sklearn", "matplotlib"}
+            assert not used, f"{module} reaches {name}, which imports {used}"
 
 
 def test_modules_can_be_read_at_one_sitting_and_are_named_for_what_they_hold():
     for name, path in MODULES.items():
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 330, f"{name} is long: make it two rooms"
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 260, f"{name} is long: make it two rooms"
         assert not re.search(r"utils|helpers|common|manager|\bbase\b", name)
 
 

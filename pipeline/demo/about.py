@@ -4,12 +4,12 @@ import json
 
 from pipeline.bundle import Bundle
 
-# Written beside a champion by promote: {"name": ..., "version": ..., "PublicTest": accuracy}
+# Written beside a champion by promote: {"name", "version", "PublicTest": accuracy, "protocol", "edition"}
 PROMOTION = "promotion.json"
 
 
 def about(bundle: Bundle) -> tuple[str, ...]:
-    """Lines with the model's registered version (else its id) and its accuracy on PublicTest, where they are known."""
+    """Lines with the model's id and, where they are known, registered version, accuracy on PublicTest and protocol."""
     try:
         promotion = json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -19,4 +19,6 @@ def about(bundle: Bundle) -> tuple[str, ...]:
         lines = [f"{promotion['name']} version {promotion['version']}", *lines]
     if "PublicTest" in promotion:
         lines.append(f"PublicTest accuracy {promotion['PublicTest']:.1%}")
+    if "protocol" in promotion:
+        lines.append(f"{promotion['protocol']} protocol")
     return tuple(lines)

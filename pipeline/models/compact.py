@@ -40,6 +40,8 @@ def build(
     for stage in range(stages):
         for block in range(depth):
             x = _residual(x, width * 2**stage, strides=2 if stage and block == 0 else 1)
+    if pooling not in ("depthwise", "average"):
+        raise TypeError(f"pooling is {pooling!r}, expected depthwise or average")
     if pooling == "depthwise":
         # starts as the average
         share = keras.initializers.Constant(1 / (x.shape[1] * x.shape[2]))

@@ -247,7 +247,7 @@ def test_a_promotion_cut_short_is_finished_by_the_next_and_recorded_once(project
 
 
 def test_a_bundle_of_other_faces_is_one_line(project):
-    with pytest.raises(Failure, match="trained on sample .* the faces here are fer2013"):
+    with pytest.raises(Failure, match=r"trained on sample .* the faces here are fer2013"):
         promote.promote(SETTINGS, toy_models.bundle(project / "made"), toy_models.faces("fer2013"))
 
 

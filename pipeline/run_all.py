@@ -25,13 +25,13 @@ STAGES = {
     "download": ("bring the data into one form", "seconds", "seconds"),
     "validate": ("check it: sizes, labels, counts, duplicates", "seconds", "seconds"),
     "balance": ("even the training classes out as the recipe says", "seconds", "seconds"),
-    "tune": ("search for better parameters, resumable", "25 to 45 min", "1 to 2 min"),
-    "train": ("train with the best ones, resumable", "20 to 30 min", "1 to 2 min"),
+    "tune": ("search for better parameters, resumable", "5 to 10 min", "1 min"),
+    "train": ("train with the best ones, resumable", "18 to 25 min", "1 min"),
     "evaluate": ("measure on images never trained on", "1 min", "seconds"),
     "promote": ("challenge the champion in the model registry", "seconds", "seconds"),
     "demo": ("render the champion on a clip", "seconds", "seconds"),
 }
-TOTAL = {"fer2013": "60 to 90 minutes", "sample": "about 5 minutes"}
+TOTAL = {"fer2013": "about 30 minutes", "sample": "about 3 minutes"}
 
 
 def choose(

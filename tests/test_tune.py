@@ -171,6 +171,7 @@ class Toy:
         run = SimpleNamespace(id="r", params=id, figures=id, dataset=id, tags=id, epoch=lambda row, step: None)
         monkeypatch.setattr(tune.tracking, "start", lambda *_, **__: contextlib.nullcontext(run))
         monkeypatch.setattr(pipeline, "training", SimpleNamespace(
+            Diverged=ArithmeticError,
             build_net=lambda config: SimpleNamespace(count_params=lambda: self.size(config)),
             fit_faces=lambda config, _, on_epoch: SimpleNamespace(
                 history=[{"val_accuracy": self.fit(config, on_epoch)}]),

@@ -2,7 +2,25 @@
 
 import os
 
+import pytest
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """An MLflow database whose migrations are paid for once."""
+    import toy_models
+
+    return toy_models.migrated_database(tmp_path_factory)
+
+
+@pytest.fixture
+def project(tmp_path, database, monkeypatch):
+    """An empty project folder, with a blank in its name, that the test works in."""
+    import toy_models
+
+    return toy_models.project(tmp_path / "with a blank", database, monkeypatch)

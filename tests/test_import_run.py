@@ -27,16 +27,6 @@ CONFIG = {
 }
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    return toy_models.migrated_database(tmp_path_factory)
-
-
-@pytest.fixture
-def project(tmp_path, database, monkeypatch):
-    return toy_models.project(tmp_path / "with a blank", database, monkeypatch)
-
-
 @pytest.fixture
 def faces(project):
     """Toy faces in the sample's place."""

@@ -22,16 +22,6 @@ SETTINGS = SimpleNamespace(promote=GATES, seed=1)
 FAIR = {"happy": 0.8, "disgust": 0.5}
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    return toy_models.migrated_database(tmp_path_factory)
-
-
-@pytest.fixture
-def project(tmp_path, database, monkeypatch):
-    return toy_models.project(tmp_path / "with a blank", database, monkeypatch)
-
-
 def answers(rng, accuracy, n=3589):
     return rng.random(n) < accuracy
 

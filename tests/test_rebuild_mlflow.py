@@ -6,16 +6,6 @@ import toy_models
 from pipeline import promote, promotions, rebuild_mlflow, registry, results, tracking
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    return toy_models.migrated_database(tmp_path_factory)
-
-
-@pytest.fixture
-def project(tmp_path, database, monkeypatch):
-    return toy_models.project(tmp_path / "with a blank", database, monkeypatch)
-
-
 def runs():
     client = tracking.connect()
     return client.search_runs([one.experiment_id for one in client.search_experiments()])

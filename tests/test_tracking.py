@@ -18,16 +18,6 @@ from pipeline.failure import Failure
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    return toy_models.migrated_database(tmp_path_factory)
-
-
-@pytest.fixture
-def project(tmp_path, database, monkeypatch):
-    return toy_models.project(tmp_path / "with a blank", database, monkeypatch)
-
-
 def facts(run_id):
     return tracking.connect().get_run(run_id)
 

@@ -15,8 +15,8 @@ SHARES = (0.135, 0.040, 0.140, 0.235, 0.165, 0.115, 0.170)
 FEWEST = 70
 TEST_SHARE = 0.15
 # How far a face may be from its class's mean: what makes neighbouring expressions overlap
-INTENSITY = (0.65, 1.1)
-SPREAD = 0.09
+INTENSITY = (0.5, 1.1)
+SPREAD = 0.11
 FINER = 2  # drawn at twice the size with anti-aliased edges, then averaged down
 
 

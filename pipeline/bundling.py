@@ -12,7 +12,7 @@ from pipeline.bundle import Bundle, sha256
 from pipeline.failure import Failure
 from pipeline.models import with_softmax
 from pipeline.onnx_export import export
-from pipeline.training import predict
+from pipeline.training import cross_entropy, predict
 
 FORMAT = 1
 # ONNX and Keras must agree on real faces to this much, in probability
@@ -24,14 +24,8 @@ CROP_MARGIN = 0.97
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """The temperature that gives these probabilities ``(N, C)`` the least cross-entropy, by a search from .25 to 4."""
     log_p = np.log(np.maximum(probabilities, 1e-12))
-    rows = np.arange(len(labels))
-
-    def loss(temperature: float) -> float:
-        scaled = log_p / temperature
-        top = scaled.max(axis=1)
-        return float((top + np.log(np.exp(scaled - top[:, None]).sum(axis=1)) - scaled[rows, labels]).mean())
-
-    return float(min(np.geomspace(0.25, 4, 200), key=loss).round(4))
+    candidates = np.geomspace(0.25, 4, 200)
+    return float(min(candidates, key=lambda temperature: cross_entropy(log_p / temperature, labels)).round(4))
 
 
 def write(

@@ -114,7 +114,7 @@ def fit(
         begun, epoch = time.perf_counter(), state["epoch"]
         order = np.random.default_rng([config["seed"], epoch]).permutation(len(train[0]))
         _key_random_numbers(student, config["seed"], epoch)
-        logs = _one_epoch(student, train[0], targets, weights, order, settings["batch_size"], epoch, verbose)
+        logs = _one_epoch(student, train[0], targets, weights, order, settings["batch_size"], verbose)
         logits = predict(net, validation[0])
         row = {
             "epoch": epoch + 1,
@@ -126,9 +126,9 @@ def fit(
         }
         if not math.isfinite(row["loss"]):
             raise Diverged(f"training: the loss of epoch {row['epoch']} is {row['loss']}; lower train.learning_rate")
-        if row["val_accuracy"] > state["best"]:
-            best = net.get_weights()
         _step_counters(state, row, settings, student.optimizer)
+        if state["best_epoch"] == row["epoch"]:
+            best = net.get_weights()
         state["seconds"] += time.perf_counter() - begun
         row["seconds"] = round(state["seconds"], 1)
         if verbose:
@@ -181,7 +181,7 @@ def _step_counters(state: dict, row: dict, settings: dict, optimizer) -> None:
             state["plateau"] = 0
 
 
-def _one_epoch(student, images, targets, weights, order, batch_size, epoch, verbose) -> dict:
+def _one_epoch(student, images, targets, weights, order, batch_size, verbose) -> dict:
     """Train on every image once, in this order; returns the mean loss and accuracy.
 
     Not ``Model.fit``: it feeds numpy through tf.data, whose autotuner (TensorFlow 2.21) makes the end of an

@@ -70,13 +70,24 @@ class Model(BaseModel):
 class Train(Block):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    optimizer: Literal["adam", "adamw", "sgd"]
+    optimizer: Literal["adam", "adamw", "sgd", "muon"]
     learning_rate: float = Field(gt=0)
     schedule: Literal["constant", "one_cycle", "plateau"]
     warmup: float = Field(0.0, ge=0, lt=1)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    # moving average of the weights, a step's share; 0: none
+    ema: float = Field(0.0, ge=0, lt=1)
+    # see pipeline.mixing.Mix; mix_until is the share of the epochs after which it stops
+    mixup: float = Field(0.0, ge=0)
+    cutmix: float = Field(0.0, ge=0)
+    mix_share: float = Field(1.0, ge=0, le=1)
+    mix_until: float = Field(0.85, ge=0, le=1)
+    # see pipeline.student.Student
+    votes: float = Field(0.0, ge=0)
+    teacher: float = Field(0.0, ge=0, le=1)
+    temperature: float = Field(2.0, gt=0)
     keep: Literal["best", "last"]
     early_stopping: int = Field(0, ge=0)
     plateau_factor: float = Field(0.5, gt=0, lt=1)

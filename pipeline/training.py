@@ -13,7 +13,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +24,12 @@ import numpy as np
 
 from pipeline import checkpoint as checkpoints
 from pipeline import hardware, models, optimizers
-from pipeline.augment import Augment
+from pipeline.averaging import averaged
+from pipeline.epochs import epochs_of
 from pipeline.faces import Faces
 from pipeline.failure import Failure
+from pipeline.student import Student
+from pipeline.votes import shares
 
 BATCH_TO_PREDICT = 512
 
@@ -72,6 +75,7 @@ def fit(
     train: tuple[np.ndarray, np.ndarray],
     validation: tuple[np.ndarray, np.ndarray],
     *,
+    extra: dict[str, np.ndarray] | None = None,
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict], None] | None = None,
     verbose: bool = True,
@@ -82,6 +86,7 @@ def fit(
         config: the resolved recipe: seed, classes, model, augment, train, class_weights.
         train: uint8 images ``(N, H, W)`` and integer labels ``(N,)``.
         validation: the same for the split that chooses the epoch.
+        extra: more targets for the training images, see Student: votes, teacher.
         checkpoint: folder that holds the state after every epoch; when it already holds one, training goes
             on from there to the same end as an undisturbed run. Removed by the caller on success.
         on_epoch: called after every epoch with its row of the history; what it raises ends training.
@@ -92,30 +97,27 @@ def fit(
     precision = hardware.precision(settings["precision"])
     with _policy("float32" if precision == "float32" else "mixed_bfloat16"):
         net = build_net(config)
-        student = keras.Sequential([keras.Input(net.input_shape[1:]), Augment(**config["augment"]), net])
-    steps = math.ceil(len(train[0]) / settings["batch_size"])
-    student.compile(
-        optimizer=optimizers.build(settings, steps),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["label_smoothing"]),
-        metrics=["accuracy"],
-    )
+        student = Student(net, config)
+    student.compile(optimizer=optimizers.build(settings, math.ceil(len(train[0]) / settings["batch_size"])))
     student.optimizer.build(student.trainable_variables)
     state: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "best": -1.0, "best_epoch": 0, "stalled": 0, "plateau": 0,
                              "stop": False, "history": []}
     best = net.get_weights()
     if checkpoint is not None and (found := checkpoints.restore(checkpoint, student)) is not None:
         state, best = found
-    targets = keras.utils.to_categorical(train[1], len(config["classes"])).astype("float32")
-    weights = None
-    if config.get("class_weights"):
-        weights = np.asarray(config["class_weights"], "float32")[train[1]]
+    data = _data(config, *train, extra or {})
+    run_epoch = epochs_of(student, data, settings["batch_size"], verbose)
 
     while state["epoch"] < settings["epochs"] and not state["stop"]:
         begun, epoch = time.perf_counter(), state["epoch"]
         order = np.random.default_rng([config["seed"], epoch]).permutation(len(train[0]))
         _key_random_numbers(student, config["seed"], epoch)
-        logs = _one_epoch(student, train[0], targets, weights, order, settings["batch_size"], verbose)
-        logits = predict(net, validation[0])
+        if student.mix is not None:
+            student.mix.active.assign(float(epoch < settings["mix_until"] * settings["epochs"]))
+        logs = run_epoch(order)
+        with averaged(student, data["images"][order]) if settings["ema"] else nullcontext():
+            logits = predict(net, validation[0])
+            weights = net.get_weights()
         row = {
             "epoch": epoch + 1,
             "learning_rate": float(student.optimizer.learning_rate),
@@ -127,8 +129,8 @@ def fit(
         if not math.isfinite(row["loss"]):
             raise Diverged(f"training: the loss of epoch {row['epoch']} is {row['loss']}; lower train.learning_rate")
         _step_counters(state, row, settings, student.optimizer)
-        if state["best_epoch"] == row["epoch"]:
-            best = net.get_weights()
+        if settings["keep"] == "last" or state["best_epoch"] == row["epoch"]:
+            best = weights
         state["seconds"] += time.perf_counter() - begun
         row["seconds"] = round(state["seconds"], 1)
         if verbose:
@@ -139,11 +141,23 @@ def fit(
         if on_epoch is not None:
             on_epoch(row)
 
-    keeps_best = settings["keep"] == "best"
     final = build_net(config)
-    final.set_weights(best if keeps_best else net.get_weights())
-    best_epoch = state["best_epoch"] if keeps_best else state["epoch"]
+    final.set_weights(best)
+    best_epoch = state["best_epoch"] if settings["keep"] == "best" else state["epoch"]
     return Fitted(final, state["history"], state["seconds"], best_epoch, precision)
+
+
+def _data(config: dict, images: np.ndarray, labels: np.ndarray, extra: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What Student is fed, for every training face."""
+    data = {"images": images[..., None], "label": np.eye(len(config["classes"]), dtype="float32")[labels]}
+    if config.get("class_weights"):
+        data["weight"] = np.asarray(config["class_weights"], "float32")[labels]
+    for name in ("votes", "teacher"):
+        if config["train"][name]:
+            if name not in extra:
+                raise Failure(f"training: train.{name} is {config['train'][name]}, but the faces have no {name}")
+            data[name] = extra[name].astype("float32")
+    return data
 
 
 @contextmanager
@@ -181,26 +195,6 @@ def _step_counters(state: dict, row: dict, settings: dict, optimizer) -> None:
             state["plateau"] = 0
 
 
-def _one_epoch(student, images, targets, weights, order, batch_size, verbose) -> dict:
-    """Train on every image once, in this order; returns the mean loss and accuracy.
-
-    Not ``Model.fit``: it feeds numpy through tf.data, whose autotuner (TensorFlow 2.21) makes the end of an
-    epoch wait for its next tick, up to 40 % of an epoch on two cores.
-    """
-    batches = range(0, len(order), batch_size)
-    bar = keras.utils.Progbar(len(batches), verbose=1 if verbose and sys.stdout.isatty() else 0)
-    totals: dict[str, float] = {}
-    for step, start in enumerate(batches):
-        rows = order[start : start + batch_size]
-        logs = student.train_on_batch(
-            images[rows][..., None], targets[rows], None if weights is None else weights[rows], return_dict=True
-        )
-        for name, value in logs.items():
-            totals[name] = totals.get(name, 0.0) + float(value) * len(rows)
-        bar.update(step + 1, list(logs.items()))
-    return {name: total / len(order) for name, total in totals.items()}
-
-
 def main(argv: list[str] | None = None) -> None:
     """Train from a resolved recipe and a faces folder; the result is for ``ferpipe import-run``."""
     arguments = sys.argv[1:] if argv is None else argv
@@ -227,7 +221,8 @@ def main(argv: list[str] | None = None) -> None:
 def fit_faces(config: dict, faces: Faces, **options) -> Fitted:
     """``fit`` on the Training split of prepared faces, with PublicTest as the validation split."""
     train, validation = faces.split("Training"), faces.split("PublicTest")
-    return fit(config, (train.images, train.labels), (validation.images, validation.labels), **options)
+    extra = {} if train.votes is None else {"votes": shares(train.votes)}
+    return fit(config, (train.images, train.labels), (validation.images, validation.labels), extra=extra, **options)
 
 
 def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:

@@ -10,7 +10,7 @@ import keras
 
 from pipeline.failure import Failure
 
-FAMILIES = ("cas", "compact")
+FAMILIES = ("cas", "compact", "seresnet")
 
 
 def build(name: str, *, classes: int, size: int = 48, **options) -> keras.Model:

@@ -25,12 +25,13 @@ from pipeline import scenes
 from pipeline.demo import stage, view, window
 from pipeline.demo.about import about
 from pipeline.demo.annotate import Annotated, Tally, main_first
+from pipeline.demo.boxes import Box, Face
 from pipeline.demo.classifier import classify
-from pipeline.demo.detector import Box, HaarDetector, square
+from pipeline.demo.detector import HaarDetector, square
 from pipeline.demo.main import main
 from pipeline.demo.output import VideoOutput, fit, open_output
 from pipeline.demo.source import open_source, read_picture
-from pipeline.demo.view import Face, draw
+from pipeline.demo.view import draw
 from pipeline.faces import CLASS_SETS, EMOTIONS
 from pipeline.failure import Failure
 

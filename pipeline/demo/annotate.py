@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.demo.boxes import Box, Face
 from pipeline.demo.classifier import Model, classify
-from pipeline.demo.detector import Box, Detector, to_gray
-from pipeline.demo.view import Face, draw
+from pipeline.demo.detector import Detector, to_gray
+from pipeline.demo.view import draw
 
 # The main face stays the main one until another has so many times its area
 NEARLY = 1.5

@@ -1,6 +1,5 @@
 """Finds faces in a frame and cuts them out the way that FER-2013 was cut."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -8,21 +7,8 @@ import cv2
 import cv2.data
 import numpy as np
 
+from pipeline.demo.boxes import Box
 from pipeline.faces import SIZE
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle in pixels of the frame: left, top, width, height."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @property
-    def area(self) -> int:
-        return self.width * self.height
 
 
 class Detector(Protocol):

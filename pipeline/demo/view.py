@@ -1,13 +1,12 @@
 """What the person sees: boxes with labels and emoji on the frame, and a panel with every score beside it."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from pipeline.demo.detector import Box
+from pipeline.demo.boxes import Box, Face
 from pipeline.demo.lettering import Colour, blend, put, rounded, text_size
 from pipeline.failure import Failure
 
@@ -27,18 +26,6 @@ BACKGROUND, TRACK, DIM, BRIGHT, DARK = (36, 31, 28), (62, 56, 52), (165, 158, 15
 PANEL_WIDTH = 260
 # Frames are scaled into this width and height, and small ones up to the smallest height
 LARGEST, SMALLEST_HEIGHT = (1024, 720), 480
-
-
-@dataclass(frozen=True)
-class Face:
-    """A face that was found: its box in the frame and its scores ``(C,)``."""
-
-    box: Box
-    scores: np.ndarray
-
-    @property
-    def best(self) -> int:
-        return int(self.scores.argmax())
 
 
 def draw(

@@ -11,6 +11,8 @@ COMMANDS = {
     "run": ("pipeline.run_all", "the whole pipeline: data, search, training, evaluation, promotion, demo clip"),
     "promote": ("pipeline.promote", "let the trained model challenge the champion"),
     "demo": ("pipeline.demo.main", "the champion on a webcam, file, folder or stream"),
+    "predict": ("pipeline.predict", "the champion on pictures, folders and videos: table, JSON, CSV, annotated files"),
+    "bench-demo": ("pipeline.demo.bench", "how fast the demo is here, step by step"),
     "ui": ("pipeline.ui", "open MLflow's pages on this machine"),
     "resolve": ("pipeline.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
     "import-run": ("pipeline.import_run", "bring home a run that was trained elsewhere"),

@@ -27,6 +27,10 @@ def resolve(params: Params, manifest: dict) -> dict:
         if asked != there:
             raise Failure(f"{params.data / 'balanced'}: made with {name} {there}, asked is {asked}; run "
                           "`dvc repro balance` first")
+    train = params.train.model_dump(mode="json")
+    if not train["stages"]:
+        # As before there were stages: runs of the same values share a row of every table
+        del train["stages"]
     return {
         "recipe": params.recipe,
         "seed": params.seed,
@@ -35,7 +39,7 @@ def resolve(params: Params, manifest: dict) -> dict:
         "class_weights": manifest.get("class_weights"),
         "model": params.model.model_dump(),
         "augment": params.augment.model_dump(),
-        "train": params.train.model_dump(),
+        "train": train,
     }
 
 

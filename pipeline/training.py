@@ -12,8 +12,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ import keras
 import numpy as np
 
 from pipeline import checkpoint as checkpoints
-from pipeline import hardware, models, optimizers
+from pipeline import hardware, models, optimizers, stages
 from pipeline.augment import Augment
 from pipeline.faces import Faces
 from pipeline.failure import Failure
@@ -90,27 +89,39 @@ def fit(
     """
     settings = config["train"]
     precision = hardware.precision(settings["precision"])
-    with _policy("float32" if precision == "float32" else "mixed_bfloat16"):
+    with hardware.policy(precision):
         net = build_net(config)
         student = keras.Sequential([keras.Input(net.input_shape[1:]), Augment(**config["augment"]), net])
     steps = math.ceil(len(train[0]) / settings["batch_size"])
-    student.compile(
-        optimizer=optimizers.build(settings, steps),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["label_smoothing"]),
-        metrics=["accuracy"],
-    )
-    student.optimizer.build(student.trainable_variables)
+
+    def begin(stage: int) -> None:
+        stages.enter(net, settings, stage)
+        student.compile(
+            optimizer=optimizers.build(stages.within(settings, stage), steps),
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["label_smoothing"]),
+            metrics=["accuracy"],
+        )
+        student.optimizer.build(student.trainable_variables)
+
     state: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "best": -1.0, "best_epoch": 0, "stalled": 0, "plateau": 0,
                              "stop": False, "history": []}
     best = net.get_weights()
-    if checkpoint is not None and (found := checkpoints.restore(checkpoint, student)) is not None:
+    found = None if checkpoint is None else checkpoints.restore(
+        checkpoint, student, lambda then: begin(stages.running(then["history"])))
+    if found is None:
+        begin(0)
+    else:
         state, best = found
     targets = keras.utils.to_categorical(train[1], len(config["classes"])).astype("float32")
     weights = None
     if config.get("class_weights"):
         weights = np.asarray(config["class_weights"], "float32")[train[1]]
 
-    while state["epoch"] < settings["epochs"] and not state["stop"]:
+    while not state["stop"] and (stage := stages.upcoming(settings, state["history"])) is not None:
+        if stage != stages.running(state["history"]):
+            net.set_weights(best)
+            state["plateau"] = 0
+            begin(stage)
         begun, epoch = time.perf_counter(), state["epoch"]
         order = np.random.default_rng([config["seed"], epoch]).permutation(len(train[0]))
         _key_random_numbers(student, config["seed"], epoch)
@@ -118,6 +129,7 @@ def fit(
         logits = predict(net, validation[0])
         row = {
             "epoch": epoch + 1,
+            **stages.column(settings, stage),
             "learning_rate": float(student.optimizer.learning_rate),
             "loss": logs["loss"],
             "accuracy": logs["accuracy"],
@@ -126,7 +138,7 @@ def fit(
         }
         if not math.isfinite(row["loss"]):
             raise Diverged(f"training: the loss of epoch {row['epoch']} is {row['loss']}; lower train.learning_rate")
-        _step_counters(state, row, settings, student.optimizer)
+        _step_counters(state, row, stages.within(settings, stage), student.optimizer)
         if state["best_epoch"] == row["epoch"]:
             best = net.get_weights()
         state["seconds"] += time.perf_counter() - begun
@@ -144,16 +156,6 @@ def fit(
     final.set_weights(best if keeps_best else net.get_weights())
     best_epoch = state["best_epoch"] if keeps_best else state["epoch"]
     return Fitted(final, state["history"], state["seconds"], best_epoch, precision)
-
-
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _key_random_numbers(model: keras.Model, seed: int, epoch: int) -> None:
@@ -174,7 +176,7 @@ def _step_counters(state: dict, row: dict, settings: dict, optimizer) -> None:
     patience = settings["early_stopping"]
     state["stop"] = bool(patience) and state["stalled"] >= patience
     if settings["schedule"] == "plateau":
-        losses = [r["val_loss"] for r in state["history"]]
+        losses = [r["val_loss"] for r in state["history"] if r.get("stage") == row.get("stage")]
         state["plateau"] = 0 if losses[-1] <= min(losses) else state["plateau"] + 1
         if state["plateau"] >= settings["plateau_patience"]:
             optimizer.learning_rate = float(optimizer.learning_rate) * settings["plateau_factor"]
@@ -248,6 +250,7 @@ def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:
         "hardware": hardware.describe(),
         "backend": keras.backend.backend(),
         "precision": fitted.precision,
+        **({"weights": fitted.net.started_from} if hasattr(fitted.net, "started_from") else {}),
     }
 
 

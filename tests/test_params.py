@@ -56,6 +56,7 @@ def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tm
     ("  epochs: null", "  epochs: 0", "train.epochs"),
     ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are cas, cas_unbalanced, compact"),
     ("dataset: fer2013", "dataset: imagenet", "dataset"),
+    ("classes: null", "classes: 5", "classes: there is no such class set; there are 7, 6"),
     ("seed: 1", "seed: [", "not YAML"),
     ("  strategy: null", "  strategy: smote", "balance.strategy"),
 ])

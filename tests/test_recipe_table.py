@@ -90,6 +90,12 @@ def test_the_weights_that_a_transfer_really_began_with_stand_in_both_tables(tmp_
     assert "model.weights none" in row and "train.stages none" in row and "random weights" in row
 
 
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_run_with_the_recipe_s_own_values_tells_no_changes(name, tmp_path):
+    row, = rows([line(name, tmp_path)], name)
+    assert row.startswith(f"| `{name}` |")
+
+
 def test_seeds_share_a_row(tmp_path):
     two = line("cas", tmp_path, 0.63)
     two["seed"] = two["config"]["seed"] = 2

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from pipeline import models, stages
 from pipeline.failure import Failure
-from pipeline.training import fit
+from pipeline.training import fit, provenance
 
+FACTS = ("dataset", "edition", "protocol", "class_set", "digest")
 STAGES = [{"epochs": 2, "trainable": "head", "learning_rate": 0.01},
           {"epochs": 3, "trainable": 0.5, "learning_rate": 0.005},
           {"epochs": 2, "trainable": 1.0, "learning_rate": 0.001}]
@@ -100,6 +102,8 @@ def test_a_run_goes_on_from_any_epoch_to_the_same_end_and_moves_only_what_its_st
     whole = run(tmp_path / "run", on_epoch=keep)
     assert [row["stage"] for row in whole.history] == [1, 1, 2, 2]
     assert [row["learning_rate"] for row in whole.history][0::2] == pytest.approx([0.01, 0.001])
+    about = provenance(config, SimpleNamespace(manifest=dict.fromkeys(FACTS)), whole)
+    assert about["weights"] == "random weights", "what the network really started from"
     kernels = [kernel(tmp_path / str(epoch)) for epoch in (1, 2, 3)]
     assert np.array_equal(kernels[0], kernels[1]), "frozen in the first stage"
     assert not np.array_equal(kernels[1], kernels[2]), "learns in the second"

@@ -84,7 +84,7 @@ def table(lines: list[dict]) -> str:
     for line in lines:
         config = {name: value for name, value in line["config"].items() if name != "seed"}
         # what a later version can be told and an earlier one could not, at its default, makes no other run
-        config["train"] = {name: value for name, value in config["train"].items()
+        config["train"] = {name: value for name, value in config.get("train", {}).items()
                            if name not in DEFAULTS or value != DEFAULTS[name]}
         key = (line["recipe"], line["class_set"], line["protocol"], line["parameters"], line["hardware"],
                line["source_digest"], json.dumps(line["tuned"]), json.dumps(config, sort_keys=True))

@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo bench-demo promote promote-and-demo ui lock lint clean
+.PHONY: help run test quick demo bench-demo promote promote-and-demo recipes ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ promote: $(READY) ## let the trained model challenge the champion
 promote-and-demo: $(READY) ## promote, then show the champion on a webcam (SOURCE=, ARGS= as for demo)
 	@"$(PY)" -m pipeline.cli promote
 	@"$(PY)" -m pipeline.cli demo "$(SOURCE)" $(ARGS)
+
+recipes: $(READY) ## regenerate reports/recipes.md, the published systems beside ours
+	@"$(PY)" -m pipeline.cli recipes
 
 ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)
 	@"$(PY)" -m pipeline.cli ui --port "$(PORT)"

@@ -16,7 +16,8 @@ COMMANDS = {
     "ui": ("pipeline.ui", "open MLflow's pages on this machine"),
     "resolve": ("pipeline.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
     "import-run": ("pipeline.import_run", "bring home a run that was trained elsewhere"),
-    "results": ("pipeline.results", "regenerate the tables from the ledger"),
+    "results": ("pipeline.results", "regenerate README.md's table from the ledger"),
+    "recipes": ("pipeline.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
     "rebuild-mlflow": ("pipeline.rebuild_mlflow", "fill an empty MLflow from the ledger and the bundles"),
 }
 

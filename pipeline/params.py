@@ -3,17 +3,12 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
+from pipeline import recipe as recipes
+from pipeline.faces import CLASS_SETS
 from pipeline.failure import Failure
-
-RECIPES = Path(__file__).parent / "recipes"
-
-
-class Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from pipeline.recipe import Block, Published, Stage
 
 
 class Download(Block):
@@ -93,11 +88,21 @@ class Train(Block):
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     plateau_patience: int = Field(5, ge=1)
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    # of a pretrained network (pipeline.stages); epochs beyond theirs are not run
+    stages: tuple[Stage, ...] = ()
 
     @model_validator(mode="after")
     def _adam_has_no_decay(self) -> "Train":
         if self.optimizer == "adam" and self.weight_decay:
             raise ValueError("optimizer adam has no weight_decay; say adamw, or weight_decay: 0")
+        return self
+
+    @model_validator(mode="after")
+    def _stages_have_rates_and_begin_with_the_best(self) -> "Train":
+        if self.stages and self.schedule == "one_cycle":
+            raise ValueError("stages have learning rates of their own; say schedule constant or plateau")
+        if self.stages and self.keep != "best":
+            raise ValueError("a stage begins with the best weights of those before; say keep best")
         return self
 
 
@@ -153,14 +158,6 @@ class Demo(Block):
     frames_per_second: int = Field(ge=1)
 
 
-class Published(Block):
-    """The figure that a recipe's authors published, as a share, and the split it was measured on."""
-
-    accuracy: float
-    split: Literal["PublicTest", "PrivateTest", "test"]
-    note: str = ""
-
-
 class Params(Block):
     """params.yaml with the recipe's values filled in."""
 
@@ -182,6 +179,13 @@ class Params(Block):
     evaluate: Evaluate
     promote: Promote
     demo: Demo
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_are_known(cls, classes: str) -> str:
+        if classes not in CLASS_SETS:
+            raise ValueError(f"there is no such class set; there are {', '.join(CLASS_SETS)}")
+        return classes
 
     @property
     def data(self) -> Path:
@@ -209,12 +213,15 @@ class Params(Block):
 
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read params.yaml and the recipe that it names. Raises Failure with the path of the offending key."""
-    tree = _read(path)
+    tree = recipes.read(path)
     name = tree.get("recipe")
-    known = sorted(file.stem for file in RECIPES.glob("*.yaml"))
+    known = recipes.names()
     if name not in known:
         raise Failure(f"{path}: recipe: there is no recipe {name!r}; there are {', '.join(known)}")
-    recipe = _read(RECIPES / f"{name}.yaml")
+    recipe = recipes.named(name)
+    if (classes := tree.pop("classes", None)) is not None:
+        # DVC's -S classes=6 writes a number
+        recipe["classes"] = str(classes)
     for block, form in RECIPE_BLOCKS.items():
         mine = tree.get(block) or {}
         if not isinstance(mine, dict):
@@ -227,18 +234,6 @@ def load(path: Path = Path("params.yaml")) -> Params:
     if clash:
         raise Failure(f"{path}: {clash[0]}: belongs into the recipe")
     return _validated({**recipe, **tree}, str(path))
-
-
-def _read(path: Path) -> dict:
-    try:
-        tree = YAML(typ="safe", pure=True).load(path)
-    except OSError as error:
-        raise Failure(f"{path}: cannot be read ({error.strerror}); run inside the project's folder") from error
-    except YAMLError as error:
-        raise Failure(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise Failure(f"{path}: expected parameters, found {type(tree).__name__}")
-    return tree
 
 
 def _validated(tree: dict, where: str) -> Params:

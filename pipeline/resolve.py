@@ -39,7 +39,7 @@ def resolve(params: Params, manifest: dict) -> dict:
         "class_weights": manifest.get("class_weights"),
         "model": params.model.model_dump(),
         "augment": params.augment.model_dump(),
-        "train": params.train.model_dump(),
+        "train": params.train.model_dump(mode="json"),
         **({"votes": votes["sha256"]} if params.train.votes and votes else {}),
     }
 

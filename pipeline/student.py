@@ -1,9 +1,11 @@
 """A network in training: what it is shown, and what its answers are compared with."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from pipeline.augment import Augment
+from pipeline.failure import Failure
 from pipeline.mixing import Mix
 
 # The crowd's answers in FER+ (Barsoum et al. 2016, arXiv 1608.01041): seven emotions and contempt
@@ -67,6 +69,20 @@ class Student(keras.Model):
         hits = ops.argmax(y_pred["logits"], axis=-1) == ops.argmax(y_pred["targets"]["label"], axis=-1)
         self.accuracy.update_state(ops.cast(hits, "float32"))
         return self.get_metrics_result()
+
+
+def feed(config: dict, images: np.ndarray, labels: np.ndarray, extra: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the student of a resolved recipe is fed: images ``(N, H, W)``, labels ``(N,)`` and ``extra`` targets as the
+    columns that batches are cut from. Raises Failure for a target that the recipe asks and ``extra`` lacks."""
+    data = {"images": images[..., None], "label": np.eye(len(config["classes"]), dtype="float32")[labels]}
+    if config.get("class_weights"):
+        data["weight"] = np.asarray(config["class_weights"], "float32")[labels]
+    for name in ("votes", "teacher"):
+        if config["train"][name]:
+            if name not in extra:
+                raise Failure(f"training: train.{name} is {config['train'][name]}, but the faces have no {name}")
+            data[name] = extra[name].astype("float32")
+    return data
 
 
 def _cross_entropy(target, logits):

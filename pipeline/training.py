@@ -12,8 +12,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,12 +23,12 @@ import keras
 import numpy as np
 
 from pipeline import checkpoint as checkpoints
-from pipeline import hardware, models, optimizers
+from pipeline import hardware, models, optimizers, stages
 from pipeline.averaging import averaged
 from pipeline.epochs import epochs_of
 from pipeline.faces import Faces
 from pipeline.failure import Failure
-from pipeline.student import Student
+from pipeline.student import Student, feed
 from pipeline.votes import shares
 
 BATCH_TO_PREDICT = 512
@@ -95,20 +95,35 @@ def fit(
     """
     settings = config["train"]
     precision = hardware.precision(settings["precision"])
-    with _policy("float32" if precision == "float32" else "mixed_bfloat16"):
+    with hardware.policy(precision):
         net = build_net(config)
         student = Student(net, config)
-    student.compile(optimizer=optimizers.build(settings, math.ceil(len(train[0]) / settings["batch_size"])))
-    student.optimizer.build(student.trainable_variables)
+    data = feed(config, *train, extra or {})
+    steps = math.ceil(len(train[0]) / settings["batch_size"])
+    run_epoch: Callable[[np.ndarray], dict]
+
+    def begin(stage: int) -> None:
+        nonlocal run_epoch
+        stages.enter(net, settings, stage)
+        student.compile(optimizer=optimizers.build(stages.within(settings, stage), steps))
+        student.optimizer.build(student.trainable_variables)
+        run_epoch = epochs_of(student, data, settings["batch_size"], verbose)
+
     state: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "best": -1.0, "best_epoch": 0, "stalled": 0, "plateau": 0,
                              "stop": False, "history": []}
     best = net.get_weights()
-    if checkpoint is not None and (found := checkpoints.restore(checkpoint, student)) is not None:
+    found = None if checkpoint is None else checkpoints.restore(
+        checkpoint, student, lambda then: begin(stages.running(then["history"])))
+    if found is None:
+        begin(0)
+    else:
         state, best = found
-    data = _data(config, *train, extra or {})
-    run_epoch = epochs_of(student, data, settings["batch_size"], verbose)
 
-    while state["epoch"] < settings["epochs"] and not state["stop"]:
+    while not state["stop"] and (stage := stages.upcoming(settings, state["history"])) is not None:
+        if stage != stages.running(state["history"]):
+            net.set_weights(best)
+            state["plateau"] = 0
+            begin(stage)
         begun, epoch = time.perf_counter(), state["epoch"]
         order = np.random.default_rng([config["seed"], epoch]).permutation(len(train[0]))
         _key_random_numbers(student, config["seed"], epoch)
@@ -120,6 +135,7 @@ def fit(
             weights = net.get_weights()
         row = {
             "epoch": epoch + 1,
+            **stages.column(settings, stage),
             "learning_rate": float(student.optimizer.learning_rate),
             "loss": logs["loss"],
             "accuracy": logs["accuracy"],
@@ -128,7 +144,7 @@ def fit(
         }
         if not math.isfinite(row["loss"]):
             raise Diverged(f"training: the loss of epoch {row['epoch']} is {row['loss']}; lower train.learning_rate")
-        _step_counters(state, row, settings, student.optimizer)
+        _step_counters(state, row, stages.within(settings, stage), student.optimizer)
         if settings["keep"] == "last" or state["best_epoch"] == row["epoch"]:
             best = weights
         state["seconds"] += time.perf_counter() - begun
@@ -145,29 +161,6 @@ def fit(
     final.set_weights(best)
     best_epoch = state["best_epoch"] if settings["keep"] == "best" else state["epoch"]
     return Fitted(final, state["history"], state["seconds"], best_epoch, precision)
-
-
-def _data(config: dict, images: np.ndarray, labels: np.ndarray, extra: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What Student is fed, for every training face."""
-    data = {"images": images[..., None], "label": np.eye(len(config["classes"]), dtype="float32")[labels]}
-    if config.get("class_weights"):
-        data["weight"] = np.asarray(config["class_weights"], "float32")[labels]
-    for name in ("votes", "teacher"):
-        if config["train"][name]:
-            if name not in extra:
-                raise Failure(f"training: train.{name} is {config['train'][name]}, but the faces have no {name}")
-            data[name] = extra[name].astype("float32")
-    return data
-
-
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _key_random_numbers(model: keras.Model, seed: int, epoch: int) -> None:
@@ -188,7 +181,7 @@ def _step_counters(state: dict, row: dict, settings: dict, optimizer) -> None:
     patience = settings["early_stopping"]
     state["stop"] = bool(patience) and state["stalled"] >= patience
     if settings["schedule"] == "plateau":
-        losses = [r["val_loss"] for r in state["history"]]
+        losses = [r["val_loss"] for r in state["history"] if r.get("stage") == row.get("stage")]
         state["plateau"] = 0 if losses[-1] <= min(losses) else state["plateau"] + 1
         if state["plateau"] >= settings["plateau_patience"]:
             optimizer.learning_rate = float(optimizer.learning_rate) * settings["plateau_factor"]
@@ -243,6 +236,7 @@ def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:
         "hardware": hardware.describe(),
         "backend": keras.backend.backend(),
         "precision": fitted.precision,
+        **({"weights": fitted.net.started_from} if hasattr(fitted.net, "started_from") else {}),
     }
 
 

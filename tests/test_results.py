@@ -61,6 +61,10 @@ def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a
     assert len(results.table([line(), line(source_digest="t"), line(config={"balance": 1})]).splitlines()[2:]) == 3
 
 
+def test_a_row_says_what_weights_its_network_started_from():
+    assert "| `toy`, ImageNet weights 0123 |" in results.table([line(weights="ImageNet weights 0123")])
+
+
 def test_a_broken_entry_is_named(tmp_path):
     results.record(line()).write_text("{half")
     with pytest.raises(Failure, match="not a ledger entry"):

@@ -28,7 +28,7 @@ def test_a_missed_face_stays_where_it_was_for_a_while_and_then_is_another():
     for seconds in (0.0, 0.1):
         tracks.update([box(50)], HAPPY[None], seconds)
     for seconds in (0.2, 0.1 + HOLD):
-        assert [face.id for face in tracks.update([], np.zeros((0, 7)), seconds)] == [1]
+        assert [(face.id, face.held) for face in tracks.update([], np.zeros((0, 7)), seconds)] == [(1, True)]
     assert tracks.update([], np.zeros((0, 7)), 0.11 + HOLD) == []
     assert [face.id for face in tracks.update([box(50)], HAPPY[None], 2.0)] == [2]
 

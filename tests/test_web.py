@@ -27,7 +27,7 @@ from pipeline.faces import EMOTIONS
 from pipeline.web import main as web
 from pipeline.web.bounds import Bounds
 from pipeline.web.guard import host_of
-from pipeline.web.reader import Reader
+from pipeline.web.service import Service
 
 ROOT = Path(__file__).parent.parent
 # Small, so that a test can reach them
@@ -44,7 +44,7 @@ def bundle(tmp_path_factory) -> Bundle:
 def served(bundle):
     """The port of a running server."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = web.server(Reader(bundle), BOUNDS, web.LOOPBACK)
+    server = web.server(Service(bundle), BOUNDS, web.LOOPBACK)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     yield listening.getsockname()[1]

@@ -17,7 +17,7 @@ from pipeline import scenes
 from pipeline.bundle import Bundle
 from pipeline.web import main as web
 from pipeline.web.bounds import Bounds
-from pipeline.web.reader import Reader
+from pipeline.web.service import Service
 
 ROOT = Path(__file__).parent.parent
 pytestmark = [needed, pytest.mark.slow]
@@ -35,7 +35,7 @@ def address(tmp_path_factory):
     champion = ROOT / "data/champion"
     bundle = Bundle.load(champion) if champion.exists() else toy_models.bundle(tmp_path_factory.mktemp("web") / "model")
     listening = socket.create_server(("127.0.0.1", 0))
-    server = web.server(Reader(bundle), Bounds(), web.LOOPBACK)
+    server = web.server(Service(bundle), Bounds(), web.LOOPBACK)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     yield f"http://127.0.0.1:{listening.getsockname()[1]}/"

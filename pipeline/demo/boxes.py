@@ -27,6 +27,10 @@ class Box:
     def centre(self) -> tuple[float, float]:
         return self.x + self.width / 2, self.y + self.height / 2
 
+    def mirrored(self, width: int) -> "Box":
+        """The same in the mirror image of a frame of this width."""
+        return Box(width - self.x - self.width, self.y, self.width, self.height, -self.angle)
+
     def overlap(self, other: "Box") -> float:
         """Intersection over union, 0 to 1."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
@@ -47,6 +51,7 @@ class Face:
         label: the place of the class that it is called, which changes later than the strongest score does (see
             ``tracks``); None: the strongest.
         unsure_below: the score of the label below which it is only a guess.
+        held: just missed by the detector: the box and scores are those of a moment ago.
     """
 
     box: Box
@@ -54,6 +59,7 @@ class Face:
     id: int = 0
     label: int | None = None
     unsure_below: float = UNSURE
+    held: bool = False
 
     @property
     def best(self) -> int:

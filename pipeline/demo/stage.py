@@ -8,10 +8,11 @@ import numpy as np
 from pipeline import failure, params
 from pipeline.bundle import Bundle
 from pipeline.demo.about import about
-from pipeline.demo.annotate import Tally, annotate
+from pipeline.demo.annotate import Annotator, Tally, annotate
 from pipeline.demo.detector import HaarDetector
 from pipeline.demo.main import CHAMPION
 from pipeline.demo.output import open_output
+from pipeline.demo.watcher import Watcher
 from pipeline.failure import Failure
 
 REPORTS = Path("reports")
@@ -26,7 +27,8 @@ def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Pa
     timed = ((frame, place / fps) for place, frame in enumerate(frames))
     outputs = [open_output(path, fps) for path in outs]
     try:
-        for annotated in annotate(timed, HaarDetector(bundle.crop_margin), bundle, tally, about=about(bundle)):
+        watcher = Watcher(HaarDetector(bundle.crop_margin), bundle)
+        for annotated in annotate(timed, Annotator(watcher.see, bundle.classes, tally, about=about(bundle))):
             for output in outputs:
                 output.add(annotated)
         if not tally.with_faces:

@@ -19,21 +19,21 @@ LATENCY = HALF_LIFE * float(np.log2(2 / (1 - LEAD)))
 # A box's half-life: the detector's squares jump by a few pixels
 BOX_HALF_LIFE = 0.04
 # Seconds that a face stays where it was after it was last seen: a detector misses some in between
-HOLD = 0.4
+HOLD = 0.25
 # From frame to frame a face moves by less than so many of its widths, and its width changes by less than this factor
 MOVE, GROW = 0.7, 1.7
 
 
 class Track:
-    """One face: ``id``, smoothed ``box`` (x, y, width, height as floats) and ``scores``; ``face`` is its answer."""
+    """One face; ``times`` found and ``reads`` count what happened to it."""
 
     def __init__(self, number: int, box: Box, seconds: float):
         self.id, self.seen, self.times = number, seconds, 1
+        self.reads, self.last_read = 0, float("-inf")
         self.scores: np.ndarray | None = None
         self.label = 0
         self._place = np.array([box.x, box.y, box.width, box.height], "float64")
         self._angle = box.angle
-        self._read = seconds
 
     @property
     def box(self) -> Box:
@@ -52,17 +52,17 @@ class Track:
         if self.scores is None:
             self.scores, self.label = scores, int(scores.argmax())
         else:
-            weight = _weight(seconds - self._read, HALF_LIFE)
+            weight = _weight(seconds - self.last_read, HALF_LIFE)
             self.scores = ((1 - weight) * self.scores + weight * scores).astype("float32")
         best = int(self.scores.argmax())
         if self.scores[best] - self.scores[self.label] >= LEAD:
             self.label = best
-        self._read = seconds
+        self.reads, self.last_read = self.reads + 1, seconds
 
-    def face(self, unsure_below: float = UNSURE) -> Face:
+    def face(self, now: float, unsure_below: float = UNSURE) -> Face:
         """The answer. Only after the first ``read``."""
         assert self.scores is not None
-        return Face(self.box, self.scores, self.id, self.label, unsure_below)
+        return Face(self.box, self.scores, self.id, self.label, unsure_below, held=self.seen < now)
 
 
 class Tracks:
@@ -102,8 +102,8 @@ class Tracks:
 
     def faces(self, unsure_below: float = UNSURE) -> list[Face]:
         """Every face that counts as there now, the largest first; those just missed by the detector too."""
-        there = [track.face(unsure_below) for track in self._tracks if track.scores is not None
-                 and (track.seen >= self._now or track.times > 1 and self._now - track.seen <= HOLD)]
+        there = [track.face(self._now, unsure_below) for track in self._tracks if track.scores is not None
+                 and (track.seen >= self._now or (track.times > 1 and self._now - track.seen <= HOLD))]
         return sorted(there, key=lambda face: (-face.box.area, face.id))
 
     def update(self, boxes: Sequence[Box], scores: np.ndarray, seconds: float,

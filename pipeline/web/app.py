@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-from fastapi import FastAPI, Request, WebSocket
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -20,7 +20,7 @@ from pipeline.web.bounds import Bounds
 from pipeline.web.facts import facts
 from pipeline.web.guard import Guard
 from pipeline.web.picture import Refused, unpack
-from pipeline.web.reader import Reader
+from pipeline.web.service import Service
 
 See = Callable[[np.ndarray, float], dict]
 CLOCK = struct.Struct("<d")
@@ -51,7 +51,7 @@ class Turns:
             self.taken -= 1
 
 
-def create(reader: Reader, bounds: Bounds | None = None, hosts: tuple[str, ...] = ("*",)) -> FastAPI:
+def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...] = ("*",)) -> FastAPI:
     """The application for one model.
 
     Args:
@@ -60,8 +60,8 @@ def create(reader: Reader, bounds: Bounds | None = None, hosts: tuple[str, ...] 
     from anyio import CapacityLimiter, to_thread
 
     limits = bounds or Bounds()
-    about = facts(reader.bundle, limits)
-    app = FastAPI(title="ferpipe", version=reader.bundle.id, docs_url=None, redoc_url=None,
+    about = facts(service.bundle, limits)
+    app = FastAPI(title="ferpipe", version=service.bundle.id, docs_url=None, redoc_url=None,
                   description="Emotions in faces: a picture in, every face with its box and probabilities out. "
                               "Nothing is stored.")
     requests, cameras = Turns(limits.requests), Turns(limits.cameras)
@@ -80,7 +80,7 @@ def create(reader: Reader, bounds: Bounds | None = None, hosts: tuple[str, ...] 
         """JPEG, PNG or WebP, as the body or as a form's file; EXIF rotation is respected."""
         with requests.take("too many pictures at one time; try again in a second"):
             ((_, data),) = await body.files(request, limits, most=1)
-            return JSONResponse(await to_thread.run_sync(_one, reader, limits, data, limiter=work))
+            return JSONResponse(await to_thread.run_sync(_one, service, limits, data, limiter=work))
 
     @app.post("/predict/batch", response_model=answers.Batch, responses=PROBLEMS, summary="The faces of several",
               openapi_extra={"requestBody": {"required": True, "content": {
@@ -89,7 +89,7 @@ def create(reader: Reader, bounds: Bounds | None = None, hosts: tuple[str, ...] 
         """A form with several files. One that cannot be read gets a sentence, the others their faces."""
         with requests.take("too many pictures at one time; try again in a second"):
             sent = await body.files(request, limits, most=limits.batch)
-            return JSONResponse({"pictures": await to_thread.run_sync(_batch, reader, limits, sent, limiter=work)})
+            return JSONResponse({"pictures": await to_thread.run_sync(_batch, service, limits, sent, limiter=work)})
 
     @app.get("/about.json", include_in_schema=False)
     async def told() -> JSONResponse:
@@ -113,7 +113,7 @@ def create(reader: Reader, bounds: Bounds | None = None, hosts: tuple[str, ...] 
             await socket.close(1013)
 
     async def _live(socket: WebSocket) -> None:
-        see = await to_thread.run_sync(reader.watch, limiter=work)
+        see = await to_thread.run_sync(service.watch, limiter=work)
         while True:
             try:
                 async with asyncio.timeout(limits.idle):
@@ -126,6 +126,8 @@ def create(reader: Reader, bounds: Bounds | None = None, hosts: tuple[str, ...] 
             try:
                 async with asyncio.timeout(limits.patience):
                     await socket.send_text(json.dumps(answer))
+            except WebSocketDisconnect:  # left before its answer
+                return None
             except TimeoutError:
                 return await socket.close(1008, "the answers are not read")
 
@@ -135,18 +137,18 @@ def create(reader: Reader, bounds: Bounds | None = None, hosts: tuple[str, ...] 
     return app
 
 
-def _one(reader: Reader, limits: Bounds, data: bytes) -> dict:
-    return reader.look(unpack(data, limits.pixels))
+def _one(service: Service, limits: Bounds, data: bytes) -> dict:
+    return service.look(unpack(data, limits.pixels))
 
 
-def _batch(reader: Reader, limits: Bounds, sent: list[tuple[str, bytes]]) -> list[dict]:
+def _batch(service: Service, limits: Bounds, sent: list[tuple[str, bytes]]) -> list[dict]:
     """Every picture's answer by its name; those that are broken have an error instead."""
     pictures = []
     for name, data in sent:
         try:
             if len(data) > limits.upload_bytes:
                 raise Refused(413, f"more than {limits.upload_bytes // 1_000_000} MB; send a smaller picture")
-            pictures.append({"name": name, "picture": _one(reader, limits, data)})
+            pictures.append({"name": name, "picture": _one(service, limits, data)})
         except Refused as error:
             pictures.append({"name": name, "error": str(error)})
     return pictures

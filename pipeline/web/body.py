@@ -16,6 +16,8 @@ async def files(request: "Request", bounds: Bounds, most: int) -> list[tuple[str
 
     Raises Refused when it is too large, too slow, has too many files or none.
     """
+    from starlette.requests import ClientDisconnect
+
     limit = bounds.upload_bytes if most == 1 else bounds.batch_bytes
     try:
         async with asyncio.timeout(bounds.patience):
@@ -24,6 +26,8 @@ async def files(request: "Request", bounds: Bounds, most: int) -> list[tuple[str
                 found = await _form(request, limit + 10_000, most)
             else:
                 found = [("", b"".join([chunk async for chunk in _stream(request, limit)]))]
+    except ClientDisconnect:
+        raise Refused(400, "the sender left before the picture was here") from None
     except TimeoutError:
         raise Refused(408, f"the picture did not arrive within {bounds.patience:g} seconds") from None
     if not found or not any(data for _, data in found):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from pipeline.web.bounds import Bounds
-    from pipeline.web.reader import Reader
+    from pipeline.web.service import Service
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -28,22 +28,22 @@ def main(argv: list[str] | None = None) -> None:
     bundle = Bundle.load(args.model)
 
     from pipeline.web.bounds import Bounds
-    from pipeline.web.reader import Reader
+    from pipeline.web.service import Service
 
-    running = server(Reader(bundle), Bounds(), LOOPBACK if args.host in LOOPBACK else ("*",))
+    running = server(Service(bundle), Bounds(), LOOPBACK if args.host in LOOPBACK else ("*",))
     shown = f"[{args.host}]" if ":" in args.host else args.host
     print(f"ferpipe web: http://{shown}:{listening.getsockname()[1]} (the API: /api); Ctrl-C ends it", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         running.run(sockets=[listening])
 
 
-def server(reader: "Reader", bounds: "Bounds", hosts: tuple[str, ...]) -> "uvicorn.Server":
+def server(service: "Service", bounds: "Bounds", hosts: tuple[str, ...]) -> "uvicorn.Server":
     """Uvicorn with the application, ready to run."""
     import uvicorn
 
     from pipeline.web.app import create
 
-    config = uvicorn.Config(create(reader, bounds, hosts), log_level="warning", access_log=False, lifespan="off",
+    config = uvicorn.Config(create(service, bounds, hosts), log_level="warning", access_log=False, lifespan="off",
                             server_header=False, limit_concurrency=bounds.connections, timeout_graceful_shutdown=2,
                             ws="websockets-sansio", ws_max_size=bounds.frame_bytes, ws_per_message_deflate=False)
     return uvicorn.Server(config)

@@ -14,7 +14,7 @@ from pipeline.demo.detector import Detector, HaarDetector
 from pipeline.demo.watcher import Watcher, look
 
 
-class Reader:
+class Service:
     """The champion with a detector for each thread: OpenCV's cascade keeps its state while it searches."""
 
     def __init__(self, bundle: Bundle):

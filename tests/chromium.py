@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needed = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here: install `chromium` to test the page in a browser")
+needed = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here: install `chromium` to test the page in it")
 
 
 def webcam(path: Path, frames) -> Path:

@@ -22,8 +22,8 @@ from pipeline import scenes
 from pipeline.bundle import Bundle
 from pipeline.demo.detector import HaarDetector
 from pipeline.demo.watcher import look
-from pipeline.failure import Failure
 from pipeline.faces import EMOTIONS
+from pipeline.failure import Failure
 from pipeline.web import main as web
 from pipeline.web.bounds import Bounds
 from pipeline.web.guard import host_of
@@ -71,9 +71,9 @@ def post(port: int, body, path: str = "/predict", **headers: str) -> tuple[int, 
 
 
 def form(*files: tuple[str, bytes]) -> tuple[bytes, str]:
-    parts = [f'--line\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode() + data + b"\r\n"
-             for name, data in files]
-    return b"".join(parts) + b"--line--\r\n", "multipart/form-data; boundary=line"
+    head = '--line\r\nContent-Disposition: form-data; name="files"; filename="{}"\r\n\r\n'
+    body = b"".join(head.format(name).encode() + data + b"\r\n" for name, data in files) + b"--line--\r\n"
+    return body, "multipart/form-data; boundary=line"
 
 
 def live(port: int, **options):
@@ -130,7 +130,8 @@ def test_a_photograph_is_turned_as_its_exif_data_says(served, frame):
 
 
 def test_a_batch_answers_each_picture_by_its_name_and_a_broken_one_with_a_sentence(served, frame):
-    body, kind = form(("a.png", encoded(frame)), ("none.png", encoded(frame[:100])), ("broken.png", b"\x89PNG\r\n\x1a\nno"))
+    broken = b"\x89PNG\r\n\x1a\nno"
+    body, kind = form(("a.png", encoded(frame)), ("none.png", encoded(frame[:100])), ("broken.png", broken))
     status, answer = post(served, body, "/predict/batch", **{"Content-Type": kind})
     first, second, third = answer["pictures"]
     assert status == 200 and [len(one["picture"]["faces"]) for one in (first, second)] == [2, 0]
@@ -231,7 +232,8 @@ def test_what_is_too_large_or_no_picture_gets_its_status_and_one_sentence(served
     assert len(bomb) < 100_000
     cases = [
         (b"", 422, "no picture"), (b"words", 415, "not a JPEG"), (encoded(frame)[:60], 415, "complete"),
-        (encoded(noise), 413, "more than 1 MB"), (bomb, 413, "million pixels"), (b"GIF89a" + bytes(99), 415, "not a JPEG"),
+        (encoded(noise), 413, "more than 1 MB"), (bomb, 413, "million pixels"),
+        (b"GIF89a" + bytes(99), 415, "not a JPEG"),
     ]
     for body, expected, words in cases:
         status, answer = post(served, body)

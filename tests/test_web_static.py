@@ -2,10 +2,8 @@
 
 import http.server
 import json
-import os
 import shutil
 import subprocess
-import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -28,7 +26,7 @@ from pipeline.web.cascade import cascade
 from pipeline.web.facts import facts
 
 NODE = shutil.which("node")
-node = pytest.mark.skipif(NODE is None, reason="no node here: install Node.js to compare the page's scripts with OpenCV")
+node = pytest.mark.skipif(NODE is None, reason="no node here: install Node.js to test the page's scripts alone")
 npm = pytest.mark.skipif(shutil.which("npm") is None, reason="no npm here: install Node.js to build the static page")
 
 
@@ -54,6 +52,7 @@ def raw(path: Path, image: np.ndarray) -> dict:
     return {"file": str(path), "width": image.shape[1], "height": image.shape[0]}
 
 
+ROOT = Path(__file__).parent.parent
 READ = "const read = ({ file, ...size }) => ({ data: new Uint8Array(readFileSync(file)), ...size });"
 
 
@@ -62,8 +61,8 @@ READ = "const read = ({ file, ...size }) => ({ data: new Uint8Array(readFileSync
                                                 (333, 201, (320, 193))])
 def test_the_page_resizes_as_opencv_does(tmp_path, width, height, new):
     image = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (height, width), "uint8"), (0, 0), 1.5)
-    out = run(tmp_path, READ + "return Array.from(resize(read(image), ...size).data);", image=raw(tmp_path / "i", image),
-              size=new)
+    out = run(tmp_path, READ + "return Array.from(resize(read(image), ...size).data);", size=new,
+              image=raw(tmp_path / "i", image))
     expected = cv2.resize(image, new, interpolation=cv2.INTER_AREA if new[0] < width else cv2.INTER_LINEAR)
     assert np.abs(np.reshape(out, expected.shape) - expected.astype(int)).max() <= 1
 
@@ -73,23 +72,25 @@ def test_the_page_resizes_as_opencv_does(tmp_path, width, height, new):
 def test_the_page_evens_out_the_light_as_opencv_does(tmp_path, size):
     ramp = np.add.outer(np.linspace(0, 120, size[1]), np.linspace(0, 90, size[0])).astype("uint8")
     image = ramp + np.random.default_rng(2).integers(0, 40, ramp.shape, "uint8")
-    out = run(tmp_path, READ + "return Array.from(evenLight(read(image), 1.5, 4).data);", image=raw(tmp_path / "i", image))
+    out = run(tmp_path, READ + "return Array.from(evenLight(read(image), 1.5, 4).data);",
+              image=raw(tmp_path / "i", image))
     expected = cv2.createCLAHE(1.5, (4, 4)).apply(image)
     assert np.abs(np.reshape(out, expected.shape) - expected.astype(int)).max() <= 1
 
 
 @node
-def test_the_page_finds_the_faces_that_opencv_finds(tmp_path):
+@pytest.mark.parametrize("fine", [False, True])
+def test_the_page_finds_the_faces_that_opencv_finds(tmp_path, fine):
     frames = [frame for at, frame in enumerate(scenes.frames(4, 2)) if at % 2]
     frames.append(cv2.resize(frames[0], (1280, 720)))
     frames.append((frames[0] * 0.2).astype("uint8"))
     frames.append(np.random.default_rng(3).integers(0, 256, (300, 400, 3), "uint8"))
     found = run(tmp_path, READ + "const trees = new Cascade(facts);"
-                "return images.map((image) => findFaces(toGray(read(image)), trees));", facts=cascade(),
-                images=[raw(tmp_path / str(at), frame) for at, frame in enumerate(frames)])
+                "return images.map((image) => findFaces(toGray(read(image)), trees, fine));", facts=cascade(),
+                fine=fine, images=[raw(tmp_path / str(at), frame) for at, frame in enumerate(frames)])
     detector, faces = HaarDetector(), 0
     for at, (frame, boxes) in enumerate(zip(frames, found, strict=True)):
-        theirs = detector.find(frame)
+        theirs = detector.find(frame, fine=fine)
         faces += len(theirs)
         assert len(boxes) == len(theirs), f"frame {at}"
         for mine in (Box(*box) for box in boxes):
@@ -150,3 +151,53 @@ def test_a_folder_with_something_else_is_not_replaced(tmp_path):
     with pytest.raises(Failure, match="holds something else"):
         build.main(["--out", str(tmp_path)])
     assert (tmp_path / "thesis.tex").exists()
+
+
+@npm
+@needed
+@pytest.mark.slow
+def test_the_built_page_reads_faces_with_the_network_cut(tmp_path, monkeypatch):
+    """Its server is gone before it sees the first picture, and no other name can be found by this Chromium."""
+    champion = ROOT / "data/champion"
+    bundle = Bundle.load(champion) if champion.exists() else toy_models.bundle(tmp_path / "model")
+    monkeypatch.chdir(ROOT)  # npm's packages are kept in build/ for the next time
+    try:
+        build.main(["--out", str(tmp_path / "site"), "--model", str(bundle.folder)])
+    except Failure as failure:
+        if "network" not in str(failure):
+            raise
+        pytest.skip(f"the packages are not here and cannot be fetched: {failure}")
+    frames = list(scenes.frames(1, 6))
+    cv2.imwrite(str(tmp_path / "two.png"), frames[0])
+    camera = webcam(tmp_path / "camera.mjpeg", [frame for frame in frames for _ in range(5)])
+    rate = "document.getElementById('rate').textContent"
+    with Chromium(tmp_path / "chromium", camera) as page:
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "site")) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            address = f"http://127.0.0.1:{server.server_port}/"
+            page.open(address)
+            server.shutdown()
+        assert "stays on this device" in page.text()
+        page.choose("#file", tmp_path / "two.png")
+        page.until(f"{rate} === '2 faces'")
+        page.press("j")
+        told = json.loads(page.downloaded("two-emotions.json").read_text())
+        expected = watcher.look(frames[0], HaarDetector(bundle.crop_margin), bundle)
+        for mine, theirs in zip(told["faces"], expected, strict=True):
+            assert Box(**mine["box"]).overlap(theirs.box) > 0.9
+            assert list(mine["probabilities"].values()) == pytest.approx(theirs.scores.tolist(), abs=0.1)
+        page.press("Escape")
+        page.press("c")
+        page.until(f"parseInt({rate}) > 0")
+        page.until("document.querySelectorAll('#faces button').length === 2")
+        print("the static page, frames a second in this Chromium:", page.js(rate))
+        assert not page.complaints
+        assert all(url.startswith((address, f"blob:{address}")) for url in page.asked), "asks no other place"
+        # The browser holds the page to it
+        assert page.js("fetch('http://127.0.0.1:9/').catch((error) => error.message)") == "Failed to fetch"
+        assert page.js("document.querySelector('meta[http-equiv]').content").startswith("default-src 'self'")
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass

@@ -7,6 +7,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -25,7 +26,7 @@ from pipeline.web.service import Service
 See = Callable[[np.ndarray, float], dict]
 CLOCK = struct.Struct("<d")
 PAGE = Path(__file__).parent / "page"
-PROBLEMS = {status: {"model": answers.Problem, "description": why} for status, why in {
+PROBLEMS: dict[int | str, dict[str, Any]] = {status: {"model": answers.Problem, "description": why} for status, why in {
     408: "The picture did not arrive in time.", 413: "Too many bytes or pixels.", 415: "Not a JPEG, PNG or WebP.",
     422: "No picture in the request.", 503: "Too many pictures at one time; try again."}.items()}
 BINARY = {"type": "string", "format": "binary"}

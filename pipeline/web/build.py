@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def fetch(folder: Path) -> Path:
-    """``node_modules`` with exactly the packages of package-lock.json; npm is asked only when they are not there yet."""
+    """``node_modules`` with exactly the packages of package-lock.json; npm is asked when they are not there yet."""
     lock = json.loads((BROWSER / "package-lock.json").read_text(encoding="utf-8"))
     found = folder / "node_modules" / RUNTIME / "package.json"
     wanted = lock["packages"][f"node_modules/{RUNTIME}"]["version"]

@@ -15,7 +15,7 @@ def cascade(path: Path = CASCADE) -> dict:
     """
     root = ElementTree.parse(path).getroot()[0]
     stages = [{"threshold": float(_text(stage, "stageThreshold")),
-               "trees": [[_nodes(_text(tree, "internalNodes")), [float(leaf) for leaf in _text(tree, "leafValues").split()]]
+               "trees": [[_nodes(_text(tree, "internalNodes")), list(map(float, _text(tree, "leafValues").split()))]
                          for tree in stage.findall("weakClassifiers/_")]}
               for stage in root.findall("stages/_")]
     features = [[[*map(int, (numbers := (rect.text or "").split())[:4]), float(numbers[4])]

@@ -55,7 +55,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) else "there is no such port"
-        raise Failure(f"{host}, port {port}: {why}; end what listens there, or name another port (PORT=, --port)") from None
+        raise Failure(f"{host}, port {port}: {why}; end what listens there, or name another (PORT=, --port)") from None
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

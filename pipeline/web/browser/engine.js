@@ -19,14 +19,14 @@ export async function open() {
     for (const { reject } of waiting.values()) reject(new Error(event.message || "this browser cannot run the model"));
     waiting.clear();
   };
-  const ask = (bitmap) => new Promise((resolve, reject) => {
+  const ask = (bitmap, fine) => new Promise((resolve, reject) => {
     waiting.set(++count, { resolve, reject });
-    worker.postMessage({ id: count, bitmap }, bitmap ? [bitmap] : []);
+    worker.postMessage({ id: count, bitmap, fine }, bitmap ? [bitmap] : []);
   });
-  const read = async (source, width, height) => {
+  const read = async (source, width, height, fine = false) => {
     const scale = Math.min(1, LONGEST / Math.max(width, height));
     const options = scale < 1 ? { resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale) } : {};
-    const { faces, ...answer } = await ask(await createImageBitmap(source, options));
+    const { faces, ...answer } = await ask(await createImageBitmap(source, options), fine);
     return { ...answer, faces: faces.map((face, place) => answerOf(face.box, face.scores, about, { id: place + 1 })) };
   };
   let tracks = new Tracks(about);
@@ -39,6 +39,6 @@ export async function open() {
       return { ...answer, faces: followed.update(faces, seconds) };
     },
     close() { tracks = new Tracks(about); },
-    picture: (file, bitmap) => read(bitmap, bitmap.width, bitmap.height),
+    picture: (file, bitmap) => read(bitmap, bitmap.width, bitmap.height, true),
   };
 }

@@ -1,14 +1,15 @@
 // A gray picture in, faces with probabilities out: what pipeline/demo's detector and classifier do, in the browser.
 import { evenLight, resize, square } from "./pixels.js";
 
-// As HaarDetector in pipeline/demo/detector.py; the build checks that both say the same
-export const SEARCH = { scale: 0.5, shortest: 320, longest: 640, smallest: 24, limit: 1.5, tiles: 4 };
+// As HaarDetector in pipeline/demo/detector.py; tests/test_web_static.py holds the two together
+const SEARCH = { scale: 0.5, shortest: 320, longest: 640, fine: 1600, smallest: 24, limit: 1.5, tiles: 4 };
 const SIZE = 48;
 
-// The faces' boxes in pixels of the picture, the largest first
-export function findFaces(gray, cascade) {
+// The faces' boxes in pixels of the picture, the largest first; `fine`: small ones too, however long it takes
+export function findFaces(gray, cascade, fine = false) {
   const longer = Math.max(gray.width, gray.height);
-  const scale = Math.min(Math.max(SEARCH.scale, SEARCH.shortest / longer), SEARCH.longest / longer);
+  let scale = Math.min(Math.max(SEARCH.scale, SEARCH.shortest / longer), SEARCH.longest / longer);
+  if (fine) scale = Math.max(scale, Math.min(1, SEARCH.fine / longer));
   const small = resize(gray, Math.max(1, Math.round(gray.width * scale)), Math.max(1, Math.round(gray.height * scale)));
   return cascade.find(evenLight(small, SEARCH.limit, SEARCH.tiles), SEARCH.smallest)
     .map((box) => box.map((value) => Math.round(value / scale)))

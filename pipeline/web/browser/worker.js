@@ -19,7 +19,7 @@ async function open() {
   session = made;
 }
 
-async function read(bitmap) {
+async function read(bitmap, fine) {
   const start = performance.now();
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
     canvas.width = bitmap.width;
@@ -28,7 +28,7 @@ async function read(bitmap) {
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const gray = toGray(context.getImageData(0, 0, canvas.width, canvas.height));
-  const boxes = findFaces(gray, cascade);
+  const boxes = findFaces(gray, cascade, fine);
   let rows = [];
   if (boxes.length) {
     const image = new ort.Tensor("float32", batch(gray, boxes, about.crop_margin), [2 * boxes.length, 48, 48, 1]);
@@ -40,10 +40,10 @@ async function read(bitmap) {
 }
 
 const ready = open();
-self.onmessage = async ({ data: { id, bitmap } }) => {
+self.onmessage = async ({ data: { id, bitmap, fine } }) => {
   try {
     await ready;
-    self.postMessage({ id, answer: bitmap ? await read(bitmap) : {} });
+    self.postMessage({ id, answer: bitmap ? await read(bitmap, fine) : {} });
   } catch (error) {
     self.postMessage({ id, error: String(error.message ?? error) });
   }

@@ -34,8 +34,8 @@ def run(tmp_path: Path, program: str, **given):
     """What a program prints as JSON that uses the page's scripts; ``given`` are its constants."""
     constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in given.items())
     imports = "".join(f'import {{ {names} }} from "{(build.BROWSER / file).as_uri()}";\n' for names, file in (
-        ("Cascade", "haar.js"), ("toGray, resize, square, evenLight", "pixels.js"), ("findFaces, batch, calibrated",
-         "reader.js"), ("Tracks", "tracks.js")))
+        ("Cascade", "haar.js"), ("toGray, resize, square, evenLight", "pixels.js"), ("batch, calibrated", "model.js"),
+        ("findFaces, Search", "search.js"), ("Tracks", "tracks.js")))
     script = tmp_path / "program.mjs"
     script.write_text(f'import {{ readFileSync }} from "node:fs";\n{imports}{constants}'
                       f"console.log(JSON.stringify((() => {{ {program} }})()));\n", encoding="utf-8")
@@ -99,6 +99,23 @@ def test_the_page_finds_the_faces_that_opencv_finds(tmp_path, fine):
 
 
 @node
+def test_the_page_follows_a_stream_with_the_searches_that_the_demo_makes(tmp_path):
+    frames = list(scenes.frames(2, 10))
+    frames[8] = np.full_like(frames[8], 120)  # everybody is lost and found again
+    found = run(tmp_path, READ + "const search = new Search(new Cascade(facts));"
+                "return images.map((image, at) => search.find(toGray(read(image)), at / 10));", facts=cascade(),
+                images=[raw(tmp_path / str(at), frame) for at, frame in enumerate(frames)])
+    detector = HaarDetector()
+    detector.angles = (0.0,)  # the page knows upright faces alone
+    search = watcher.Search(detector)
+    for at, (frame, boxes) in enumerate(zip(frames, found, strict=True)):
+        theirs = search.find(frame, at / 10)
+        assert len(boxes) == len(theirs), f"frame {at}"
+        for mine in (Box(*box) for box in boxes):
+            assert max(mine.overlap(other) for other in theirs) > 0.8, f"frame {at}"
+
+
+@node
 def test_the_page_cuts_and_calibrates_as_the_demo_does(tmp_path):
     gray = to_gray(next(scenes.frames(1, 1)))
     boxes = [Box(110, 157, 177, 177), Box(-20, 400, 120, 120), Box(600, 10, 31, 31)]
@@ -125,7 +142,7 @@ def test_the_page_follows_faces_as_the_window_does(tmp_path):
         scores = rng.dirichlet(np.full(7, 0.4), len(boxes)).astype("float32")
         expected.append([face.as_json(bundle.classes) for face in follow.update(boxes, scores, seconds)])
         stream.append([seconds, [{"box": {"x": box.x, "y": box.y, "width": box.width, "height": box.height},
-                                  "probabilities": dict(zip(bundle.classes, row.tolist(), strict=True))}
+                                  "scores": row.tolist()}
                                  for box, row in zip(boxes, scores, strict=True)]])
     found = run(tmp_path, "const tracks = new Tracks(about);"
                 "return stream.map(([seconds, faces]) => tracks.update(faces, seconds));", about=about, stream=stream)

@@ -25,30 +25,32 @@ export class Cascade {
     this.stride = 0;
   }
 
-  // The faces of a gray image {data, width, height}, at least `smallest` pixels wide: [[x, y, width, height]]
-  find(image, smallest) {
+  // The faces of a gray image {data, width, height}, `smallest` to `largest` pixels wide: [[x, y, width, height]]
+  find(image, smallest, largest = Infinity) {
     this.#prepare(image.width + 1, image.height + 1);
     const candidates = [];
     for (let factor = 1; ; factor *= FACTOR) {
       const window = Math.round(this.size * factor);
-      if (window > image.width || window > image.height) break;
+      if (window > Math.min(image.width, image.height, largest)) break;
       if (window >= smallest) this.#scan(image, Math.fround(factor), window, candidates);
     }
     return group(candidates);
   }
 
-  #prepare(stride, rows) {
-    if (this.stride !== stride) {
-      this.stride = stride;
+  // The rows' distance in memory stays, so that a part of a picture needs no other corners than the whole
+  #prepare(columns, rows) {
+    if (this.stride < columns) {
+      const stride = this.stride = columns;
       this.features.forEach((rects, place) => rects.forEach(([x, y, w, h], k) => {
         const first = y * stride + x, last = (y + h) * stride + x;
         this.corners.set([first, first + w, last, last + w], 12 * place + 4 * k);
       }));
     }
-    if ((this.sum?.length ?? 0) < stride * rows) {
-      this.sum = new Int32Array(stride * rows);
-      this.squares = new Float64Array(stride * rows);
-      this.small = new Uint8Array(stride * rows);
+    const size = this.stride * rows;
+    if ((this.sum?.length ?? 0) < size) {
+      this.sum = new Int32Array(size);
+      this.squares = new Float64Array(size);
+      this.small = new Uint8Array(size);
     }
   }
 

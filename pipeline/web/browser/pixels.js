@@ -46,18 +46,23 @@ export function resize({ data, width, height }, newWidth, newHeight) {
   return { data: out, width: newWidth, height: newHeight };
 }
 
-// The square of `side` pixels round a box's centre as `size` x `size`; beyond the edge, the edge's pixels go on
+// The square of `side` pixels round a box's centre as `size` x `size`
 export function square({ data, width, height }, [x, y, w, h], side, size) {
   side = Math.max(1, Math.round(side));
   const left = even(x + (w - side) / 2), top = even(y + (h - side) / 2);
-  const cut = new Uint8Array(side * side);
-  for (let row = 0; row < side; row++) {
+  return resize(cut({ data, width, height }, left, top, side, side), size, size).data;
+}
+
+// A part of a picture; beyond the edge, the edge's pixels go on
+export function cut({ data, width, height }, left, top, partWidth, partHeight) {
+  const part = new Uint8Array(partWidth * partHeight);
+  for (let row = 0; row < partHeight; row++) {
     const line = Math.min(Math.max(top + row, 0), height - 1) * width;
-    for (let column = 0; column < side; column++) {
-      cut[row * side + column] = data[line + Math.min(Math.max(left + column, 0), width - 1)];
+    for (let column = 0; column < partWidth; column++) {
+      part[row * partWidth + column] = data[line + Math.min(Math.max(left + column, 0), width - 1)];
     }
   }
-  return resize({ data: cut, width: side, height: side }, size, size).data;
+  return { data: part, width: partWidth, height: partHeight };
 }
 
 // Halves go to the even neighbour, as Python's round does

@@ -23,7 +23,7 @@ export class Tracks {
     this.now = -Infinity;
   }
 
-  // The faces that count as there at this time (seconds), the largest first
+  // faces: [{box, scores}]. The ones that count as there at this time (seconds), the largest first
   update(faces, seconds) {
     const { hold } = this.rules, oldest = Math.min(seconds - hold, this.now);
     this.tracks = this.tracks.filter((track) => track.seen >= oldest);
@@ -41,10 +41,9 @@ export class Tracks {
         taken.add(place);
       }
     }
-    faces.forEach((face, which) => {
-      const scores = this.about.classes.map((name) => face.probabilities[name]);
-      if (found.has(which)) this.#move(found.get(which), face.box, scores, seconds);
-      else this.tracks.push(this.#track(face.box, scores, seconds));
+    faces.forEach(({ box, scores }, which) => {
+      if (found.has(which)) this.#move(found.get(which), box, scores, seconds);
+      else this.tracks.push(this.#track(box, scores, seconds));
     });
     return this.tracks
       .filter((track) => track.seen >= seconds || (track.times > 1 && seconds - track.seen <= hold))

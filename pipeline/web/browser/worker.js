@@ -1,11 +1,13 @@
 // Detector and model on a thread of their own, so that the page stays smooth.
 import { Cascade } from "./haar.js";
+import { batch, calibrated } from "./model.js";
 import * as ort from "./ort/ort.wasm.min.mjs";
 import { toGray } from "./pixels.js";
-import { batch, calibrated, findFaces } from "./reader.js";
+import { findFaces, Search } from "./search.js";
+import { answerOf, Tracks } from "./tracks.js";
 
-let about, cascade, session;
 const canvas = new OffscreenCanvas(1, 1), context = canvas.getContext("2d", { willReadFrequently: true });
+let about, cascade, session, stream;
 
 async function open() {
   // Threads would need headers that a plain file server does not send
@@ -17,33 +19,59 @@ async function open() {
   about = told;
   cascade = new Cascade(trees);
   session = made;
+  begin();
 }
 
-async function read(bitmap, fine) {
-  const start = performance.now();
+// A new stream: nobody is known yet
+function begin() {
+  stream = { search: new Search(cascade), tracks: new Tracks(about), frames: 0 };
+}
+
+function pixels(bitmap) {
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
   }
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  const gray = toGray(context.getImageData(0, 0, canvas.width, canvas.height));
-  const boxes = findFaces(gray, cascade, fine);
-  let rows = [];
-  if (boxes.length) {
-    const image = new ort.Tensor("float32", batch(gray, boxes, about.crop_margin), [2 * boxes.length, 48, 48, 1]);
-    const { probabilities } = await session.run({ image });
-    rows = calibrated(probabilities.data, boxes.length, about.temperature);
-  }
-  const faces = boxes.map(([x, y, width, height], place) => ({ box: { x, y, width, height }, scores: rows[place] }));
-  return { faces, width: gray.width, height: gray.height, milliseconds: performance.now() - start };
+  return toGray(context.getImageData(0, 0, canvas.width, canvas.height));
+}
+
+async function classify(gray, boxes, views) {
+  if (!boxes.length) return [];
+  const shape = [views.length * boxes.length, 48, 48, 1];
+  const { probabilities } = await session.run({
+    image: new ort.Tensor("float32", batch(gray, boxes, about.crop_margin, views), shape) });
+  return calibrated(probabilities.data, boxes.length, about.temperature, views.length);
+}
+
+const boxed = ([x, y, width, height]) => ({ x, y, width, height });
+
+// A picture: small faces too, each as it is and mirrored
+async function look(gray) {
+  const boxes = findFaces(gray, cascade, true), scores = await classify(gray, boxes, [false, true]);
+  return boxes.map((box, place) => answerOf(boxed(box), scores[place], about, { id: place + 1 }));
+}
+
+// A frame of a stream: the two views take turns, and the mean over time is a mean of both
+async function see(gray, seconds) {
+  const { search, tracks } = stream, boxes = search.find(gray, seconds);
+  const scores = await classify(gray, boxes, [stream.frames++ % 2 === 1]);
+  return tracks.update(boxes.map((box, place) => ({ box: boxed(box), scores: scores[place] })), seconds);
 }
 
 const ready = open();
-self.onmessage = async ({ data: { id, bitmap, fine } }) => {
+// {id, bitmap, seconds}: a frame; without seconds: a picture; without bitmap: a new stream begins
+self.onmessage = async ({ data: { id, bitmap, seconds } }) => {
   try {
     await ready;
-    self.postMessage({ id, answer: bitmap ? await read(bitmap, fine) : {} });
+    if (!bitmap) {
+      begin();
+      return self.postMessage({ id, answer: {} });
+    }
+    const start = performance.now(), { width, height } = bitmap, gray = pixels(bitmap);
+    const faces = await (seconds === undefined ? look(gray) : see(gray, seconds));
+    self.postMessage({ id, answer: { faces, width, height, milliseconds: performance.now() - start } });
   } catch (error) {
     self.postMessage({ id, error: String(error.message ?? error) });
   }

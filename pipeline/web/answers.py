@@ -13,7 +13,7 @@ class Box(BaseModel):
 
 
 class Face(BaseModel):
-    id: int = Field(description="0: nothing is followed from picture to picture")
+    id: int = Field(description="from 1 on; in a stream the same face keeps its number")
     box: Box
     emotion: str = Field(description="the class with the highest probability")
     sure: bool = Field(description="whether that probability is high enough to call it an answer")

@@ -48,7 +48,7 @@ def address(tmp_path_factory):
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory, frames):
     folder = tmp_path_factory.mktemp("chromium")
-    camera = webcam(folder / "camera.mjpeg", [frame for frame in frames[2:5] for _ in range(10)])
+    camera = webcam(folder / "camera.mjpeg", [frame for frame in frames[1:4] for _ in range(10)])
     with Chromium(folder / "browser", camera) as browser:
         yield browser
 

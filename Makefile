@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo web web-static promote promote-and-demo ui lock lint clean
+.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,10 @@ quick: $(READY) ## the fast tests, at most 90 seconds
 demo: $(READY) ## the champion on a webcam, q ends it (SOURCE=file, folder, stream or index; ARGS="--headless --out FILE")
 	@"$(PY)" -m pipeline.cli demo "$(SOURCE)" $(ARGS)
 
+bench-demo: $(READY) ## how fast the demo is here, with one face and with four, step by step
+	@"$(PY)" -m pipeline.cli bench-demo $(ARGS)
+
+# PORT as set above is MLflow's
 web: $(READY) ## the champion as a page and an API at 127.0.0.1 (PORT=8000)
 	@"$(PY)" -m pipeline.cli web $(if $(filter-out file,$(origin PORT)),--port "$(PORT)") $(ARGS)
 

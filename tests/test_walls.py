@@ -76,6 +76,11 @@ def test_the_demo_needs_neither_tensorflow_nor_mlflow():
             assert not used, f"{module} reaches {name}, which imports {used}"
 
 
+def test_predicting_needs_no_tensorflow_either():
+    used = set().union(*(foreign(name) for name in closure("pipeline.predict")))
+    assert not used & {"tensorflow", "keras", "mlflow", "tf2onnx", "pandas", "sklearn"}
+
+
 def test_modules_can_be_read_at_one_sitting_and_are_named_for_what_they_hold():
     for name, path in MODULES.items():
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 260, f"{name} is long: make it two rooms"

@@ -75,7 +75,7 @@ class HaarDetector:
     # The smallest face, pixels of the searched frame (so 48 of a 640x480 frame, as large as the network's input)
     SMALLEST = 24
     # A known face is searched in a square of so many times its side, at sizes between these
-    ROOM, SIZES = 1.7, (0.8, 1.25)
+    ROOM, SIZES = 1.6, (0.87, 1.15)
 
     def __init__(self, share: float = 0.97):
         self.share = share
@@ -166,7 +166,8 @@ def to_gray(frame: np.ndarray) -> np.ndarray:
 
 
 def _scaled(box: Box, scale: float) -> Box:
-    return Box(*(round(value * scale) for value in (box.x, box.y, box.width, box.height)), angle=box.angle)
+    x, y, width, height = (round(value * scale) for value in (box.x, box.y, box.width, box.height))
+    return Box(x, y, width, height, box.angle)
 
 
 def _turned(image: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:

@@ -78,7 +78,7 @@ class Live:
             failed, wait, lost, any_yet = 0, FIRST_WAIT, 0.0, False
             while not self._closed.is_set():
                 ok, frame = self._capture.read() if self._capture.isOpened() else (False, None)
-                if ok:
+                if ok and frame is not None:
                     failed, wait, any_yet, self.note = 0, FIRST_WAIT, True, None
                     with self._arrived:
                         self._newest.append((_colour(frame), time.monotonic()))

@@ -51,7 +51,7 @@ def main() -> None:
     fps = p.demo.frames_per_second
     frames = scenes.frames(p.demo.seconds, fps)
     bar = tqdm(frames, total=round(p.demo.seconds * fps), unit="frame", disable=None, leave=False)
-    tally = demo(Bundle.load(CHAMPION), bar, fps, [REPORTS / "demo.mp4", REPORTS / "demo.png"])
+    tally = demo(Bundle.load(CHAMPION), bar, fps, [REPORTS / "demo.webm", REPORTS / "demo.png"])
     print(tally.summary())
 
 

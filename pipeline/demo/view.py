@@ -22,7 +22,6 @@ COLOURS: dict[str, Colour] = {
     "neutral": (205, 200, 195),
 }
 OTHER: Colour = (205, 205, 120)
-UNSURE_COLOUR: Colour = (190, 186, 182)
 BACKGROUND, TRACK, DIM, BRIGHT, DARK = (36, 31, 28), (62, 56, 52), (165, 158, 152), (245, 243, 240), (30, 26, 22)
 PANEL_WIDTH = 260
 # Frames are scaled into this width and height, and small ones up to the smallest height
@@ -83,7 +82,7 @@ def _fitted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int, int]
 
 def _draw_face(canvas: np.ndarray, box: Box, face: Face, classes: tuple[str, ...], main: bool) -> None:
     name = classes[face.best]
-    colour = COLOURS.get(name, OTHER) if face.sure else UNSURE_COLOUR
+    colour = COLOURS.get(name, OTHER) if face.sure else DIM
     corners = (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1)
     # A dark line under the bright one shows on any background
     cv2.rectangle(canvas, *corners, DARK, 6 if main else 4, cv2.LINE_AA)
@@ -98,7 +97,7 @@ def _draw_face(canvas: np.ndarray, box: Box, face: Face, classes: tuple[str, ...
     if y < 0:
         y = box.y + 4
     x = int(np.clip(box.x - 2, 0, max(0, canvas.shape[1] - width - side - 6)))
-    _plate(canvas, text, x, y, size, colour, DARK)
+    _plate(canvas, text, x, y, size, *((colour, DARK) if face.sure else (TRACK, BRIGHT)))
     if side:
         _draw_emoji(canvas, name, x + width + 6, max(0, y + height - side), side)
 
@@ -111,7 +110,7 @@ def _plate(canvas: np.ndarray, text: str, x: int, y: int, size: int, colour: Col
 
 def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot: tuple[str, ...]) -> None:
     """The strongest emotion's emoji, a bar for every class, and the lines at the foot."""
-    panel[:] = BACKGROUND
+    cv2.rectangle(panel, (0, 0), panel.shape[1::-1], BACKGROUND, -1)
     side, middle = 120, panel.shape[1] // 2
     if face is None:
         cv2.circle(panel, (middle, 20 + side // 2), side // 2 - 2, TRACK, 2, cv2.LINE_AA)
@@ -122,7 +121,7 @@ def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot:
         if face.sure:
             _centred(panel, name, middle, 148, 26, COLOURS.get(name, OTHER))
         else:
-            _centred(panel, "unsure", middle, 141, 22, UNSURE_COLOUR)
+            _centred(panel, "unsure", middle, 141, 22, BRIGHT)
             _centred(panel, face.says(classes).removeprefix("unsure: "), middle, 170, 14, DIM)
     # However many classes there are, they fit between the name and the foot
     top, bottom = 194, panel.shape[0] - 18 - 18 * len(foot)

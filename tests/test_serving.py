@@ -51,7 +51,8 @@ def test_mlflow_serves_the_champion_and_says_what_the_bundle_says(project, capsy
     line = line.replace("fer2013-7", "sample-7").replace("5001", str(port))
     # MLflow starts `uvicorn` by its name: the environment has to be active
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
+                   "MLFLOW_DISABLE_TELEMETRY": "true"}
     with open("log.txt", "w") as log:
         server = subprocess.Popen([sys.executable, "-m", "mlflow", *line.split()], env=environment, stdout=log,
                                   stderr=log)

@@ -309,13 +309,14 @@ def test_clients_that_leave_in_the_middle_leave_nothing_behind(served, frame, ca
     assert "Traceback" not in caplog.text, "that is an everyday thing, nothing to log"
 
 
+@pytest.mark.slow
 def test_pictures_broken_in_every_way_never_break_the_server(served, frame):
     """Fuzzing: cut, flipped, filled and spliced files of every format, as uploads and as frames."""
     rng, small = np.random.default_rng(7), cv2.resize(frame, (160, 120))
     wholes = [encoded(small, ending) for ending in (".jpg", ".png", ".webp")]
     seen = set()
     with live(served) as connection:
-        for step in range(90):
+        for step in range(150):
             data = bytearray(wholes[step % 3])
             kind = step // 3 % 5
             if kind == 0:

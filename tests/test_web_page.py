@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def address(tmp_path_factory):
     champion = ROOT / "data/champion"
     bundle = Bundle.load(champion) if champion.exists() else toy_models.bundle(tmp_path_factory.mktemp("web") / "model")
     listening = socket.create_server(("127.0.0.1", 0))
-    server = web.server(Service(bundle), Bounds(), web.LOOPBACK)
+    server = web.server(Service(bundle), replace(Bounds(), video_seconds=1.0), web.LOOPBACK)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
@@ -104,6 +105,26 @@ def test_the_camera_is_read_live_and_saved(page):
     assert page.js("document.activeElement.id") == "start"
 
 
+def test_a_lost_connection_comes_back_and_a_lost_camera_is_said(page):
+    page.js("""(() => {
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices), Socket = WebSocket;
+      navigator.mediaDevices.getUserMedia = async (wished) => window.stream = await ask(wished);
+      window.sockets = [];
+      window.WebSocket = class extends Socket {
+        constructor(place) { super(window.down ? new URL("/nothing", place) : place); window.sockets.push(this); }
+      };
+    })()""")
+    page.press("c")
+    page.until(f"parseInt({RATE}) > 0")
+    page.js("window.down = true; window.sockets[0].close()")
+    page.until("document.getElementById('message').innerText.includes('connection is lost')")
+    page.js("window.down = false")
+    page.until("document.getElementById('message').hidden")
+    page.js("window.stream.getTracks()[0].dispatchEvent(new Event('ended'))")
+    page.until("document.getElementById('message').innerText.includes('camera is gone')")
+    assert page.js("!document.getElementById('welcome').hidden")
+
+
 def test_an_uploaded_picture_gets_its_boxes_and_can_be_saved(page, frames, tmp_path):
     path = tmp_path / "two people.png"
     cv2.imwrite(str(path), frames[0])
@@ -141,22 +162,21 @@ def test_several_pictures_are_shown_one_by_one_and_a_broken_one_is_named(page, f
     assert page.js("document.getElementById('word').textContent") == "No face"
 
 
-def test_a_dropped_video_is_read_frame_by_frame_and_shown_over_time(page, frames, tmp_path):
+def test_a_video_is_read_frame_by_frame_and_shown_over_time(page, frames, tmp_path):
     path = tmp_path / "clip.webm"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 10, (640, 480))
-    for at in range(12):
-        writer.write(frames[at // 2 % 6] if at < 8 else np.full((480, 640, 3), 90, "uint8"))
+    for at in range(14):
+        writer.write(frames[at // 4])
     writer.release()
-    # What a drop does with the file that is chosen
     page.choose("#file", path)
     page.until(RATE + ".includes('face')", 60)
     page.js("document.getElementById('json').click()")
     told = json.loads(page.downloaded("clip-emotions.json").read_text())
-    assert told["kind"] == "video" and [sample["seconds"] for sample in told["samples"]] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert told["kind"] == "video" and [sample["seconds"] for sample in told["samples"]] == [0, 0.2, 0.4, 0.6, 0.8]
+    assert "the first 1 seconds are read" in page.js("document.getElementById('message').innerText")
     assert len(told["samples"][1]["faces"]) == 2
     ids = [{face["id"] for face in sample["faces"]} for sample in told["samples"][:4]]
     assert ids[0] == ids[3], "the same people keep their numbers"
-    assert told["samples"][-1]["faces"] == [] or told["samples"][-1]["seconds"] - 0.8 < 0.4
     assert page.js("document.getElementById('chart').width") > 100
 
 

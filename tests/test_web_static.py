@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -207,6 +208,7 @@ def test_the_built_page_reads_faces_with_the_network_cut(tmp_path, monkeypatch):
         page.press("c")
         page.until(f"parseInt({rate}) > 0")
         page.until("document.querySelectorAll('#faces button').length === 2")
+        time.sleep(4)  # until the rate is that of a running camera
         print("the static page, frames a second in this Chromium:", page.js(rate))
         assert not page.complaints
         assert all(url.startswith((address, f"blob:{address}")) for url in page.asked), "asks no other place"

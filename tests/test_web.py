@@ -32,7 +32,7 @@ from pipeline.web.service import Service
 ROOT = Path(__file__).parent.parent
 # Small, so that a test can reach them
 BOUNDS = replace(Bounds(), upload_bytes=1_000_000, pixels=1_000_000, batch=3, batch_bytes=2_000_000, requests=3,
-                 frame_bytes=500_000, cameras=2, patience=1.0, idle=1.5)
+                 frame_bytes=500_000, frame_pixels=700_000, cameras=2, patience=1.0, idle=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +168,7 @@ def test_a_broken_frame_gets_a_sentence_and_the_next_one_its_faces(served, frame
     with live(served) as connection:
         assert "not a JPEG" in ask(connection, b"no picture")["error"]
         assert "finite" in ask(connection, picture, float("nan"))["error"]
+        assert "million pixels" in ask(connection, encoded(np.zeros((1000, 1000), "uint8"), ".jpg"))["error"]
         connection.send("text")
         assert "binary message" in json.loads(connection.recv(timeout=30))["error"]
         assert len(ask(connection, picture, 5.0)["faces"]) == 2

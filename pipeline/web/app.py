@@ -105,13 +105,15 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
         origin = socket.headers.get("origin")
         if origin and urlsplit(origin).netloc != socket.headers.get("host"):
             return await socket.close(1008)  # another site's page
-        await socket.accept()
-        try:
-            with cameras.take(f"{limits.cameras} cameras are connected already; close one, or try again later"):
-                await _live(socket)
-        except Refused as error:
-            await socket.send_json({"error": str(error)})
-            await socket.close(1013)
+        with contextlib.suppress(WebSocketDisconnect):  # left, no matter where we were
+            await socket.accept()
+            try:
+                with cameras.take(f"{limits.cameras} cameras are connected already; close one, or try again later"):
+                    await _live(socket)
+            except Refused as error:
+                await socket.send_json({"error": str(error)})
+                await socket.close(1013)
+        return None
 
     async def _live(socket: WebSocket) -> None:
         see = await to_thread.run_sync(service.watch, limiter=work)
@@ -127,8 +129,6 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
             try:
                 async with asyncio.timeout(limits.patience):
                     await socket.send_text(json.dumps(answer))
-            except WebSocketDisconnect:  # left before its answer
-                return None
             except TimeoutError:
                 return await socket.close(1008, "the answers are not read")
 
@@ -163,6 +163,6 @@ def _frame(see: See, limits: Bounds, message: bytes | None) -> dict:
         (seconds,) = CLOCK.unpack_from(message)
         if not math.isfinite(seconds):
             raise Refused(415, "a frame's time is a finite number of seconds")
-        return see(unpack(message[CLOCK.size :], limits.pixels), seconds)
+        return see(unpack(message[CLOCK.size :], limits.frame_pixels), seconds)
     except Refused as error:
         return {"error": str(error)}

@@ -13,7 +13,7 @@ class Bounds:
         batch: pictures in one request.
         batch_bytes: of the whole request.
         requests: pictures and batches that are received or read at one time; one more gets 503.
-        frame_bytes: of a camera's frame.
+        frame_bytes, frame_pixels: of a camera's frame.
         cameras: live connections at one time; one more is told so and closed.
         patience: seconds that a client may take to send a request or to accept an answer.
         idle: seconds after which a live connection without a frame is closed; the page opens a new one.
@@ -27,6 +27,7 @@ class Bounds:
     batch_bytes: int = 60_000_000
     requests: int = 8
     frame_bytes: int = 2_000_000
+    frame_pixels: int = 4_000_000
     cameras: int = 4
     patience: float = 20.0
     idle: float = 120.0

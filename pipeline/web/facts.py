@@ -18,7 +18,7 @@ def facts(bundle: Bundle, bounds: Bounds) -> dict:
         "colours": {name: _css(COLOURS.get(name, OTHER)) for name in bundle.classes},
         "emoji": [name for name in bundle.classes if (EMOJI / f"{name}.png").is_file()],
         "follow": {"half_life": tracks.HALF_LIFE, "box_half_life": tracks.BOX_HALF_LIFE, "hold": tracks.HOLD,
-                   "lead": tracks.LEAD, "move": tracks.MOVE, "grow": tracks.GROW, "latency": tracks.LATENCY},
+                   "lead": tracks.LEAD, "move": tracks.MOVE, "grow": tracks.GROW},
         "bounds": asdict(bounds),
     }
 

@@ -20,7 +20,7 @@ class Service:
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
         self._own = threading.local()
-        # A broken picture is the client's matter, not a line on the server's screen
+        # OpenCV tells of every broken picture; that is the client's matter
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         # Opens the model now, not under the first person's first frame
         classify(bundle, np.zeros((1, 48, 48), "uint8"))

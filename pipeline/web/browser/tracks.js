@@ -10,7 +10,7 @@ export function answerOf(box, scores, about, { id = 0, label = null } = {}) {
   return {
     id, box, emotion: classes[best], sure,
     says: sure ? classes[best] : `unsure: ${classes[best]} or ${classes[other]}`,
-    probabilities: Object.fromEntries(classes.map((name, place) => [name, scores[place]])),
+    probabilities: Object.fromEntries(classes.map((name, place) => [name, Math.round(1e4 * scores[place]) / 1e4])),
   };
 }
 

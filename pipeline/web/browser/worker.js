@@ -60,19 +60,20 @@ async function see(gray, seconds) {
   return tracks.update(boxes.map((box, place) => ({ box: boxed(box), scores: scores[place] })), seconds);
 }
 
+// {bitmap, seconds}: a frame; without seconds: a picture; without bitmap: a new stream begins
+async function answer({ bitmap, seconds }) {
+  await ready;
+  if (!bitmap) return begin();
+  const start = performance.now(), { width, height } = bitmap, gray = pixels(bitmap);
+  const faces = await (seconds === undefined ? look(gray) : see(gray, seconds));
+  return { model: about.model, width, height, milliseconds: performance.now() - start, faces };
+}
+
 const ready = open();
-// {id, bitmap, seconds}: a frame; without seconds: a picture; without bitmap: a new stream begins
-self.onmessage = async ({ data: { id, bitmap, seconds } }) => {
-  try {
-    await ready;
-    if (!bitmap) {
-      begin();
-      return self.postMessage({ id, answer: {} });
-    }
-    const start = performance.now(), { width, height } = bitmap, gray = pixels(bitmap);
-    const faces = await (seconds === undefined ? look(gray) : see(gray, seconds));
-    self.postMessage({ id, answer: { faces, width, height, milliseconds: performance.now() - start } });
-  } catch (error) {
-    self.postMessage({ id, error: String(error.message ?? error) });
-  }
+let last = ready.catch(() => {});
+self.onmessage = ({ data: { id, ...asked } }) => {
+  // One after the other
+  last = last.then(() => answer(asked)).then(
+    (told) => self.postMessage({ id, answer: told }),
+    (error) => self.postMessage({ id, error: String(error.message ?? error) }));
 };

@@ -7,6 +7,8 @@ import { Camera, Film, Photo } from "./sources.js";
 const $ = (id) => document.getElementById(id);
 const canvas = $("canvas"), context = canvas.getContext("2d");
 let engine, panel, emoji, source = null, chosen = null, photos = [], drawing = 0;
+// Counts what was begun: what comes late, when something else has begun, is dropped
+let turn = 0;
 
 // The face that the panel is about: the chosen one while it is there, else the largest
 const main = () => (source?.faces.find(({ id }) => id === chosen) ?? source?.faces[0])?.id;
@@ -80,12 +82,14 @@ function draw() {
 }
 
 async function start(device) {
+  if ($("start").disabled) return;
   problem("");
-  clear();
+  const mine = clear(), ended = (sentence) => { close(); problem(sentence); };
   $("start").disabled = true;
   try {
-    const ended = (sentence) => { close(); problem(sentence); };
-    show(await Camera.open(engine, { changed, problem, ended }, device));
+    const camera = await Camera.open(engine, { changed, problem, ended }, device);
+    if (mine === turn) show(camera);
+    else camera.stop();
   } catch (error) {
     problem(error.message);
   }
@@ -100,23 +104,27 @@ async function nextCamera() {
 
 async function take(files) {
   problem("");
-  clear();
-  const most = engine.about.bounds.batch, problems = [];
+  const mine = clear(), most = engine.about.bounds.batch, problems = [];
   if (files.length > most) problems.push(`The first ${most} of ${files.length} are read.`);
-  document.body.setAttribute("aria-busy", "true");
   for (const file of files.slice(0, most)) {
     $("rate").textContent = `reading ${file.name}`;
+    const film = file.type.startsWith("video/");
+    if (film && photos.length) {
+      problems.push(`${file.name}: a video is read alone.`);
+      continue;
+    }
     try {
-      if (file.type.startsWith("video/")) {
-        show(await Film.open(engine, file, { changed, problem }));
-        break; // one video is enough
+      const opened = await (film ? Film.open(engine, file, { changed, problem }) : Photo.open(engine, file));
+      if (mine !== turn) return opened.stop();
+      if (film) {
+        show(opened);
+        break;
       }
-      add(await Photo.open(engine, file));
+      add(opened);
     } catch (error) {
       problems.push(`${file.name}: ${error.message}`);
     }
   }
-  document.body.removeAttribute("aria-busy");
   if (!source) $("rate").textContent = "";
   if (problems.length) problem(problems.join(" "));
 }
@@ -132,12 +140,15 @@ function add(photo) {
   show(photos.length === 1 ? photo : source);
 }
 
+// Back to the beginning; the number of what begins now
 function clear() {
   const old = photos;
   photos = [];
   $("strip").replaceChildren();
   show(null);
   for (const photo of old) photo.stop();
+  turn += 1;
+  return turn;
 }
 
 function close() {

@@ -42,7 +42,7 @@ export class Panel {
 
   #words(face, count, kind) {
     if (!kind) return ["No face yet", "Start the camera or choose a picture."];
-    if (!face) return ["No face", "Look straight at the camera, in good light."];
+    if (!face) return ["No face", "Faces are found best when they look at the camera, in good light."];
     const others = count > 1 ? `, 1 of ${count} faces` : "";
     if (!face.sure) return ["unsure", face.says.replace(/^unsure: /, "") + others];
     return [face.emotion, `${Math.round(100 * face.probabilities[face.emotion])}%${others}`];

@@ -1,4 +1,5 @@
 // What is looked at: a camera, a picture, a video. Each has name, kind, width, height, faces, draw(), json(), stop().
+
 // Seconds between the frames that are read of a video
 const STEP = 0.2;
 

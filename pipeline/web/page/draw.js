@@ -39,9 +39,11 @@ function drawFace(context, face, { scale, main, about, emoji }) {
   let text = sure ? `${emotion} ${Math.round(100 * probabilities[emotion])}%` : face.says;
   context.font = `600 ${size}px ${FONT}`;
   const picture = sure ? emoji[emotion] : null, side = picture ? size * 2 : 0, plate = size * 1.6;
-  // Beside a small face there is room for less
-  if (side + context.measureText(text).width > 1.5 * width) text = sure ? emotion : "unsure";
-  const long = context.measureText(text).width + size;
+  // Beside a small face there is room for less, at last for the emoji alone
+  const room = () => side + context.measureText(text).width <= 1.4 * width;
+  if (!room()) text = sure ? emotion : "unsure";
+  if (!room() && picture) text = "";
+  const long = text ? context.measureText(text).width + size : 0;
   // Above the box, or inside it at the picture's upper edge
   const top = y - plate - 5 * unit < 0 ? y + 5 * unit : y - plate - 5 * unit;
   const left = Math.min(Math.max(x, 0), Math.max(0, canvas.width - long - side));

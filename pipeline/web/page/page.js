@@ -6,12 +6,19 @@ import { Camera, Film, Photo } from "./sources.js";
 
 const $ = (id) => document.getElementById(id);
 const canvas = $("canvas"), context = canvas.getContext("2d");
-let engine, panel, emoji, source = null, chosen = null, photos = [], drawing = 0;
+// A face stays the main one until another has so many times its area, as in pipeline/demo/annotate.py
+const NEARLY = 1.5;
+let engine, panel, emoji, source = null, chosen = null, latest = null, photos = [], drawing = 0;
 // Counts what was begun: what comes late, when something else has begun, is dropped
 let turn = 0;
 
-// The face that the panel is about: the chosen one while it is there, else the largest
-const main = () => (source?.faces.find(({ id }) => id === chosen) ?? source?.faces[0])?.id;
+// The face that the panel is about: the chosen one while it is there, else the largest, which does not change lightly
+function main() {
+  const faces = source?.faces ?? [], area = ({ box }) => box.width * box.height, [largest] = faces;
+  const same = faces.find(({ id }) => id === chosen) ?? faces.find((face) => face.id === latest && area(face) * NEARLY >= area(largest));
+  latest = (same ?? largest)?.id ?? latest;
+  return (same ?? largest)?.id;
+}
 
 function problem(sentence) {
   $("message").firstElementChild.textContent = sentence;
@@ -21,7 +28,7 @@ function problem(sentence) {
 function show(next) {
   if (source && source !== next && !photos.includes(source)) source.stop();
   source = next;
-  chosen = null;
+  chosen = latest = null;
   const kind = source?.kind;
   $("welcome").hidden = Boolean(source);
   canvas.hidden = $("tools").hidden = !source;

@@ -16,6 +16,7 @@ from toy_faces import ROOT, FakeCamera, face_frame, frames_of, python, toy_bundl
 
 from pipeline import bundle as bundles
 from pipeline import scenes
+from pipeline.demo import main as main_module
 from pipeline.demo import stage, view
 from pipeline.demo.about import about
 from pipeline.demo.annotate import Annotated, Annotator, Tally, main_first
@@ -25,7 +26,7 @@ from pipeline.demo.detector import HaarDetector, square
 from pipeline.demo.main import main
 from pipeline.demo.output import VideoOutput, fit, open_output
 from pipeline.demo.pictures import decode, read_picture
-from pipeline.demo.source import open_source
+from pipeline.demo.source import RECONNECT, open_source
 from pipeline.demo.view import draw
 from pipeline.faces import CLASS_SETS, EMOTIONS
 from pipeline.failure import Failure
@@ -75,8 +76,9 @@ def test_a_photograph_is_turned_as_its_exif_data_says(tmp_path):
 
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
-    Image.fromarray(np.zeros((40, 80, 3), "uint8")).save(tmp_path / "phöto.jpg", exif=exif)
-    assert read_picture(tmp_path / "phöto.jpg").shape == (80, 40, 3)
+    for name in ("phöto.jpg", "phöto.png", "phöto.webp"):
+        Image.fromarray(np.zeros((40, 80, 3), "uint8")).save(tmp_path / name, exif=exif)
+        assert read_picture(tmp_path / name).shape == (80, 40, 3), name
 
 
 @pytest.mark.parametrize("make, reason", [
@@ -410,6 +412,11 @@ def test_a_wrong_argument_gets_one_line_and_nothing_written(picture, model, tmp_
     with pytest.raises(Failure, match=reason):
         main([str(picture), "--model", str(model), *arguments])
     assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_what_help_says_is_what_the_modules_say():
+    args = main_module._arguments([])
+    assert (args.unsure_below, args.reconnect) == (UNSURE, RECONNECT)
 
 
 def test_the_source_is_never_overwritten(picture, model):

@@ -132,7 +132,7 @@ def screen():
     server.wait()
 
 
-@pytest.fixture(params=window.KINDS)
+@pytest.fixture(params=["opencv", "tk"])
 def kind(request):
     if request.param == "tk":
         pytest.importorskip("tkinter", reason="this Python has no Tk (Debian: apt-get install python3-tk)")
@@ -183,6 +183,7 @@ def test_keys_work_in_both_windows(screen, picture, model, kind, tmp_path):
 
 
 @pytest.mark.screen
+@pytest.mark.slow
 def test_escape_ends_it(screen, picture, model, kind):
     process = started(screen, picture, model, "--window", kind)
     try:
@@ -206,6 +207,7 @@ def close_window(display: str, number: int) -> None:
 
 
 @pytest.mark.screen
+@pytest.mark.slow
 def test_closing_the_window_ends_the_demo(screen, picture, model, kind):
     if not ctypes.util.find_library("X11"):
         pytest.skip("libX11 not installed (Debian: apt-get install libx11-6)")
@@ -219,6 +221,7 @@ def test_closing_the_window_ends_the_demo(screen, picture, model, kind):
 
 
 @pytest.mark.screen
+@pytest.mark.slow
 def test_a_clip_plays_in_its_time_and_closes_by_itself(screen, tmp_path, model, kind):
     process = started(screen, write_clip(tmp_path / "clip.mp4"), model, "--window", kind)
     said, err = process.communicate(timeout=30)
@@ -228,6 +231,7 @@ def test_a_clip_plays_in_its_time_and_closes_by_itself(screen, tmp_path, model, 
 
 
 @pytest.mark.screen
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_the_window_too(screen, picture, model, kind):
     process = started(screen, picture, model, "--window", kind)

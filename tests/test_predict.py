@@ -90,6 +90,7 @@ def test_json_and_csv_tell_every_face_of_every_frame(predict, tmp_path):
     assert sum(said["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_annotate_writes_pictures_a_video_and_its_diagram_and_leaves_the_sources(predict, album, tmp_path):
     before = {file: file.read_bytes() for file in album.rglob("*") if file.is_file()}
     predict(".", "--annotate", tmp_path)
@@ -147,6 +148,7 @@ def test_a_long_video_has_a_table_of_bounded_length():
     assert len(spans) == 60 and spans[1][0] == 60.0 and spans[0][1].says(EMOTIONS) == "happy"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_tells_what_was_read_and_leaves_a_playable_video(album, tmp_path):
     shutil.copy(album / "clip.mp4", tmp_path)

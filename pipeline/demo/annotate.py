@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -118,10 +118,3 @@ class Annotator:
     def _drawn(self, frame: np.ndarray, faces: list[Face], seconds: float, note: str | None) -> Annotated:
         fps = self.tally.fps if self._show_fps else None
         return Annotated(draw(frame, faces, self._classes, about=self._about, fps=fps, note=note), faces, seconds)
-
-
-def annotate(frames: Iterable[tuple[np.ndarray | None, float]], annotator: Annotator) -> Iterator[Annotated]:
-    """Every frame that there is, drawn."""
-    for frame, seconds in frames:
-        if frame is not None:
-            yield annotator.add(frame, seconds)

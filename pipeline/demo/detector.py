@@ -12,8 +12,6 @@ from pipeline.demo.boxes import Box
 from pipeline.faces import SIZE
 from pipeline.failure import Failure
 
-NAMES = ("haar", "yunet")
-
 
 class Detector(Protocol):
     """What the demo needs of a detector."""

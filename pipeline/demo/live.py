@@ -91,6 +91,7 @@ class Live:
                     self._closed.wait(0.02)
                     continue
                 if not any_yet or time.monotonic() + wait - lost > self._reconnect:
+                    self.note = f"{self.name}: gone for good" if any_yet else None
                     return
                 self.note = f"{self.name}: gone, trying again in {wait:.0f} s"
                 self._capture.release()

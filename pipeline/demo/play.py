@@ -93,6 +93,7 @@ class Player:
                     return True
             if self._limit is not None and self.annotator.tally.frames >= self._limit:
                 return False
+        self._tell(bar)
         if self.window is not None and self.source.kind == "picture":
             while self._listen(0.05):
                 pass

@@ -15,8 +15,9 @@ def check_screen(kind: str = "opencv") -> None:
     """Raise Failure where a window of this kind (``opencv`` or ``tk``) cannot open."""
     if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM") == "offscreen":
         return
-    plugins = _qt_plugins() if kind == "opencv" else ["libqxcb.so"]  # Tk, too, knows X alone
-    wayland = any("wayland" in name for name in plugins) or not plugins
+    plugins = _qt_plugins() if kind == "opencv" else []
+    # An OpenCV without plugins was built for this very desktop; Tk knows X alone
+    wayland = kind == "opencv" and (not plugins or any("wayland" in name for name in plugins))
     if os.environ.get("WAYLAND_DISPLAY") and wayland:
         return
     display = os.environ.get("DISPLAY", "")

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline import failure, params
 from pipeline.bundle import Bundle
 from pipeline.demo.about import about
-from pipeline.demo.annotate import Annotator, Tally, annotate
+from pipeline.demo.annotate import Annotator, Tally
 from pipeline.demo.detector import HaarDetector
 from pipeline.demo.main import CHAMPION
 from pipeline.demo.output import open_output
@@ -24,11 +24,12 @@ def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Pa
     Raises Failure when no face is found in any frame.
     """
     tally = Tally()
-    timed = ((frame, place / fps) for place, frame in enumerate(frames))
+    watcher = Watcher(HaarDetector(bundle.crop_margin), bundle)
+    annotator = Annotator(watcher.see, bundle.classes, tally, about=about(bundle))
     outputs = [open_output(path, fps) for path in outs]
     try:
-        watcher = Watcher(HaarDetector(bundle.crop_margin), bundle)
-        for annotated in annotate(timed, Annotator(watcher.see, bundle.classes, tally, about=about(bundle))):
+        for place, frame in enumerate(frames):
+            annotated = annotator.add(frame, place / fps)
             for output in outputs:
                 output.add(annotated)
         if not tally.with_faces:

@@ -12,7 +12,6 @@ from pipeline.failure import Failure
 TITLE = "ferpipe demo"
 ESCAPE = 27
 QUIT = "q"
-KINDS = ("opencv", "tk")
 
 
 class Window(Protocol):

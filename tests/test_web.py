@@ -32,7 +32,7 @@ from pipeline.web.service import Service
 ROOT = Path(__file__).parent.parent
 # Small, so that a test can reach them
 BOUNDS = replace(Bounds(), upload_bytes=1_000_000, pixels=1_000_000, batch=3, batch_bytes=2_000_000, requests=3,
-                 frame_bytes=500_000, frame_pixels=700_000, cameras=2, patience=1.0, idle=1.5)
+                 frame_bytes=500_000, frame_pixels=700_000, cameras=2, patience=3.0, idle=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def test_a_form_with_too_much_or_without_sense_is_refused(served, frame):
 
 def test_an_upload_without_a_length_is_cut_off_at_the_bound(served, frame):
     def endless():
-        for _ in range(50):
+        for _ in range(80):
             yield bytes(100_000)
 
     try:

@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo bench-demo promote promote-and-demo recipes ui lock lint clean
+.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo recipes ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,13 @@ demo: $(READY) ## the champion on a webcam, q ends it (SOURCE=file, folder, stre
 
 bench-demo: $(READY) ## how fast the demo is here, with one face and with four, step by step
 	@"$(PY)" -m pipeline.cli bench-demo $(ARGS)
+
+# PORT as set above is MLflow's
+web: $(READY) ## the champion as a page and an API at 127.0.0.1 (PORT=8000)
+	@"$(PY)" -m pipeline.cli web $(if $(filter-out file,$(origin PORT)),--port "$(PORT)") $(ARGS)
+
+web-static: $(READY) ## the same page as plain files that run in the browser alone, in build/web-static (needs npm)
+	@"$(PY)" -m pipeline.cli web-static $(ARGS)
 
 promote: $(READY) ## let the trained model challenge the champion
 	@"$(PY)" -m pipeline.cli promote $(ARGS)

@@ -13,6 +13,8 @@ COMMANDS = {
     "demo": ("pipeline.demo.main", "the champion on a webcam, file, folder or stream"),
     "predict": ("pipeline.predict", "the champion on pictures, folders and videos: table, JSON, CSV, annotated files"),
     "bench-demo": ("pipeline.demo.bench", "how fast the demo is here, step by step"),
+    "web": ("pipeline.web.main", "the same as a page for browsers, and the API"),
+    "web-static": ("pipeline.web.build", "build the page as a static site that needs no server"),
     "ui": ("pipeline.ui", "open MLflow's pages on this machine"),
     "resolve": ("pipeline.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
     "import-run": ("pipeline.import_run", "bring home a run that was trained elsewhere"),

@@ -72,7 +72,7 @@ def test_training_needs_keras_and_numpy_alone(module):
 
 
 def test_the_demo_needs_neither_tensorflow_nor_mlflow():
-    for module in (name for name in MODULES if name.startswith("pipeline.demo")):
+    for module in (name for name in MODULES if name.startswith(("pipeline.demo", "pipeline.web"))):
         for name in closure(module):
             used = foreign(name) & {"tensorflow", "keras", "mlflow", "tf2onnx", "pandas", "sklearn", "matplotlib"}
             assert not used, f"{module} reaches {name}, which imports {used}"

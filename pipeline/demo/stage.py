@@ -16,6 +16,8 @@ from pipeline.demo.watcher import Watcher
 from pipeline.failure import Failure
 
 REPORTS = Path("reports")
+# People whose expressions are easy to tell: the clip is for looking at, not for measuring
+SCENE = 34
 
 
 def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Path]) -> Tally:
@@ -50,7 +52,7 @@ def main() -> None:
 
     p = params.load()
     fps = p.demo.frames_per_second
-    frames = scenes.frames(p.demo.seconds, fps)
+    frames = scenes.frames(p.demo.seconds, fps, seed=SCENE)
     bar = tqdm(frames, total=round(p.demo.seconds * fps), unit="frame", disable=None, leave=False)
     tally = demo(Bundle.load(CHAMPION), bar, fps, [REPORTS / "demo.webm", REPORTS / "demo.png"])
     print(tally.summary())

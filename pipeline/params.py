@@ -211,17 +211,17 @@ class Params(Block):
         return _validated(tree, "params.yaml")
 
 
-def load(path: Path = Path("params.yaml")) -> Params:
-    """Read params.yaml and the recipe that it names. Raises Failure with the path of the offending key."""
+def load(path: Path = Path("params.yaml"), recipe: str | None = None) -> Params:
+    """Read params.yaml and the recipe that it names, or this one. Raises Failure with the path of the offending key."""
     tree = recipes.read(path)
-    name = tree.get("recipe")
+    name = tree["recipe"] = recipe or tree.get("recipe")
     known = recipes.names()
     if name not in known:
         raise Failure(f"{path}: recipe: there is no recipe {name!r}; there are {', '.join(known)}")
-    recipe = recipes.named(name)
+    base = recipes.named(name)
     if (classes := tree.pop("classes", None)) is not None:
         # DVC's -S classes=6 writes a number
-        recipe["classes"] = str(classes)
+        base["classes"] = str(classes)
     for block, form in RECIPE_BLOCKS.items():
         mine = tree.get(block) or {}
         if not isinstance(mine, dict):
@@ -229,11 +229,11 @@ def load(path: Path = Path("params.yaml")) -> Params:
         # A null leaves the recipe's value, but under a name that does not exist it is a mistake like any other
         unknown = set() if form is Model else set(mine) - set(form.model_fields)
         given = {key: value for key, value in mine.items() if value is not None or key in unknown}
-        tree[block] = {**recipe.pop(block), **given}
-    clash = sorted(set(recipe) & set(tree))
+        tree[block] = {**base.pop(block), **given}
+    clash = sorted(set(base) & set(tree))
     if clash:
         raise Failure(f"{path}: {clash[0]}: belongs into the recipe")
-    return _validated({**recipe, **tree}, str(path))
+    return _validated({**base, **tree}, str(path))
 
 
 def _validated(tree: dict, where: str) -> Params:

@@ -201,14 +201,18 @@ def main(argv: list[str] | None = None) -> None:
             raise ValueError(f"it lacks {', '.join(missing)}")
     except (OSError, ValueError, TypeError) as error:
         raise Failure(f"{config_file}: not a resolved recipe ({error}); make one with `ferpipe resolve`") from error
-    faces = Faces.load(faces_folder)
+    train_into(out, config, Faces.load(faces_folder))
+    print(f"{out}: bring it home with `ferpipe import-run {out}`")
+
+
+def train_into(out: Path, config: dict, faces: Faces) -> None:
+    """Train a resolved recipe on prepared faces and leave net.keras, history.json and run.json in ``out``."""
     state = out / "checkpoint" / checkpoints.key(config, faces.manifest["digest"])
     with checkpoints.alone(state):
         fitted = fit_faces(config, faces, checkpoint=state)
         fitted.net.save(out / "net.keras")
         (out / "history.json").write_text(json.dumps(fitted.history, indent=1), encoding="utf-8")
         (out / "run.json").write_text(json.dumps(provenance(config, faces, fitted), indent=1), encoding="utf-8")
-    print(f"{out}: bring it home with `ferpipe import-run {out}`")
 
 
 def fit_faces(config: dict, faces: Faces, **options) -> Fitted:

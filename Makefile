@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo promote promote-and-demo ui lock lint clean
+.PHONY: help run test quick demo promote promote-and-demo bench ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ promote: $(READY) ## let the trained model challenge the champion
 promote-and-demo: $(READY) ## promote, then show the champion on a webcam (SOURCE=, ARGS= as for demo)
 	@"$(PY)" -m pipeline.cli promote
 	@"$(PY)" -m pipeline.cli demo "$(SOURCE)" $(ARGS)
+
+bench: $(READY) ## time the champion under ONNX Runtime, LiteRT and Keras, about 20 minutes (ARGS="BUNDLE --calls 100")
+	@"$(PY)" -m pipeline.cli bench $(ARGS)
 
 ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)
 	@"$(PY)" -m pipeline.cli ui --port "$(PORT)"

@@ -14,6 +14,8 @@ COMMANDS = {
     "ui": ("pipeline.ui", "open MLflow's pages on this machine"),
     "resolve": ("pipeline.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
     "import-run": ("pipeline.import_run", "bring home a run that was trained elsewhere"),
+    "quantise": ("pipeline.quantise", "make an int8 bundle of a float32 one, for small devices"),
+    "bench": ("pipeline.bench", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's network"),
     "results": ("pipeline.results", "regenerate the tables from the ledger"),
     "rebuild-mlflow": ("pipeline.rebuild_mlflow", "fill an empty MLflow from the ledger and the bundles"),
 }

@@ -90,8 +90,18 @@ class Train(Block):
         return self
 
 
-# The blocks that a recipe fills and that params.yaml may override
-RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augment, "model": Model, "train": Train}
+class Quantise(Block):
+    """The bundle's ONNX file in int8; see pipeline.int8."""
+
+    int8: bool = False
+    faces: int = Field(512, ge=1)
+    max_loss: float = Field(0.003, ge=0, le=1)
+    max_bytes: int | None = Field(None, ge=1)
+
+
+# The blocks that a recipe fills and that params.yaml may override; a recipe may leave out what has only defaults
+RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augment, "model": Model, "train": Train,
+                                             "quantise": Quantise}
 
 
 class Range(Block):
@@ -167,6 +177,7 @@ class Params(Block):
     augment: Augment
     model: Model
     train: Train
+    quantise: Quantise
     tune: Tune
     evaluate: Evaluate
     promote: Promote
@@ -211,7 +222,7 @@ def load(path: Path = Path("params.yaml")) -> Params:
         # A null leaves the recipe's value, but under a name that does not exist it is a mistake like any other
         unknown = set() if form is Model else set(mine) - set(form.model_fields)
         given = {key: value for key, value in mine.items() if value is not None or key in unknown}
-        tree[block] = {**recipe.pop(block), **given}
+        tree[block] = {**recipe.pop(block, {}), **given}
     clash = sorted(set(recipe) & set(tree))
     if clash:
         raise Failure(f"{path}: {clash[0]}: belongs into the recipe")

@@ -49,6 +49,7 @@ def entry(bundle: Bundle, figures: dict) -> dict:
         "run_id": bundle.run_id,
         "config": facts["config"],
         "tuned": facts.get("tuned", {}),
+        "quantised": facts.get("quantised"),
         "history": _history(bundle),
         "figures": figures,
     }
@@ -81,21 +82,22 @@ def table(lines: list[dict]) -> str:
     for line in lines:
         config = {name: value for name, value in line["config"].items() if name != "seed"}
         key = (line["recipe"], line["class_set"], line["protocol"], line["parameters"], line["hardware"],
-               line["source_digest"], json.dumps(line["tuned"]), json.dumps(config, sort_keys=True))
+               line["source_digest"], json.dumps(line["tuned"]), json.dumps(config, sort_keys=True),
+               bool(line.get("quantised")))
         groups[key].append(line)
     rows = [
         "| recipe | classes | protocol | PublicTest | PrivateTest | PrivateTest, flip | test folder | seeds | epochs "
         "| parameters | minutes | hardware |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for (recipe, class_set, protocol, parameters, hardware, _, tuned, _), lines_of in sorted(groups.items()):
+    for (recipe, class_set, protocol, parameters, hardware, _, tuned, _, int8), lines_of in sorted(groups.items()):
         # a seed that was trained again counts once, with its last run
         group = list({line["seed"]: line for line in sorted(lines_of, key=lambda line: line["finished"])}.values())
         cells = [_cell(group, split, view) for split, view in
                  (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))]
         epochs = sorted({f"{line['epochs']['run']} of {line['epochs']['asked']}" for line in group})
         minutes = sum(line["minutes"] for line in group) / len(group)
-        name = f"`{recipe}`" + (" + search" if tuned != "{}" else "")
+        name = f"`{recipe}`" + (" + search" if tuned != "{}" else "") + (" in int8" if int8 else "")
         rows.append(f"| {name} | {class_set} | {protocol} | {' | '.join(cells)} | {len(group)} | {', '.join(epochs)} "
                     f"| {parameters / 1e6:.2f} M | {minutes:.1f} | {hardware} |")
     return "\n".join(rows)

@@ -56,10 +56,11 @@ def test_every_call_is_counted_for_every_batch(tmp_path, monkeypatch):
 def test_the_whole_contest_with_a_bundle_that_only_serves(tmp_path, monkeypatch, capsys):
     """All ten rows; a champion has no model.keras, its network is built from its provenance."""
     monkeypatch.setattr(timing, "STARTS", 1)
+    tiny = {"name": "compact", "stem": 4, "width": 4, "stages": 1}
+    monkeypatch.setitem(bench.S1, "model", tiny)
     bundle = toy_models.bundle(tmp_path / "toy", dataset="fer2013")
     meta = json.loads((bundle.folder / "bundle.json").read_text())
-    meta["provenance"]["config"] = {"seed": 1, "classes": meta["classes"],
-                                    "model": {"name": "compact", "stem": 4, "width": 4, "stages": 1}}
+    meta["provenance"]["config"] = {"seed": 1, "classes": meta["classes"], "model": tiny}
     (bundle.folder / "bundle.json").write_text(json.dumps(meta))
     (bundle.folder / "model.keras").unlink()
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))

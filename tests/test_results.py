@@ -61,6 +61,11 @@ def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a
     assert len(results.table([line(), line(source_digest="t"), line(config={"balance": 1})]).splitlines()[2:]) == 3
 
 
+def test_an_int8_model_has_a_row_of_its_own():
+    rows = results.table([line(), line(bundle="b2", quantised={"bundle": "b1"})]).splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| `toy`", "| `toy` in int8"]
+
+
 def test_a_broken_entry_is_named(tmp_path):
     results.record(line()).write_text("{half")
     with pytest.raises(Failure, match="not a ledger entry"):

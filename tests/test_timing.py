@@ -56,6 +56,8 @@ def test_every_call_is_counted_for_every_batch(tmp_path, monkeypatch):
 def test_the_whole_contest_with_a_bundle_that_only_serves(tmp_path, monkeypatch, capsys):
     """All ten rows; a champion has no model.keras, its network is built from its provenance."""
     monkeypatch.setattr(timing, "STARTS", 1)
+    for module in (bench, timing):
+        monkeypatch.setattr(module, "BATCHES", (1,))
     tiny = {"name": "compact", "stem": 4, "width": 4, "stages": 1}
     monkeypatch.setitem(bench.S1, "model", tiny)
     bundle = toy_models.bundle(tmp_path / "toy", dataset="fer2013")

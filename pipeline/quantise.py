@@ -27,9 +27,10 @@ def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evalu
     made = next((one for one in _there(shelf) if _made_from(one) == (bundle.id, settings.model_dump())), None)
     if made is None:
         experiment = f"{facts['dataset']}-{bundle.class_set}"
-        tags = {**{name: facts[name] for name in tracking.TAGS}, "kind": "quantise", "quantised": bundle.id}
+        mark = f"{bundle.id} {settings}"
+        tags = {**{name: facts[name] for name in tracking.TAGS}, "kind": "quantise", "quantised": mark}
         with tracking.start(f"{facts['recipe']} seed {facts['seed']} int8", experiment, tags,
-                            run_id=tracking.find(experiment, "quantised", bundle.id)) as run:
+                            run_id=tracking.find(experiment, "quantised", mark)) as run:
             new = int8.quantise(bundle, shelf / ".new", faces.with_classes(bundle.class_set), settings, run_id=run.id)
             made = Bundle.load(new.folder.rename(shelf / new.id))
             run.params(facts["config"])

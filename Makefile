@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo promote promote-and-demo bench ui lock lint clean
+.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo bench recipes ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,16 @@ quick: $(READY) ## the fast tests, at most 90 seconds
 demo: $(READY) ## the champion on a webcam, q ends it (SOURCE=file, folder, stream or index; ARGS="--headless --out FILE")
 	@"$(PY)" -m pipeline.cli demo "$(SOURCE)" $(ARGS)
 
+bench-demo: $(READY) ## how fast the demo is here, with one face and with four, step by step
+	@"$(PY)" -m pipeline.cli bench-demo $(ARGS)
+
+# PORT as set above is MLflow's
+web: $(READY) ## the champion as a page and an API at 127.0.0.1 (PORT=8000)
+	@"$(PY)" -m pipeline.cli web $(if $(filter-out file,$(origin PORT)),--port "$(PORT)") $(ARGS)
+
+web-static: $(READY) ## the same page as plain files that run in the browser alone, in build/web-static (needs npm)
+	@"$(PY)" -m pipeline.cli web-static $(ARGS)
+
 promote: $(READY) ## let the trained model challenge the champion
 	@"$(PY)" -m pipeline.cli promote $(ARGS)
 
@@ -40,6 +50,9 @@ promote-and-demo: $(READY) ## promote, then show the champion on a webcam (SOURC
 
 bench: $(READY) ## time the champion under ONNX Runtime, LiteRT and Keras, about 20 minutes (ARGS="BUNDLE --calls 100")
 	@"$(PY)" -m pipeline.cli bench $(ARGS)
+
+recipes: $(READY) ## regenerate reports/recipes.md, the published systems beside ours
+	@"$(PY)" -m pipeline.cli recipes
 
 ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)
 	@"$(PY)" -m pipeline.cli ui --port "$(PORT)"

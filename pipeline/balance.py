@@ -121,6 +121,7 @@ def _with_copies(faces: Faces, kept: np.ndarray, sources: np.ndarray, images: np
         ids=np.concatenate([originals.ids, np.array(names, dtype=str)]),
         splits=np.concatenate([originals.splits, faces.splits[sources]]),
         labels=np.concatenate([originals.labels, faces.labels[sources]]),
+        votes=None if faces.votes is None else np.concatenate([originals.votes, faces.votes[sources]]),
     )
 
 

@@ -5,7 +5,7 @@ import json
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -20,7 +20,8 @@ def key(config: dict, data_digest: str) -> str:
     """The name of a run's checkpoint: a hash of all that decides its result, so that no other run takes it up."""
     here = Path(__file__).parent
     sha = hashlib.sha256(json.dumps([config, data_digest, keras.backend.backend(), keras.__version__]).encode())
-    modules = ("augment", "checkpoint", "hardware", "optimizers", "training")
+    modules = ("augment", "averaging", "checkpoint", "epochs", "hardware", "mixing", "optimizers", "stages",
+               "student", "training")
     for source in (*(here / f"{name}.py" for name in modules), *sorted((here / "models").glob("*.py"))):
         sha.update(source.read_bytes())
     return sha.hexdigest()[:16]
@@ -46,14 +47,18 @@ def saved(checkpoint: Path) -> list[Path]:
     return sorted(checkpoint.glob("epoch-*"))
 
 
-def restore(checkpoint: Path, student: keras.Model) -> tuple[dict, list[np.ndarray]] | None:
+def restore(checkpoint: Path, student: keras.Model,
+            prepare: Callable[[dict], None]) -> tuple[dict, list[np.ndarray]] | None:
     """Put the last epoch's state into the model; returns the counters and the best weights, or None for a fresh start.
+
+    ``prepare`` is given the counters first: it compiles the model as it was then, with the optimiser of that stage.
 
     A state that cannot be read (the power went before the disk had it) is dropped.
     """
     for folder in reversed(saved(checkpoint)):
         try:
             state = json.loads((folder / "state.json").read_text())
+            prepare(state)
             values, best = _arrays(folder / "variables.npz"), _arrays(folder / "best.npz")
             for variable, value in zip(_variables(student), values, strict=True):
                 variable.assign(value)

@@ -11,12 +11,17 @@ COMMANDS = {
     "run": ("pipeline.run_all", "the whole pipeline: data, search, training, evaluation, promotion, demo clip"),
     "promote": ("pipeline.promote", "let the trained model challenge the champion"),
     "demo": ("pipeline.demo.main", "the champion on a webcam, file, folder or stream"),
+    "predict": ("pipeline.predict", "the champion on pictures, folders and videos: table, JSON, CSV, annotated files"),
+    "bench-demo": ("pipeline.demo.bench", "how fast the demo is here, step by step"),
+    "web": ("pipeline.web.main", "the same as a page for browsers, and the API"),
+    "web-static": ("pipeline.web.build", "build the page as a static site that needs no server"),
     "ui": ("pipeline.ui", "open MLflow's pages on this machine"),
     "resolve": ("pipeline.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
     "import-run": ("pipeline.import_run", "bring home a run that was trained elsewhere"),
     "quantise": ("pipeline.quantise", "make an int8 bundle of a float32 one, for small devices"),
     "bench": ("pipeline.bench", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's network"),
-    "results": ("pipeline.results", "regenerate the tables from the ledger"),
+    "results": ("pipeline.results", "regenerate README.md's table from the ledger"),
+    "recipes": ("pipeline.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
     "rebuild-mlflow": ("pipeline.rebuild_mlflow", "fill an empty MLflow from the ledger and the bundles"),
 }
 

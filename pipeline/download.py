@@ -19,6 +19,7 @@ from pipeline.editions.read import read_edition
 from pipeline.faces import EMOTIONS, SPLITS, Faces
 from pipeline.failure import Failure
 from pipeline.params import Download
+from pipeline.votes import find_votes, with_votes
 
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 2**18
@@ -72,7 +73,9 @@ def _fer2013(settings: Download, external: Path) -> Faces:
         faces, named = read_edition(Path(source).expanduser(), share), {}
     if faces.manifest["contents_sha256"] == kaggle.CONTENTS:
         notes.append(f"contents as published on Kaggle, {kaggle.HANDLE}")
-    return replace(faces, manifest={**faces.manifest, **named, "notes": notes + faces.manifest["notes"]})
+    faces = replace(faces, manifest={**faces.manifest, **named, "notes": notes + faces.manifest["notes"]})
+    votes = find_votes(external)
+    return faces if votes is None else with_votes(faces, votes)
 
 
 def _from_url(settings: Download) -> Faces:

@@ -33,6 +33,7 @@ class Faces:
         splits: N of ``Training``, ``PublicTest``, ``PrivateTest``.
         labels: int64 ``(N,)``, places in ``classes``.
         manifest: where they come from: dataset, edition, digest, counts, classes, class_set, protocol, notes.
+        votes: uint8 ``(N, 10)``, the FER+ votes where there are some, see ``pipeline.votes``; no part of the digest.
     """
 
     images: np.ndarray
@@ -40,6 +41,7 @@ class Faces:
     splits: np.ndarray
     labels: np.ndarray
     manifest: dict = field(default_factory=dict)
+    votes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,7 +53,7 @@ class Faces:
     def take(self, rows: np.ndarray) -> "Faces":
         """The faces at these places (integers or a boolean mask), in that order."""
         return replace(self, images=self.images[rows], ids=self.ids[rows], splits=self.splits[rows],
-                       labels=self.labels[rows])
+                       labels=self.labels[rows], votes=None if self.votes is None else self.votes[rows])
 
     def split(self, *names: str) -> "Faces":
         """The faces of these splits, in their order in the table."""
@@ -92,6 +94,8 @@ class Faces:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(("id", "split", "label"))
                 writer.writerows(zip(self.ids, self.splits, self.labels.tolist(), strict=True))
+            if self.votes is not None:
+                np.save(new / "votes.npy", self.votes)
             (new / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -105,6 +109,7 @@ class Faces:
             if not rows or len(rows) != len(images):
                 raise ValueError(f"{len(images)} images, {len(rows)} rows")
             ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
-            return cls(images, ids, splits, labels.astype("int64"), manifest)
+            votes = np.load(folder / "votes.npy", allow_pickle=False) if (folder / "votes.npy").exists() else None
+            return cls(images, ids, splits, labels.astype("int64"), manifest, votes)
         except (OSError, ValueError, EOFError) as error:
             raise Failure(f"{folder}: no readable faces ({error}); run the stage that makes them again") from error

@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -29,6 +31,17 @@ def precision(wanted: str) -> str:
         return "bfloat16"
     flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
+
+
+@contextmanager
+def policy(precision: str) -> Iterator[None]:
+    """What is built inside calculates in this precision and keeps its weights in float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else "mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _accelerator() -> str:

@@ -18,8 +18,8 @@ from pipeline.atomic import atomic_folder
 from pipeline.bundle import Bundle, sha256
 from pipeline.faces import Faces
 from pipeline.failure import Failure
-from pipeline.params import Quantise
 from pipeline.quiet import quiet
+from pipeline.recipe import Quantise
 
 BATCH = 64
 

@@ -21,17 +21,39 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
 
 
+class Muon(keras.optimizers.Muon):
+    """Keras's Muon (Jordan et al. 2024) with the kernels of convolutions as matrices (all inputs by outputs), which
+    Keras leaves to AdamW."""
+
+    def _should_use_adamw(self, variable):
+        if len(variable.shape) == 4 and variable.shape[2] > 1 and "depthwise" not in variable.path:
+            return False
+        return super()._should_use_adamw(variable)
+
+    def _muon_update_step(self, gradient, variable, lr, m):
+        self.assign_add(m, gradient + m * (self.momentum - 1))
+        g = gradient + self.momentum * m if self.nesterov else m
+        matrix = keras.ops.reshape(g, (-1, variable.shape[-1]))
+        update = self.lr_adjust(self.zeropower_via_newtonschulz5(matrix, self.ns_steps))
+        self.assign_sub(variable, lr * keras.ops.reshape(update, variable.shape))
+
+
 def build(settings: dict, steps: int) -> keras.optimizers.Optimizer:
     """The optimiser of a recipe's train block for ``steps`` steps an epoch; norms and biases do not decay."""
     rate = settings["learning_rate"]
     if settings["schedule"] == "one_cycle":
         rate = OneCycle(rate, steps * settings["epochs"], settings["warmup"])
+    average: dict = {"use_ema": True, "ema_momentum": settings["ema"]} if settings["ema"] else {}
     if settings["optimizer"] == "adam":
-        return keras.optimizers.Adam(rate)
+        return keras.optimizers.Adam(rate, **average)
+    decay = settings["weight_decay"]
     if settings["optimizer"] == "adamw":
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings["weight_decay"])
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=decay, **average)
+    elif settings["optimizer"] == "muon":
+        optimizer = Muon(rate, weight_decay=decay, adam_weight_decay=decay, exclude_layers=["logits", "crowd"],
+                         **average)
     else:
-        optimizer = keras.optimizers.SGD(rate, momentum=settings["momentum"], nesterov=True,
-                                         weight_decay=settings["weight_decay"])
+        optimizer = keras.optimizers.SGD(rate, momentum=settings["momentum"], nesterov=True, weight_decay=decay,
+                                         **average)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer

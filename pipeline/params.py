@@ -3,17 +3,12 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
+from pipeline import recipe as recipes
+from pipeline.faces import CLASS_SETS
 from pipeline.failure import Failure
-
-RECIPES = Path(__file__).parent / "recipes"
-
-
-class Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from pipeline.recipe import Block, Published, Quantise, Stage
 
 
 class Download(Block):
@@ -70,18 +65,31 @@ class Model(BaseModel):
 class Train(Block):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    optimizer: Literal["adam", "adamw", "sgd"]
+    optimizer: Literal["adam", "adamw", "sgd", "muon"]
     learning_rate: float = Field(gt=0)
     schedule: Literal["constant", "one_cycle", "plateau"]
     warmup: float = Field(0.0, ge=0, lt=1)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    # moving average of the weights, a step's share; 0: none
+    ema: float = Field(0.0, ge=0, lt=1)
+    # see pipeline.mixing.Mix; mix_until is the share of the epochs after which it stops
+    mixup: float = Field(0.0, ge=0)
+    cutmix: float = Field(0.0, ge=0)
+    mix_share: float = Field(1.0, ge=0, le=1)
+    mix_until: float = Field(0.85, ge=0, le=1)
+    # see pipeline.student.Student
+    votes: float = Field(0.0, ge=0)
+    teacher: float = Field(0.0, ge=0, le=1)
+    temperature: float = Field(2.0, gt=0)
     keep: Literal["best", "last"]
     early_stopping: int = Field(0, ge=0)
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     plateau_patience: int = Field(5, ge=1)
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    # of a pretrained network (pipeline.stages); epochs beyond theirs are not run
+    stages: tuple[Stage, ...] = ()
 
     @model_validator(mode="after")
     def _adam_has_no_decay(self) -> "Train":
@@ -89,14 +97,13 @@ class Train(Block):
             raise ValueError("optimizer adam has no weight_decay; say adamw, or weight_decay: 0")
         return self
 
-
-class Quantise(Block):
-    """The bundle's ONNX file in int8; see pipeline.int8."""
-
-    int8: bool = False
-    faces: int = Field(512, ge=1)
-    max_loss: float = Field(0.003, ge=0, le=1)
-    max_bytes: int | None = Field(None, ge=1)
+    @model_validator(mode="after")
+    def _stages_have_rates_and_begin_with_the_best(self) -> "Train":
+        if self.stages and self.schedule == "one_cycle":
+            raise ValueError("stages have learning rates of their own; say schedule constant or plateau")
+        if self.stages and self.keep != "best":
+            raise ValueError("a stage begins with the best weights of those before; say keep best")
+        return self
 
 
 # The blocks that a recipe fills and that params.yaml may override; a recipe may leave out what has only defaults
@@ -152,14 +159,6 @@ class Demo(Block):
     frames_per_second: int = Field(ge=1)
 
 
-class Published(Block):
-    """The figure that a recipe's authors published, as a share, and the split it was measured on."""
-
-    accuracy: float
-    split: Literal["PublicTest", "PrivateTest", "test"]
-    note: str = ""
-
-
 class Params(Block):
     """params.yaml with the recipe's values filled in."""
 
@@ -182,6 +181,13 @@ class Params(Block):
     evaluate: Evaluate
     promote: Promote
     demo: Demo
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_are_known(cls, classes: str) -> str:
+        if classes not in CLASS_SETS:
+            raise ValueError(f"there is no such class set; there are {', '.join(CLASS_SETS)}")
+        return classes
 
     @property
     def data(self) -> Path:
@@ -209,12 +215,15 @@ class Params(Block):
 
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read params.yaml and the recipe that it names. Raises Failure with the path of the offending key."""
-    tree = _read(path)
+    tree = recipes.read(path)
     name = tree.get("recipe")
-    known = sorted(file.stem for file in RECIPES.glob("*.yaml"))
+    known = recipes.names()
     if name not in known:
         raise Failure(f"{path}: recipe: there is no recipe {name!r}; there are {', '.join(known)}")
-    recipe = _read(RECIPES / f"{name}.yaml")
+    recipe = recipes.named(name)
+    if (classes := tree.pop("classes", None)) is not None:
+        # DVC's -S classes=6 writes a number
+        recipe["classes"] = str(classes)
     for block, form in RECIPE_BLOCKS.items():
         mine = tree.get(block) or {}
         if not isinstance(mine, dict):
@@ -227,18 +236,6 @@ def load(path: Path = Path("params.yaml")) -> Params:
     if clash:
         raise Failure(f"{path}: {clash[0]}: belongs into the recipe")
     return _validated({**recipe, **tree}, str(path))
-
-
-def _read(path: Path) -> dict:
-    try:
-        tree = YAML(typ="safe", pure=True).load(path)
-    except OSError as error:
-        raise Failure(f"{path}: cannot be read ({error.strerror}); run inside the project's folder") from error
-    except YAMLError as error:
-        raise Failure(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise Failure(f"{path}: expected parameters, found {type(tree).__name__}")
-    return tree
 
 
 def _validated(tree: dict, where: str) -> Params:

@@ -10,7 +10,8 @@ from pathlib import Path
 from pipeline import evaluate, failure, int8, params, results, tracking
 from pipeline.bundle import Bundle, check_faces
 from pipeline.faces import Faces
-from pipeline.params import Evaluate, Quantise
+from pipeline.params import Evaluate
+from pipeline.recipe import Quantise
 
 
 def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evaluate) -> tuple[Bundle, Path]:

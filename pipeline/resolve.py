@@ -27,6 +27,10 @@ def resolve(params: Params, manifest: dict) -> dict:
         if asked != there:
             raise Failure(f"{params.data / 'balanced'}: made with {name} {there}, asked is {asked}; run "
                           "`dvc repro balance` first")
+    votes = manifest.get("votes")
+    if params.train.votes and votes is None:
+        raise Failure(f"{params.data / 'balanced'}: no FER+ votes, but train.votes is {params.train.votes}; put "
+                      "fer2013new.csv into data/external/ and run `dvc repro balance`, or set train.votes: 0")
     return {
         "recipe": params.recipe,
         "seed": params.seed,
@@ -35,7 +39,8 @@ def resolve(params: Params, manifest: dict) -> dict:
         "class_weights": manifest.get("class_weights"),
         "model": params.model.model_dump(),
         "augment": params.augment.model_dump(),
-        "train": params.train.model_dump(),
+        "train": params.train.model_dump(mode="json"),
+        **({"votes": votes["sha256"]} if params.train.votes and votes else {}),
     }
 
 

@@ -10,7 +10,9 @@ from pipeline.atomic import atomic_file
 from pipeline.bundle import Bundle
 from pipeline.failure import Failure
 from pipeline.metrics import mean_interval
+from pipeline.params import Train
 
+DEFAULTS = {name: [] if field.default == () else field.default for name, field in Train.model_fields.items()}
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
 
@@ -44,6 +46,7 @@ def entry(bundle: Bundle, figures: dict) -> dict:
         "minutes": round(facts["seconds"] / 60, 2),
         "finished": facts["finished"],
         "parameters": facts["parameters"],
+        **({"weights": facts["weights"]} if "weights" in facts else {}),
         "onnx_bytes": (bundle.folder / "model.onnx").stat().st_size,
         "bundle": bundle.id,
         "run_id": bundle.run_id,
@@ -81,6 +84,9 @@ def table(lines: list[dict]) -> str:
     groups = defaultdict(list)
     for line in lines:
         config = {name: value for name, value in line["config"].items() if name != "seed"}
+        # what a later version can be told and an earlier one could not, at its default, makes no other run
+        config["train"] = {name: value for name, value in config["train"].items()
+                           if name not in DEFAULTS or value != DEFAULTS[name]}
         key = (line["recipe"], line["class_set"], line["protocol"], line["parameters"], line["hardware"],
                line["source_digest"], json.dumps(line["tuned"]), json.dumps(config, sort_keys=True),
                bool(line.get("quantised")))
@@ -91,19 +97,26 @@ def table(lines: list[dict]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (recipe, class_set, protocol, parameters, hardware, _, tuned, _, int8), lines_of in sorted(groups.items()):
-        # a seed that was trained again counts once, with its last run
-        group = list({line["seed"]: line for line in sorted(lines_of, key=lambda line: line["finished"])}.values())
-        cells = [_cell(group, split, view) for split, view in
+        group = by_seed(lines_of)
+        cells = [cell(group, split, view) for split, view in
                  (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))]
         epochs = sorted({f"{line['epochs']['run']} of {line['epochs']['asked']}" for line in group})
-        minutes = sum(line["minutes"] for line in group) / len(group)
-        name = f"`{recipe}`" + (" + search" if tuned != "{}" else "") + (" in int8" if int8 else "")
+        # another program beside a training makes it longer, nothing makes it shorter
+        minutes = min(line["minutes"] for line in group)
+        name = f"`{recipe}`" + (" + search" if tuned != "{}" else "")
+        name += " in int8" if int8 else ""
+        name += f", {group[0]['weights']}" if "weights" in group[0] else ""
         rows.append(f"| {name} | {class_set} | {protocol} | {' | '.join(cells)} | {len(group)} | {', '.join(epochs)} "
                     f"| {parameters / 1e6:.2f} M | {minutes:.1f} | {hardware} |")
     return "\n".join(rows)
 
 
-def _cell(group: list[dict], split: str, view: str) -> str:
+def by_seed(lines: list[dict]) -> list[dict]:
+    """One entry a seed: one that was trained again counts once, with its last run."""
+    return list({line["seed"]: line for line in sorted(lines, key=lambda line: line["finished"])}.values())
+
+
+def cell(group: list[dict], split: str, view: str) -> str:
     """Mean accuracy in per cent with the interval that counts the images and, with several seeds, the seeds."""
     found = [line["figures"][split][view] for line in group]
     mean, low, high = mean_interval([one["accuracy"] for one in found], found[0]["n"])

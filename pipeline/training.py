@@ -12,8 +12,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +23,13 @@ import keras
 import numpy as np
 
 from pipeline import checkpoint as checkpoints
-from pipeline import hardware, models, optimizers
-from pipeline.augment import Augment
+from pipeline import hardware, models, optimizers, stages
+from pipeline.averaging import averaged
+from pipeline.epochs import epochs_of
 from pipeline.faces import Faces
 from pipeline.failure import Failure
+from pipeline.student import Student, feed
+from pipeline.votes import shares
 
 BATCH_TO_PREDICT = 512
 
@@ -72,6 +75,7 @@ def fit(
     train: tuple[np.ndarray, np.ndarray],
     validation: tuple[np.ndarray, np.ndarray],
     *,
+    extra: dict[str, np.ndarray] | None = None,
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict], None] | None = None,
     verbose: bool = True,
@@ -82,6 +86,7 @@ def fit(
         config: the resolved recipe: seed, classes, model, augment, train, class_weights.
         train: uint8 images ``(N, H, W)`` and integer labels ``(N,)``.
         validation: the same for the split that chooses the epoch.
+        extra: more targets for the training images, see Student: votes, teacher.
         checkpoint: folder that holds the state after every epoch; when it already holds one, training goes
             on from there to the same end as an undisturbed run. Removed by the caller on success.
         on_epoch: called after every epoch with its row of the history; what it raises ends training.
@@ -90,34 +95,47 @@ def fit(
     """
     settings = config["train"]
     precision = hardware.precision(settings["precision"])
-    with _policy("float32" if precision == "float32" else "mixed_bfloat16"):
+    with hardware.policy(precision):
         net = build_net(config)
-        student = keras.Sequential([keras.Input(net.input_shape[1:]), Augment(**config["augment"]), net])
+        student = Student(net, config)
+    data = feed(config, *train, extra or {})
     steps = math.ceil(len(train[0]) / settings["batch_size"])
-    student.compile(
-        optimizer=optimizers.build(settings, steps),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["label_smoothing"]),
-        metrics=["accuracy"],
-    )
-    student.optimizer.build(student.trainable_variables)
+    run_epoch: Callable[[np.ndarray], dict]
+
+    def begin(stage: int) -> None:
+        nonlocal run_epoch
+        stages.enter(net, settings, stage)
+        student.compile(optimizer=optimizers.build(stages.within(settings, stage), steps))
+        student.optimizer.build(student.trainable_variables)
+        run_epoch = epochs_of(student, data, settings["batch_size"], verbose)
+
     state: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "best": -1.0, "best_epoch": 0, "stalled": 0, "plateau": 0,
                              "stop": False, "history": []}
     best = net.get_weights()
-    if checkpoint is not None and (found := checkpoints.restore(checkpoint, student)) is not None:
+    found = None if checkpoint is None else checkpoints.restore(
+        checkpoint, student, lambda then: begin(stages.running(then["history"])))
+    if found is None:
+        begin(0)
+    else:
         state, best = found
-    targets = keras.utils.to_categorical(train[1], len(config["classes"])).astype("float32")
-    weights = None
-    if config.get("class_weights"):
-        weights = np.asarray(config["class_weights"], "float32")[train[1]]
 
-    while state["epoch"] < settings["epochs"] and not state["stop"]:
+    while not state["stop"] and (stage := stages.upcoming(settings, state["history"])) is not None:
+        if stage != stages.running(state["history"]):
+            net.set_weights(best)
+            state["plateau"] = 0
+            begin(stage)
         begun, epoch = time.perf_counter(), state["epoch"]
         order = np.random.default_rng([config["seed"], epoch]).permutation(len(train[0]))
         _key_random_numbers(student, config["seed"], epoch)
-        logs = _one_epoch(student, train[0], targets, weights, order, settings["batch_size"], verbose)
-        logits = predict(net, validation[0])
+        if student.mix is not None:
+            student.mix.active.assign(float(epoch < settings["mix_until"] * settings["epochs"]))
+        logs = run_epoch(order)
+        with averaged(student, data["images"][order]) if settings["ema"] else nullcontext():
+            logits = predict(net, validation[0])
+            weights = net.get_weights()
         row = {
             "epoch": epoch + 1,
+            **stages.column(settings, stage),
             "learning_rate": float(student.optimizer.learning_rate),
             "loss": logs["loss"],
             "accuracy": logs["accuracy"],
@@ -126,9 +144,9 @@ def fit(
         }
         if not math.isfinite(row["loss"]):
             raise Diverged(f"training: the loss of epoch {row['epoch']} is {row['loss']}; lower train.learning_rate")
-        _step_counters(state, row, settings, student.optimizer)
-        if state["best_epoch"] == row["epoch"]:
-            best = net.get_weights()
+        _step_counters(state, row, stages.within(settings, stage), student.optimizer)
+        if settings["keep"] == "last" or state["best_epoch"] == row["epoch"]:
+            best = weights
         state["seconds"] += time.perf_counter() - begun
         row["seconds"] = round(state["seconds"], 1)
         if verbose:
@@ -139,21 +157,10 @@ def fit(
         if on_epoch is not None:
             on_epoch(row)
 
-    keeps_best = settings["keep"] == "best"
     final = build_net(config)
-    final.set_weights(best if keeps_best else net.get_weights())
-    best_epoch = state["best_epoch"] if keeps_best else state["epoch"]
+    final.set_weights(best)
+    best_epoch = state["best_epoch"] if settings["keep"] == "best" else state["epoch"]
     return Fitted(final, state["history"], state["seconds"], best_epoch, precision)
-
-
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _key_random_numbers(model: keras.Model, seed: int, epoch: int) -> None:
@@ -174,31 +181,11 @@ def _step_counters(state: dict, row: dict, settings: dict, optimizer) -> None:
     patience = settings["early_stopping"]
     state["stop"] = bool(patience) and state["stalled"] >= patience
     if settings["schedule"] == "plateau":
-        losses = [r["val_loss"] for r in state["history"]]
+        losses = [r["val_loss"] for r in state["history"] if r.get("stage") == row.get("stage")]
         state["plateau"] = 0 if losses[-1] <= min(losses) else state["plateau"] + 1
         if state["plateau"] >= settings["plateau_patience"]:
             optimizer.learning_rate = float(optimizer.learning_rate) * settings["plateau_factor"]
             state["plateau"] = 0
-
-
-def _one_epoch(student, images, targets, weights, order, batch_size, verbose) -> dict:
-    """Train on every image once, in this order; returns the mean loss and accuracy.
-
-    Not ``Model.fit``: it feeds numpy through tf.data, whose autotuner (TensorFlow 2.21) makes the end of an
-    epoch wait for its next tick, up to 40 % of an epoch on two cores.
-    """
-    batches = range(0, len(order), batch_size)
-    bar = keras.utils.Progbar(len(batches), verbose=1 if verbose and sys.stdout.isatty() else 0)
-    totals: dict[str, float] = {}
-    for step, start in enumerate(batches):
-        rows = order[start : start + batch_size]
-        logs = student.train_on_batch(
-            images[rows][..., None], targets[rows], None if weights is None else weights[rows], return_dict=True
-        )
-        for name, value in logs.items():
-            totals[name] = totals.get(name, 0.0) + float(value) * len(rows)
-        bar.update(step + 1, list(logs.items()))
-    return {name: total / len(order) for name, total in totals.items()}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -227,7 +214,8 @@ def main(argv: list[str] | None = None) -> None:
 def fit_faces(config: dict, faces: Faces, **options) -> Fitted:
     """``fit`` on the Training split of prepared faces, with PublicTest as the validation split."""
     train, validation = faces.split("Training"), faces.split("PublicTest")
-    return fit(config, (train.images, train.labels), (validation.images, validation.labels), **options)
+    extra = {} if train.votes is None else {"votes": shares(train.votes)}
+    return fit(config, (train.images, train.labels), (validation.images, validation.labels), extra=extra, **options)
 
 
 def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:
@@ -248,6 +236,7 @@ def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:
         "hardware": hardware.describe(),
         "backend": keras.backend.backend(),
         "precision": fitted.precision,
+        **({"weights": fitted.net.started_from} if hasattr(fitted.net, "started_from") else {}),
     }
 
 

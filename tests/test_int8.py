@@ -10,7 +10,7 @@ import toy_models
 from pipeline import int8
 from pipeline.bundle import Bundle
 from pipeline.failure import Failure
-from pipeline.params import Quantise
+from pipeline.recipe import Quantise
 
 SETTINGS = Quantise(faces=64, max_loss=0.03)
 

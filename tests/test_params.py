@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import params
+from pipeline import params, recipe
 from pipeline.failure import Failure
 
 ROOT = Path(__file__).parent.parent
@@ -17,10 +17,30 @@ def load(tmp_path, text):
     return params.load(path)
 
 
-@pytest.mark.parametrize("recipe", sorted(path.stem for path in params.RECIPES.glob("*.yaml")))
-def test_every_recipe_loads_and_builds_its_network(recipe, tmp_path):
-    found = load(tmp_path, OWN.replace("recipe: compact", f"recipe: {recipe}"))
-    assert found.recipe == recipe and found.title and found.source
+@pytest.mark.parametrize("name", recipe.names())
+def test_every_recipe_loads(name, tmp_path):
+    found = load(tmp_path, OWN.replace("recipe: compact", f"recipe: {name}"))
+    assert found.recipe == name and found.title and found.source
+
+
+def test_the_classes_are_the_recipe_s_unless_params_names_others(tmp_path):
+    assert load(tmp_path, OWN).classes == "7"
+    assert load(tmp_path, OWN.replace("recipe: compact", "recipe: padova_vgg_v2")).classes == "6"
+    assert load(tmp_path, OWN.replace("classes: null", "classes: 6")).classes == "6"
+
+
+@pytest.mark.parametrize(("stages", "said"), [
+    ("[{epochs: 1, trainable: all, learning_rate: 0.1}]", "train.stages.0.trainable"),
+    ("[{epochs: 1, trainable: 1.5, learning_rate: 0.1}]", "train.stages.0.trainable"),
+    ("[{epochs: 0, trainable: head, learning_rate: 0.1}]", "train.stages.0.epochs"),
+    ("[{epochs: 1, trainable: head}]", "train.stages.0.learning_rate"),
+    ("[{epochs: 1, trainable: head, learning_rate: 0.1, rate: 1}]", "train.stages.0.rate: there is no such parameter"),
+    ("[{epochs: 1, trainable: head, learning_rate: 0.1}]", "stages have learning rates of their own"),
+])
+def test_an_odd_stage_is_named_with_its_path(tmp_path, stages, said):
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, OWN.replace("  stages: null", f"  stages: {stages}"))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tmp_path):
@@ -34,8 +54,9 @@ def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tm
     ("  strength: null", "  strong: null", "augment.strong: there is no such parameter"),
     ("  epochs: null", "  epochs: many", "train.epochs"),
     ("  epochs: null", "  epochs: 0", "train.epochs"),
-    ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are cas, compact"),
+    ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are cas, cas_unbalanced, compact"),
     ("dataset: fer2013", "dataset: imagenet", "dataset"),
+    ("classes: null", "classes: 5", "classes: there is no such class set; there are 7, 6"),
     ("seed: 1", "seed: [", "not YAML"),
     ("  strategy: null", "  strategy: smote", "balance.strategy"),
 ])

@@ -4,7 +4,8 @@ import pytest
 import toy_models
 
 from pipeline import promote, promotions, quantise, rebuild_mlflow, results, tracking
-from pipeline.params import Evaluate, Promote, Quantise
+from pipeline.params import Evaluate, Promote
+from pipeline.recipe import Quantise
 
 SETTINGS = Quantise(faces=64, max_loss=0.1)
 EVALUATION = Evaluate(bootstrap=100, confidence=0.95)

@@ -66,6 +66,10 @@ def test_an_int8_model_has_a_row_of_its_own():
     assert [row.split(" | ")[0] for row in rows] == ["| `toy`", "| `toy` in int8"]
 
 
+def test_a_row_says_what_weights_its_network_started_from():
+    assert "| `toy`, ImageNet weights 0123 |" in results.table([line(weights="ImageNet weights 0123")])
+
+
 def test_a_broken_entry_is_named(tmp_path):
     results.record(line()).write_text("{half")
     with pytest.raises(Failure, match="not a ledger entry"):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from pipeline.faces import EMOTIONS, Faces
 from pipeline.failure import Failure
+from pipeline.params import Train
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,9 +24,9 @@ def config(**train) -> dict:
         "recipe": "toy", "seed": 3, "classes": list(EMOTIONS), "class_weights": None,
         "model": {"name": "compact", "stem": 4, "width": 4, "stages": 2, "dropout": 0.3},
         "augment": {"rotation": 5, "translation": 0.1, "brightness": 0.2, "erasing": 0.2},
-        "train": {"epochs": 4, "batch_size": 32, "optimizer": "adamw", "learning_rate": 0.01, "schedule": "one_cycle",
-                  "warmup": 0.2, "momentum": 0.9, "weight_decay": 0.01, "label_smoothing": 0.1, "keep": "last",
-                  "early_stopping": 0, "plateau_factor": 0.5, "plateau_patience": 2, "precision": "float32", **train},
+        "train": Train(**{"epochs": 4, "batch_size": 32, "optimizer": "adamw", "learning_rate": 0.01,
+                          "schedule": "one_cycle", "warmup": 0.2, "weight_decay": 0.01, "label_smoothing": 0.1,
+                          "keep": "last", "plateau_patience": 2, **train}).model_dump(),
     }
 
 
@@ -44,6 +46,9 @@ def toy() -> Faces:
     manifest = {"dataset": "sample", "edition": "toy", "protocol": "published", "class_set": "7",
                 "classes": list(EMOTIONS), "digest": "toy"}
     return Faces(np.clip(images, 0, 255).astype("uint8"), ids, splits, labels.astype("int64"), manifest)
+
+
+SERESNET = {"name": "seresnet", "width": 4, "blocks": [1, 1], "squeeze": 2, "drop_path": 0.2, "dropout": 0.2}
 
 
 class Cut(Exception):
@@ -73,6 +78,43 @@ def test_one_seed_one_network_and_a_cut_run_ends_in_the_same_one(toy, tmp_path):
         np.testing.assert_array_equal(one, two)
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in whole.history]
     assert rows == [{k: v for k, v in row.items() if k != "seconds"} for row in resumed.history]
+
+
+EVERYTHING = {"optimizer": "muon", "ema": 0.9, "mixup": 0.3, "cutmix": 1.0, "mix_until": 0.7, "votes": 0.4}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_averages_mixing_and_votes_survive_a_cut_too(toy, tmp_path, keep):
+    """Everything that a long run on an accelerator switches on, cut where mixing stops."""
+    voted = replace(toy, votes=np.eye(10, dtype="uint8")[toy.labels] * 9)
+    settings = {**config(**EVERYTHING, keep=keep), "model": SERESNET}
+    whole = fitted(voted, settings)
+
+    def cut(row):
+        if row["epoch"] == 3:
+            raise Cut
+
+    with pytest.raises(Cut):
+        fitted(voted, settings, checkpoint=tmp_path, on_epoch=cut)
+    resumed = fitted(voted, settings, checkpoint=tmp_path)
+    for one, two in zip(whole.net.get_weights(), resumed.net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert [row["val_accuracy"] for row in whole.history] == [row["val_accuracy"] for row in resumed.history]
+
+
+def test_the_averaged_network_is_the_one_that_was_measured(toy):
+    from pipeline.training import predict
+
+    result = fitted(toy, config(epochs=3, ema=0.9))
+    validation = toy.split("PublicTest")
+    logits = predict(result.net, validation.images)
+    assert (logits.argmax(axis=1) == validation.labels).mean() == pytest.approx(result.history[-1]["val_accuracy"])
+
+
+def test_votes_that_are_asked_but_missing_are_one_line(toy):
+    with pytest.raises(Failure, match="the faces have no votes"):
+        fitted(toy, config(votes=0.4))
 
 
 @pytest.mark.slow
@@ -220,8 +262,8 @@ def test_the_standalone_program_survives_kill_9(toy, tmp_path):
 @pytest.mark.slow
 def test_the_same_program_trains_under_jax(toy, tmp_path):
     pytest.importorskip("jax", reason="jax is not installed")
-    toy.save(tmp_path / "faces")
-    (tmp_path / "config.json").write_text(json.dumps(config(epochs=2)))
+    replace(toy, votes=np.eye(10, dtype="uint8")[toy.labels] * 9).save(tmp_path / "faces")
+    (tmp_path / "config.json").write_text(json.dumps({**config(epochs=2, **EVERYTHING), "model": SERESNET}))
     arguments = (f"{tmp_path}/{name}" for name in ("config.json", "faces", "out"))
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.training", *arguments],

@@ -13,6 +13,8 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "pipeline").rglob("*.py"))
 }
+# What the accelerator is called, and an epoch in one call, are asked of JAX itself, where it is the backend
+JAX = ("pipeline.hardware", "pipeline.epochs")
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 
 
@@ -66,14 +68,19 @@ def test_training_needs_keras_and_numpy_alone(module):
 
     for name in closure(module):
         extra = foreign(name) - {"keras", "numpy"} - set(sys.stdlib_module_names)
-        assert extra <= ({"jax"} if name == "pipeline.hardware" else set()), f"{name} imports {extra}"
+        assert extra <= ({"jax"} if name in JAX else set()), f"{name} imports {extra}"
 
 
 def test_the_demo_needs_neither_tensorflow_nor_mlflow():
-    for module in (name for name in MODULES if name.startswith("pipeline.demo")):
+    for module in (name for name in MODULES if name.startswith(("pipeline.demo", "pipeline.web"))):
         for name in closure(module):
             used = foreign(name) & {"tensorflow", "keras", "mlflow", "tf2onnx", "pandas", "sklearn", "matplotlib"}
             assert not used, f"{module} reaches {name}, which imports {used}"
+
+
+def test_predicting_needs_no_tensorflow_either():
+    used = set().union(*(foreign(name) for name in closure("pipeline.predict")))
+    assert not used & {"tensorflow", "keras", "mlflow", "tf2onnx", "pandas", "sklearn"}
 
 
 def test_modules_can_be_read_at_one_sitting_and_are_named_for_what_they_hold():

@@ -2,17 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 
-from pipeline.demo.classifier import Model, classify
-from pipeline.demo.detector import Box, Detector, to_gray
-from pipeline.demo.view import Face, draw
+from pipeline.demo.boxes import Face
+from pipeline.demo.view import draw
 
 # The main face stays the main one until another has so many times its area
 NEARLY = 1.5
+# What finds and reads the faces of a BGR frame at its time in seconds: ``Watcher.see``, or ``look`` for single pictures
+See = Callable[[np.ndarray, float], list[Face]]
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,10 @@ class Tally:
             step = now - self._last
             self.between = step if self.between is None else 0.9 * self.between + 0.1 * step
         self._last = now
+        faces = [face for face in faces if not face.held]
         self.frames += 1
         self.with_faces += bool(faces)
-        self.emotions.update(classes[face.best] for face in faces)
+        self.emotions.update(classes[face.best] if face.sure else "unsure" for face in faces)
 
     @property
     def fps(self) -> float | None:
@@ -71,53 +74,47 @@ class Tally:
         return f"{frames}; a face in {self.with_faces}; {faces} face{'s' * (faces != 1)}: {shares}"
 
 
-def find_faces(frame: np.ndarray, detector: Detector, model: Model) -> list[Face]:
-    """The faces of a BGR frame with their scores, the largest first."""
-    boxes = detector.find(frame)
-    if not boxes:
-        return []
-    gray = to_gray(frame)
-    scores = classify(model, np.stack([detector.crop(gray, box) for box in boxes]))
-    return [Face(box, row) for box, row in zip(boxes, scores, strict=True)]
-
-
-def main_first(faces: list[Face], previous: Box | None) -> list[Face]:
+def main_first(faces: list[Face], previous: int | None) -> list[Face]:
     """The faces with the main one first: the largest, or the one that was it before while it is nearly as large.
 
     Otherwise the panel would flicker between two people at the same distance.
     """
-    if previous is None or len(faces) < 2:
-        return faces
-
-    def distance(face: Face) -> float:
-        box = face.box
-        return np.hypot(box.x + box.width / 2 - previous.x - previous.width / 2,
-                        box.y + box.height / 2 - previous.y - previous.height / 2)
-
-    same = min(faces, key=distance)
-    largest = max(face.box.area for face in faces)
-    if distance(same) > previous.width or same.box.area * NEARLY < largest:
+    same = next((face for face in faces if face.id == previous), None)
+    if same is None or same.box.area * NEARLY < max(face.box.area for face in faces):
         return faces
     return [same, *(face for face in faces if face is not same)]
 
 
-def annotate(
-    frames: Iterable[tuple[np.ndarray, float]],
-    detector: Detector,
-    model: Model,
-    tally: Tally,
-    *,
-    about: tuple[str, ...] = (),
-    mirror: bool = False,
-    show_fps: bool = False,
-) -> Iterator[Annotated]:
-    """Every BGR frame with its time, drawn; ``tally`` counts along."""
-    previous: Box | None = None
-    for frame, seconds in frames:
-        if mirror:
-            frame = np.ascontiguousarray(frame[:, ::-1])
-        faces = main_first(find_faces(frame, detector, model), previous)
-        previous = faces[0].box if faces else previous
-        tally.add(faces, model.classes)
-        picture = draw(frame, faces, model.classes, about=about, fps=tally.fps if show_fps else None)
-        yield Annotated(picture, faces, seconds)
+class Annotator:
+    """Draws one frame after the other.
+
+    Attributes:
+        mirror: show the frames mirrored, as a person expects of a webcam; may change at any time.
+        see: what finds the faces; another one with another source.
+    """
+
+    def __init__(self, see: See, classes: tuple[str, ...], tally: Tally, *, about: tuple[str, ...] = (),
+                 mirror: bool = False, show_fps: bool = False):
+        self.see, self.mirror, self.tally = see, mirror, tally
+        self._classes, self._about, self._show_fps = classes, about, show_fps
+        self._main: int | None = None
+        self._last: tuple[np.ndarray, list[Face], float] | None = None
+
+    def add(self, frame: np.ndarray, seconds: float, note: str | None = None) -> Annotated:
+        """A BGR frame at its time, drawn; ``note`` is a line for the person on the picture."""
+        faces = main_first(self.see(frame, seconds), self._main)
+        if self.mirror:
+            # Only now, so that a face stays where it is when the person changes it
+            frame, faces = cv2.flip(frame, 1), [replace(face, box=face.box.mirrored(frame.shape[1])) for face in faces]
+        self._main = faces[0].id if faces else self._main
+        self.tally.add(faces, self._classes)
+        self._last = frame, faces, seconds
+        return self._drawn(frame, faces, seconds, note)
+
+    def again(self, note: str | None) -> Annotated | None:
+        """The last frame once more, with another note; None before the first one."""
+        return self._drawn(*self._last, note) if self._last is not None else None
+
+    def _drawn(self, frame: np.ndarray, faces: list[Face], seconds: float, note: str | None) -> Annotated:
+        fps = self.tally.fps if self._show_fps else None
+        return Annotated(draw(frame, faces, self._classes, about=self._about, fps=fps, note=note), faces, seconds)

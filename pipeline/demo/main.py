@@ -2,16 +2,9 @@
 
 import argparse
 import sys
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.failure import Failure
-
-if TYPE_CHECKING:
-    from pipeline.demo.output import Output
-    from pipeline.demo.source import Source
-    from pipeline.demo.window import Window
 
 CHAMPION = Path("data/champion")
 # A picture of a camera is the best of so many frames, unless --frames says otherwise
@@ -22,20 +15,31 @@ def main(argv: list[str] | None = None) -> None:
     """Run the demo. Raises Failure with one line when a source, a model, a screen or a file is not to be had."""
     args = _arguments(argv)
     if args.headless and args.out is None:
-        raise Failure("--headless shows nothing: say where to write with --out FILE (.mp4, .avi, .png or .jpg)")
+        raise Failure("--headless shows nothing: say where to write with --out FILE (.webm, .mp4, .avi, .png or .jpg)")
 
     from pipeline.bundle import Bundle
     from pipeline.demo.about import about
-    from pipeline.demo.annotate import Tally, annotate
-    from pipeline.demo.detector import HaarDetector
-    from pipeline.demo.output import PICTURES, open_output
-    from pipeline.demo.source import open_source
-    from pipeline.demo.window import Window, check_screen
+    from pipeline.demo.annotate import Annotator, See, Tally
+    from pipeline.demo.detector import open_detector
+    from pipeline.demo.output import PICTURES, open_output, players
+    from pipeline.demo.play import KEYS, Player
+    from pipeline.demo.source import Source, open_source
+    from pipeline.demo.watcher import Watcher, look
+    from pipeline.demo.window import open_window
 
-    if not args.headless:
-        check_screen()
+    window = None if args.headless else open_window(args.window)
     bundle = Bundle.load(args.model)
-    with open_source(args.source) as source:
+
+    def seer(kind: str) -> See:
+        detector = open_detector(args.detector, args.detector_model, bundle.crop_margin)
+        if kind in ("picture", "folder"):
+            return lambda frame, _: look(frame, detector, bundle, args.unsure_below)
+        return Watcher(detector, bundle, args.unsure_below).see
+
+    def another(index: int) -> tuple[Source, See]:
+        return open_source(str(index), args.reconnect), seer("camera")
+
+    with open_source(args.source, args.reconnect) as source:
         if args.out is not None and args.out.exists() and Path(args.source).exists() and args.out.samefile(args.source):
             raise Failure(f"{args.out}: is the source itself; name another file after --out")
         output = open_output(args.out, source.fps) if args.out is not None else None
@@ -43,70 +47,65 @@ def main(argv: list[str] | None = None) -> None:
         if limit is None and source.live and args.headless and args.out.suffix.lower() in PICTURES:
             limit = LIVE_FRAMES
         tally = Tally()
-        lines = about(bundle) if args.headless else (*about(bundle), "q or Esc ends")
-        frames = annotate(source, HaarDetector(bundle.crop_margin), bundle, tally, about=lines,
-                          mirror=source.kind == "camera" and not args.no_mirror, show_fps=not args.headless)
-        window = None if args.headless else Window()
-        interrupted = _play(islice(frames, limit), source, output, window, limit)
+        lines = about(bundle) if window is None else (*about(bundle), *KEYS)
+        annotator = Annotator(seer(source.kind), bundle.classes, tally, about=lines,
+                              mirror=source.kind == "camera" and not args.no_mirror, show_fps=window is not None)
+        player = Player(source, annotator, output, window, another=another, limit=limit)
+        player.play()
     for name in source.skipped:
         print(f"{args.source}: {name} is not a picture that can be read; left out", file=sys.stderr)
     print(tally.summary())
     if output is not None and tally.frames:
-        print(f"written: {args.out}")
-    if interrupted and window is None:
+        print(f"written: {args.out}" + (f" ({words})" if (words := players(args.out)) else ""))
+    if player.interrupted and window is None:
         raise SystemExit(130)
-
-
-def _play(frames, source: "Source", output: "Output | None", window: "Window | None", limit: int | None) -> bool:
-    """Send every frame to the file and the window, to the end or until the person ends it; True after Ctrl-C."""
-    from tqdm import tqdm
-
-    interrupted = False
-    known = [count for count in (limit, source.length) if count is not None]
-    total = min(known) if known else None
-    try:
-        with tqdm(frames, total=total, unit="frame", disable=True if window else None, leave=False) as bar:
-            for frame in bar:
-                if output is not None:
-                    output.add(frame)
-                if window is not None and not window.show(frame.picture, None if source.live else frame.seconds):
-                    break
-            else:
-                if window is not None and source.kind == "picture":
-                    window.hold()
-    except KeyboardInterrupt:
-        interrupted = True
-    except BaseException:
-        if output is not None:
-            output.discard()
-        raise
-    finally:
-        if window is not None:
-            window.close()
-    if output is not None:
-        output.finish()
-    return interrupted
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ferpipe demo",
-        description="Find faces and show their emotions. In the window, q or Esc ends.",
+        description="Find faces and show their emotions. In the window: q or Esc ends, s saves a picture, m mirrors, "
+                    "space pauses, 1 to 9 take the first to ninth camera.",
     )
     parser.add_argument("source", metavar="SOURCE", nargs="?", default="0",
-                        help="a webcam's number, a picture, a video, a folder of pictures or a URL (default: 0)")
+                        help="a webcam's number, a picture, a video, a folder of pictures or a URL (http, rtsp); "
+                             "default: 0, the first webcam")
     parser.add_argument("--headless", action="store_true", help="open no window; needs --out")
+    parser.add_argument("--window", choices=("opencv", "tk"), default="opencv", help="whose window (default: opencv)")
     parser.add_argument("--out", metavar="FILE", type=Path,
-                        help="write an annotated video (.mp4, .avi) or picture (.png, .jpg: the frame whose face is "
-                             "surest)")
-    parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
-                        help=f"a model bundle (default: {CHAMPION.as_posix()})")
+                        help="write an annotated video (.webm plays in browsers; .mp4, .avi) or picture (.png, .jpg: "
+                             "the frame whose face is surest)")
     parser.add_argument("--frames", metavar="N", type=_positive, help="stop after N frames")
     parser.add_argument("--no-mirror", action="store_true", help="show a webcam's picture as others see you")
+    parser.add_argument("--reconnect", metavar="SECONDS", type=float, default=300.0,
+                        help="look so long for a camera or stream that is gone (default: 300; 0: end at once)")
+    add_model_options(parser)
     return parser.parse_args(argv)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every command with faces and a model has."""
+    parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
+                        help=f"a model bundle (default: {CHAMPION.as_posix()})")
+    parser.add_argument("--detector", choices=("haar", "yunet"), default="haar",
+                        help="what finds the faces; yunet needs its file (default: haar)")
+    parser.add_argument("--detector-model", metavar="FILE", type=Path, help="YuNet's network, an .onnx file")
+    parser.add_argument("--unsure-below", metavar="P", type=_share, default=0.5,
+                        help="a strongest score below P is called unsure (default: 0.5, where the calibrated model is "
+                             "right half the time)")
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
     return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share between 0 and 1")
+    return value

@@ -1,6 +1,11 @@
 """The annotated video or picture as a file, whole or not at all."""
 
 import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -12,8 +17,14 @@ from pipeline.demo.annotate import Annotated
 from pipeline.failure import Failure
 
 # What OpenCV's own FFmpeg can write; H.264 is not among it
-CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
+CODECS = {".webm": "VP80", ".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
+# What plays it
+PLAYERS = {"VP80": "VP8, plays in browsers and in VLC",
+           "mp4v": "MPEG-4 part 2, plays in VLC and most players, not in browsers: those take .webm",
+           "MJPG": "Motion JPEG, large, plays in VLC and most players, not in browsers: those take .webm"}
 PICTURES = (".png", ".jpg", ".jpeg")
+# So many frames may wait for the encoder
+WAITING = 4
 
 
 class Output(Protocol):
@@ -34,6 +45,12 @@ def open_output(path: Path, fps: float) -> Output:
     if path.is_dir():
         raise Failure(f"{path}: is a folder; name a file in it")
     return PictureOutput(path) if suffix in PICTURES else VideoOutput(path, fps)
+
+
+def players(path: Path) -> str:
+    """In words: what plays a video of this name; "" for a picture."""
+    codec = CODECS.get(path.suffix.lower())
+    return PLAYERS[codec] if codec else ""
 
 
 class PictureOutput:
@@ -58,7 +75,10 @@ class PictureOutput:
 
 
 class VideoOutput:
-    """A video of all frames in the first one's size, under a temporary name until it is finished."""
+    """A video of all frames in the first one's size, under a temporary name until it is finished.
+
+    The encoder works beside the caller: VP8 takes as long as all the rest.
+    """
 
     def __init__(self, path: Path, fps: float):
         self.path, self.fps, self.frames = path, fps, 0
@@ -66,6 +86,8 @@ class VideoOutput:
         self._new = path.with_name(f".{path.stem}.{os.getpid()}.new{path.suffix}")
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._encoder = ThreadPoolExecutor(1)
+        self._waiting: deque[Future] = deque()
 
     def add(self, frame: Annotated) -> None:
         if self._writer is None:
@@ -73,14 +95,18 @@ class VideoOutput:
             self._writer = self._open()
         # A camera's frames come unevenly: each is repeated or dropped so that the video keeps the time
         for _ in range(round(frame.seconds * self.fps) + 1 - self.frames):
-            self._writer.write(fit(frame.picture, self._size))
+            self._waiting.append(self._encoder.submit(self._writer.write, fit(frame.picture, self._size)))
             self.frames += 1
+        while len(self._waiting) > WAITING:
+            self._waiting.popleft().result()
 
     def _open(self) -> cv2.VideoWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._new.touch()  # says what is wrong with the place, which the writer does not
         codec = CODECS[self.path.suffix.lower()]
-        writer = cv2.VideoWriter(str(self._new), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), self.fps, self._size)
+        with _silent():
+            writer = cv2.VideoWriter(str(self._new), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), self.fps,
+                                     self._size)
         if not writer.isOpened():
             self.discard()
             raise Failure(f"{self.path}: this OpenCV cannot write {codec} video; try a name ending in .avi")
@@ -88,6 +114,7 @@ class VideoOutput:
 
     def finish(self) -> None:
         """Close the video and give it its name. Raises Failure when it does not play, as on a full disk."""
+        self._encoder.shutdown()
         if self._writer is None:
             return
         self._writer.release()
@@ -104,9 +131,24 @@ class VideoOutput:
             self._new.unlink(missing_ok=True)
 
     def discard(self) -> None:
+        self._encoder.shutdown(cancel_futures=True)
         if self._writer is not None:
             self._writer.release()
         self._new.unlink(missing_ok=True)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing reaches the terminal: OpenCV tells at every .webm that its tag is another one."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

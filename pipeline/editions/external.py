@@ -8,6 +8,7 @@ from pipeline.atomic import atomic_file, atomic_folder
 from pipeline.editions.packing import ENDINGS, Entry, faces_among, kind_of, open_entries
 from pipeline.editions.text import csv_columns, csv_lines, open_csv
 from pipeline.failure import Failure
+from pipeline.votes import NAMES as VOTES
 
 EXTERNAL = Path("data/external")
 
@@ -18,7 +19,7 @@ def editions_in(folder: Path) -> list[Path]:
         return []
     found = []
     for child in folder.iterdir():
-        if child.name.startswith("."):
+        if child.name.startswith(".") or child.name in VOTES:
             continue
         if child.is_dir():
             found.append(folder if child.name.casefold() in ("train", "test") else child)

@@ -10,13 +10,14 @@ import keras
 
 from pipeline.failure import Failure
 
-FAMILIES = ("cas", "compact")
+FAMILIES = ("cas", "compact", "deepfer", "harini", "javier", "padova_inception", "padova_resnet", "padova_vgg",
+            "seresnet")
 
 
 def build(name: str, *, classes: int, size: int = 48, **options) -> keras.Model:
     """Build the network ``name`` with fresh weights; it ends in logits.
 
-    Raises Failure when no family has that name or an option is not one of the family's.
+    Raises Failure when no family has that name, an option is not one of the family's, or the images are too small.
     """
     if name not in FAMILIES:
         raise Failure(f"model.name: there is no network {name!r}; there are {', '.join(FAMILIES)}")
@@ -25,6 +26,9 @@ def build(name: str, *, classes: int, size: int = 48, **options) -> keras.Model:
         return family.build(classes=classes, size=size, **options)
     except TypeError as error:
         raise Failure(f"model: {name} does not take these options ({error})") from error
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise Failure(f"model: {name} cannot be built so for {size} x {size} pixels ({reason})") from error
 
 
 def with_softmax(net: keras.Model) -> keras.Model:

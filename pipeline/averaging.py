@@ -1,0 +1,43 @@
+"""Averaged weights: the optimiser's moving average in the network's place, with batch-norm statistics to match."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+
+# The statistics are estimated on so many batches of so many images
+BATCHES, SIZE = 16, 256
+
+
+@contextmanager
+def averaged(student: keras.Model, images: np.ndarray) -> Iterator[None]:
+    """Inside, the trainable weights are the optimiser's moving averages (``use_ema``) and the batch-norm statistics
+    those that these weights have on augmented ``images`` ``(N, H, W, 1)``; after it, everything is as before.
+
+    The live weights' statistics do not fit an average of weights (Izmailov et al. 2018, arXiv 1803.05407).
+    """
+    live = [keras.ops.convert_to_numpy(variable) for variable in student.net.variables]
+    trainable = student.trainable_variables
+    trained = [keras.ops.convert_to_numpy(variable) for variable in trainable]
+    student.optimizer.finalize_variable_values(trainable)
+    estimate_statistics(student, images)
+    try:
+        yield
+    finally:
+        for variable, value in zip([*trainable, *student.net.variables], [*trained, *live], strict=True):
+            variable.assign(value)
+
+
+def estimate_statistics(student: keras.Model, images: np.ndarray) -> None:
+    """Set every batch norm's moving statistics to the plain mean over batches of augmented ``images``."""
+    norms = [layer for layer in student.net._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in norms]
+    for place in range(min(BATCHES, math.ceil(len(images) / SIZE))):
+        for layer in norms:
+            layer.momentum = place / (place + 1)
+        batch = images[place * SIZE : (place + 1) * SIZE].astype("float32")
+        student.net(student.augment(batch, training=True), training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum

@@ -1,0 +1,26 @@
+"""``harini``: the "four-layer CNN" of Harini & Sangeetha (Coimbatore): conv, pool, dropout, dense; sizes not given.
+
+The sizes are those of a public program whose label order, batch of 64, 448 steps, 50 epochs and rate of 1e-4 are the
+ones that the authors report (github.com/atulapra/Emotion-detection, src/emotions.py): four convolutions without
+padding, 32-64 and 128-128, dense 1,024; 2.3 M parameters.
+"""
+
+import keras
+from keras import layers
+
+
+def build(classes: int, size: int = 48, *, width: int = 32, dense: int = 1024, dropout: float = 0.25,
+          dense_dropout: float = 0.5) -> keras.Model:
+    """Build it for images of at least 22 pixels; ``width`` filters first, twice and four times as many later."""
+    image = keras.Input((size, size, 1), name="image")
+    x = layers.Rescaling(1 / 255)(image)
+    x = layers.Conv2D(width, 3, activation="relu")(x)
+    x = layers.Conv2D(2 * width, 3, activation="relu")(x)
+    x = layers.Dropout(dropout)(layers.MaxPooling2D()(x))
+    for _ in range(2):
+        x = layers.Conv2D(4 * width, 3, activation="relu")(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Flatten()(layers.Dropout(dropout)(x))
+    x = layers.Dense(dense, activation="relu")(x)
+    x = layers.Dropout(dense_dropout)(x)
+    return keras.Model(image, layers.Dense(classes, dtype="float32", name="logits")(x), name="harini")

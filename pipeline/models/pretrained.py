@@ -1,0 +1,66 @@
+"""The weights that a network's backbone starts from: ImageNet's, a file's, or random ones."""
+
+import hashlib
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipeline.failure import Failure
+
+# A server that does not answer within so many seconds is taken for none
+PATIENCE = 30
+
+
+def load(make: Callable[..., keras.Model], weights: str) -> tuple[keras.Model, str]:
+    """A backbone and what it starts from, for the provenance: ``ImageNet weights 0123456789ab`` (a hash of them).
+
+    Args:
+        make: takes ``weights=`` as the networks of keras.applications do.
+        weights: ``imagenet`` (downloaded by Keras once, then from its cache), ``none`` (random) or a file's path.
+
+    Raises Failure where the weights cannot be had; it never starts from random ones unasked.
+    """
+    if weights == "none":
+        return make(weights=None), "random weights"
+    if weights == "imagenet":
+        net = _downloaded(make)
+        return net, f"ImageNet weights {_digest(net)}"
+    # DVC's temporary experiments run beside the project, which holds the file
+    file = Path(os.environ.get("DVC_ROOT", ""), weights)
+    if not file.is_file():
+        raise Failure(f"model.weights: there is no file {file}; give one, or say imagenet, or none for random weights")
+    net = make(weights=None)
+    try:
+        net.load_weights(file)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Failure(f"model.weights: {file} does not fit {net.name} ({_first_line(error)}); give the file without "
+                      "the top layer, or say none for random weights") from error
+    return net, f"weights {_digest(net)} of {file.name}"
+
+
+def _downloaded(make: Callable[..., keras.Model]) -> keras.Model:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        return make(weights="imagenet")
+    # Keras raises a bare Exception for an address that does not answer
+    except Exception as error:
+        raise Failure(f"model.weights: ImageNet's weights cannot be had ({_first_line(error)}); give a file with "
+                      "model.weights=PATH, or start from random weights with model.weights=none") from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _digest(net: keras.Model) -> str:
+    sha = hashlib.sha256()
+    for array in net.get_weights():
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()[:12]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,96 @@
+"""``ferpipe recipes``: reports/recipes.md, what each published recipe's authors report and what it gives here.
+
+Every recipe with a ``published`` block has a row, also before its first run; the rest comes from the ledger.
+"""
+
+from collections import defaultdict
+
+from pipeline import recipe as recipes
+from pipeline import results
+from pipeline.atomic import atomic_file
+from pipeline.params import RECIPE_BLOCKS
+
+HEAD = """\
+# The published systems as recipes
+
+`dvc exp run -S recipe=NAME` trains a row from the data that its authors used; each recipe's header in
+[pipeline/recipes](../pipeline/recipes) cites the source and tells what is ours. Accuracies in per cent, single view,
+with a 95 % interval over images and seeds; **bold** is at or above the published figure. *Split* is where that figure
+was measured: `test` is the folder edition's test folder, PublicTest and PrivateTest together. We choose the epoch on
+PublicTest (some authors chose it on the test folder). Parameters are ours, the authors' count in brackets; hours are
+the mean of a net. A row with other values than the recipe's names them. Generated from [the ledger](results) by
+`ferpipe recipes`.
+
+| recipe | split | classes | published | ours | ours, PublicTest | epochs run of asked | parameters \
+| hours and hardware | seeds |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def changes(line: dict, recipe: dict) -> str:
+    """Where an entry's values differ from its recipe's (the epochs have a column), and the weights it started from."""
+    config = line["config"]
+    told = [] if line["class_set"] == recipe["classes"] else [f"{line['class_set']} classes"]
+    told += ["in int8"] if line.get("quantised") else []
+    for block, form in RECIPE_BLOCKS.items():
+        if block == "quantise":  # decides nothing of the training, so no config holds it
+            continue
+        own = form.model_validate(recipe[block]).model_dump(mode="json")
+        there = config.get(block, {})
+        told += [f"{block}.{name} {there.get(name, 'none')}" for name in sorted(set(there) | set(recipe[block]))
+                 if (block, name) != ("train", "epochs") and there.get(name) != own.get(name)]
+    return ", ".join(told + ([line["weights"]] if "weights" in line else []))
+
+
+def epochs(line: dict, recipe: dict) -> str:
+    """``28 of 50``, with what ended the run before the recipe's own number."""
+    run, asked, own = line["epochs"]["run"], line["epochs"]["asked"], recipe["train"]["epochs"]
+    why = " (cut by the hours at hand)" if asked < own else " (ended by its rule)" if run < own else ""
+    return f"{run} of {own}{why}"
+
+
+def rows(name: str, recipe: dict, lines: list[dict]) -> list[str]:
+    """The rows of one recipe: one per changed values, data and hardware, over the seeds."""
+    about = recipe["published"]
+    accuracy, split = about["accuracy"], about["split"]
+    published = "not given" if accuracy is None else f"{100 * accuracy:.2f}"
+    theirs = f" ({about['parameters'] / 1e6:.1f} M)" if about.get("parameters") else ""
+    groups = defaultdict(list)
+    for line in lines:
+        groups[changes(line, recipe), line["hardware"], line["source_digest"], line["epochs"]["asked"]].append(line)
+    if not groups:
+        return [f"| `{name}` | {split} | {recipe['classes']} | {published} | not run yet | | 0 of "
+                f"{recipe['train']['epochs']} |{theirs} | | 0 |"]
+    found = []
+    for (told, hardware, *_), group in sorted(groups.items()):
+        group = results.by_seed(group)
+        ours, chosen = (results.cell(group, part, "single") for part in (split, "PublicTest"))
+        mean = sum(line["figures"][split]["single"]["accuracy"] for line in group) / len(group)
+        if accuracy is not None and mean >= accuracy and group[0]["class_set"] == recipe["classes"]:
+            ours = f"**{ours.replace(' ', '** ', 1)}"
+        hours = sum(line["minutes"] for line in group) / len(group) / 60
+        run = ", ".join(sorted({epochs(line, recipe) for line in group}))
+        found.append(f"| `{name}`{', ' + told if told else ''} | {split} | {group[0]['class_set']} | {published} "
+                     f"| {ours} | {chosen} | {run} | {group[0]['parameters'] / 1e6:.2f} M{theirs} "
+                     f"| {hours:.1f} h, {hardware} | {len(group)} |")
+    return found
+
+
+def page(lines: list[dict]) -> str:
+    """reports/recipes.md of these ledger entries; the recipes stand in the order of their titles."""
+    by_recipe = defaultdict(list)
+    for line in lines:
+        by_recipe[line["recipe"]].append(line)
+    every = {name: recipes.named(name) for name in recipes.names()}
+    published = sorted((recipe["title"][:2], name) for name, recipe in every.items() if recipe["published"])
+    return HEAD + "\n".join(row for _, name in published for row in rows(name, every[name], by_recipe[name])) + "\n"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Generate reports/recipes.md anew from the recipes and the ledger."""
+    text = page(results.entries())
+    path = results.root() / "reports" / "recipes.md"
+    with atomic_file(path) as new:
+        new.write_text(text, encoding="utf-8")
+    print(text)
+    print(f"recipes: {path}")

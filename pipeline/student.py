@@ -1,0 +1,90 @@
+"""A network in training: what it is shown, and what its answers are compared with."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from pipeline.augment import Augment
+from pipeline.failure import Failure
+from pipeline.mixing import Mix
+
+# The crowd's answers in FER+ (Barsoum et al. 2016, arXiv 1608.01041): seven emotions and contempt
+VOTES = 8
+
+
+class Student(keras.Model):
+    """The network behind augmentation and mixing, with its losses. A batch is a dict:
+
+    * ``images`` ``(N, H, W, 1)``, values 0 to 255;
+    * ``label`` ``(N, C)``, one-hot;
+    * ``weight`` ``(N,)``, where there are class weights;
+    * ``votes`` ``(N, 8)``, shares of the FER+ votes (rows of zeros where there are none), when ``train.votes`` is set;
+    * ``teacher`` ``(N, C)``, probabilities, when ``train.teacher`` is set.
+
+    The loss is the cross-entropy with the smoothed label, a share ``train.teacher`` of it replaced by the divergence
+    from the teacher's probabilities at ``train.temperature`` (Hinton et al. 2015, arXiv 1503.02531); plus
+    ``train.votes`` times the cross-entropy of a second head with the votes; plus the network's own regularisers.
+    """
+
+    def __init__(self, net: keras.Model, config: dict):
+        super().__init__(name="student")
+        self.settings = settings = config["train"]
+        self.augment = Augment(**config["augment"])
+        self.net = net
+        self.mix = None
+        if settings["mixup"] or settings["cutmix"]:
+            self.mix = Mix(mixup=settings["mixup"], cutmix=settings["cutmix"], share=settings["mix_share"])
+        self.trunk = net
+        if settings["votes"]:
+            features = net.get_layer("logits").input
+            crowd = keras.layers.Dense(VOTES, dtype="float32", name="crowd")(features)
+            self.trunk = keras.Model(net.input, [net.output, crowd])
+        self.against_label = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings["label_smoothing"])
+        self.accuracy = keras.metrics.Mean(name="accuracy")
+
+    def call(self, batch, training=False):
+        images = self.augment(ops.cast(batch["images"], "float32"), training=training)
+        targets = {name: ops.cast(value, "float32") for name, value in batch.items() if name != "images"}
+        if training and self.mix is not None:
+            images, targets = self.mix(images, targets)
+        outputs = self.trunk(images, training=training)
+        logits, crowd = outputs if self.settings["votes"] else (outputs, None)
+        return {"logits": logits, **({} if crowd is None else {"crowd": crowd}), "targets": targets}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        settings, logits, targets = self.settings, y_pred["logits"], y_pred["targets"]
+        loss = self.against_label(targets["label"], logits, sample_weight=targets.get("weight"))
+        if settings["teacher"]:
+            heat = settings["temperature"]
+            soft = ops.softmax(ops.log(ops.maximum(targets["teacher"], 1e-7)) / heat)
+            entropy = -ops.sum(soft * ops.log(ops.maximum(soft, 1e-7)), axis=-1)
+            divergence = heat**2 * ops.mean(_cross_entropy(soft, logits / heat) - entropy)
+            loss = (1 - settings["teacher"]) * loss + settings["teacher"] * divergence
+        if settings["votes"]:
+            loss = loss + settings["votes"] * ops.mean(_cross_entropy(targets["votes"], y_pred["crowd"]))
+        return loss + sum(self.losses) if self.losses else loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        hits = ops.argmax(y_pred["logits"], axis=-1) == ops.argmax(y_pred["targets"]["label"], axis=-1)
+        self.accuracy.update_state(ops.cast(hits, "float32"))
+        return self.get_metrics_result()
+
+
+def feed(config: dict, images: np.ndarray, labels: np.ndarray, extra: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the student of a resolved recipe is fed: images ``(N, H, W)``, labels ``(N,)`` and ``extra`` targets as the
+    columns that batches are cut from. Raises Failure for a target that the recipe asks and ``extra`` lacks."""
+    data = {"images": images[..., None], "label": np.eye(len(config["classes"]), dtype="float32")[labels]}
+    if config.get("class_weights"):
+        data["weight"] = np.asarray(config["class_weights"], "float32")[labels]
+    for name in ("votes", "teacher"):
+        if config["train"][name]:
+            if name not in extra:
+                raise Failure(f"training: train.{name} is {config['train'][name]}, but the faces have no {name}")
+            data[name] = extra[name].astype("float32")
+    return data
+
+
+def _cross_entropy(target, logits):
+    """(N,): in nats; a target of mass 0 counts nothing."""
+    return ops.sum(target, axis=-1) * ops.logsumexp(logits, axis=-1) - ops.sum(target * logits, axis=-1)

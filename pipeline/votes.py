@@ -1,0 +1,60 @@
+"""The FER+ votes: what ten people each saw in every image of FER-2013 (Barsoum et al. 2016, arXiv 1608.01041)."""
+
+import csv
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.faces import Faces
+from pipeline.failure import Failure
+
+# As the file of github.com/microsoft/FERPlus names and orders them
+COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+EMOTIONS = 8
+NAMES = ("fer2013new.csv", "ferplus_votes.csv")
+
+
+def find_votes(folder: Path) -> Path | None:
+    """The votes' file in data/external/, or None."""
+    return next((folder / name for name in NAMES if (folder / name).is_file()), None)
+
+
+def with_votes(faces: Faces, path: Path) -> Faces:
+    """The faces with the votes in this file, uint8 ``(N, 10)`` in the order of COLUMNS; zeros for faces not in it.
+
+    The original file (fer2013new.csv) goes by the row in the CSV edition, so it fits that edition alone; a file with
+    a column ``image`` goes by the ids.
+
+    Raises:
+        Failure: It is another kind of file, or fits less than half of the faces.
+    """
+    content = path.read_bytes()
+    lines = csv.DictReader(content.decode("utf-8-sig", "replace").splitlines())
+    names = lines.fieldnames or []
+    if not set(COLUMNS) <= set(names):
+        raise Failure(f"{path}: not the votes of FER+; expected the columns {', '.join(COLUMNS)}")
+    by_row = "image" not in names
+    if by_row and faces.manifest.get("splits_from") != "Usage":
+        raise Failure(f"{path}: counts the rows of FER-2013's CSV edition, but the faces come from "
+                      f"{faces.manifest['source']}; use the CSV edition, or take the votes away")
+    found: dict[str | int, list[int]] = {}
+    for number, line in enumerate(lines):
+        try:
+            found[number if by_row else line["image"]] = [int(line[name]) for name in COLUMNS]
+        except (TypeError, ValueError) as error:
+            raise Failure(f"{path}: row {number}: a vote that is no whole number; copy the file again") from error
+    keys = [int(name.rsplit("_", 1)[1]) for name in faces.ids.tolist()] if by_row else faces.ids.tolist()
+    votes = np.array([found.get(key, [0] * len(COLUMNS)) for key in keys], "uint8").reshape(-1, len(COLUMNS))
+    known = int(votes.any(axis=1).sum())
+    if known < len(faces) / 2:
+        raise Failure(f"{path}: fits only {known:,} of {len(faces):,} faces; it belongs to other images, take it away")
+    about = {"source": path.name, "sha256": hashlib.sha256(content).hexdigest(), "faces": known}
+    return replace(faces, votes=votes, manifest={**faces.manifest, "votes": about})
+
+
+def shares(votes: np.ndarray) -> np.ndarray:
+    """float32 ``(N, 8)``: each emotion's share of a face's votes; zeros where nobody saw one."""
+    counts = votes[:, :EMOTIONS].astype("float32")
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

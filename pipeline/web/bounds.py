@@ -1,0 +1,35 @@
+"""How much the server takes, so that no picture, client or crowd can stop it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The page asks for these and says them before it sends anything.
+
+    Attributes:
+        upload_bytes: of one picture's file.
+        pixels: of one picture, width times height, read from its header before it is decoded.
+        batch: pictures in one request.
+        batch_bytes: of the whole request.
+        requests: pictures and batches that are received or read at one time; one more gets 503.
+        frame_bytes, frame_pixels: of a camera's frame.
+        cameras: live connections at one time; one more is told so and closed.
+        patience: seconds that a client may take to send a request or to accept an answer.
+        idle: seconds after which a live connection without a frame is closed; the page opens a new one.
+        video_seconds: of a video, which the page takes apart itself and sends frame by frame.
+        connections: of any kind; one more gets 503 from uvicorn.
+    """
+
+    upload_bytes: int = 20_000_000
+    pixels: int = 50_000_000
+    batch: int = 16
+    batch_bytes: int = 60_000_000
+    requests: int = 8
+    frame_bytes: int = 2_000_000
+    frame_pixels: int = 4_000_000
+    cameras: int = 4
+    patience: float = 20.0
+    idle: float = 120.0
+    video_seconds: float = 60.0
+    connections: int = 100

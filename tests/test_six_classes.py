@@ -1,0 +1,86 @@
+"""Six classes, disgust counting as angry, through every stage, and on into registry, tables and demo."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import registry, results
+from pipeline.bundle import Bundle
+from pipeline.faces import CLASS_SETS, Faces
+
+ROOT = Path(__file__).parent.parent
+SIX = CLASS_SETS["6"][0]
+pytestmark = pytest.mark.slow
+
+
+def settle(folder: Path) -> None:
+    """params.yaml for a small run on drawn faces; DVC's -S classes=6 writes a number."""
+    yaml = YAML()
+    tree = yaml.load(ROOT / "params.yaml")
+    tree.update(dataset="sample", classes=6)
+    tree["download"]["sample_faces"] = 140
+    tree["model"].update(width=4, stem=4)
+    tree["train"].update(epochs=2, precision="float32")
+    tree["tune"].update(trials=1, epochs=1)
+    tree["promote"]["min_class_recall"] = 0.0
+    yaml.dump(tree, folder / "params.yaml")
+
+
+@pytest.fixture
+def run(project, monkeypatch):
+    """Every stage but the demo, in an empty project."""
+    from pipeline import balance, download, evaluate, promote, train, tune, validate
+
+    monkeypatch.setattr("sys.argv", ["stage"])
+    settle(project)
+    for stage in (download, validate, balance, tune, train, evaluate):
+        stage.main()
+    promote.main([])
+    return project
+
+
+def test_six_classes_go_through_every_stage_and_on_to_the_demo(run, capsys):
+    faces, balanced = (Faces.load(run / "data/sample" / name) for name in ("faces", "balanced"))
+    assert len(faces.classes) == 7 and balanced.classes == SIX
+    for split, counts in faces.counts().items():
+        assert balanced.counts()[split]["angry"] == counts["angry"] + counts["disgust"], split
+
+    bundle = Bundle.load(run / "data/sample/bundle")
+    assert bundle.classes == SIX and bundle.class_set == "6" and bundle.provenance["class_set"] == "6"
+    probabilities = bundle.predict(faces.images[:5])
+    assert probabilities.shape == (5, 6)
+
+    metrics = json.loads((run / "reports/sample/metrics.json").read_text())
+    assert metrics["class_set"] == "6" and set(metrics["PrivateTest"]["single"]["per_class"]) == set(SIX)
+    with open(run / "reports/sample/predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["actual"] for row in rows} == set(SIX) and set(SIX) < set(rows[0])
+    for name in ("confusion.png", "per_class.png", "curves.png", "balance.png"):
+        assert (run / "reports/sample" / name).stat().st_size > 10_000, name
+
+    line, = results.entries("sample")
+    assert line["class_set"] == "6" and line["classes"] == list(SIX)
+    assert np.shape(line["figures"]["test"]["single"]["confusion"]) == (6, 6)
+    assert "| `compact` | 6 | published |" in results.table([line])
+    assert registry.champion("sample-6") == ("1", bundle.id) and registry.champion("sample-7") is None
+    assert not (run / "data/champion").exists(), "the champion in git has seven classes"
+
+    from pipeline import scenes
+    from pipeline.demo.main import main as demo
+
+    write_scene(scenes, run / "people.png")
+    demo([str(run / "people.png"), "--headless", "--out", str(run / "seen.png"), "--model", str(bundle.folder)])
+    said = capsys.readouterr().out
+    assert (run / "seen.png").stat().st_size > 10_000
+    assert any(name in said for name in SIX) and "disgust" not in said.splitlines()[-2]
+
+
+def write_scene(scenes, path: Path) -> None:
+    import cv2
+
+    frame = next(iter(scenes.frames(1, 1)))
+    path.write_bytes(cv2.imencode(".png", frame)[1].tobytes())

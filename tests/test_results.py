@@ -62,7 +62,9 @@ def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a
 
 
 def test_an_int8_model_has_a_row_of_its_own():
-    rows = results.table([line(), line(bundle="b2", quantised={"bundle": "b1"})]).splitlines()[2:]
+    config = {"train": {}}
+    lines = [line(config=config), line(config=config, bundle="b2", quantised={"bundle": "b1"})]
+    rows = results.table(lines).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| `toy`", "| `toy` in int8"]
 
 

@@ -52,6 +52,7 @@ def entry(bundle: Bundle, figures: dict) -> dict:
         "run_id": bundle.run_id,
         "config": facts["config"],
         "tuned": facts.get("tuned", {}),
+        "quantised": facts.get("quantised"),
         "history": _history(bundle),
         "figures": figures,
     }
@@ -87,14 +88,15 @@ def table(lines: list[dict]) -> str:
         config["train"] = {name: value for name, value in config["train"].items()
                            if name not in DEFAULTS or value != DEFAULTS[name]}
         key = (line["recipe"], line["class_set"], line["protocol"], line["parameters"], line["hardware"],
-               line["source_digest"], json.dumps(line["tuned"]), json.dumps(config, sort_keys=True))
+               line["source_digest"], json.dumps(line["tuned"]), json.dumps(config, sort_keys=True),
+               bool(line.get("quantised")))
         groups[key].append(line)
     rows = [
         "| recipe | classes | protocol | PublicTest | PrivateTest | PrivateTest, flip | test folder | seeds | epochs "
         "| parameters | minutes | hardware |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for (recipe, class_set, protocol, parameters, hardware, _, tuned, _), lines_of in sorted(groups.items()):
+    for (recipe, class_set, protocol, parameters, hardware, _, tuned, _, int8), lines_of in sorted(groups.items()):
         group = by_seed(lines_of)
         cells = [cell(group, split, view) for split, view in
                  (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))]
@@ -102,6 +104,7 @@ def table(lines: list[dict]) -> str:
         # another program beside a training makes it longer, nothing makes it shorter
         minutes = min(line["minutes"] for line in group)
         name = f"`{recipe}`" + (" + search" if tuned != "{}" else "")
+        name += " in int8" if int8 else ""
         name += f", {group[0]['weights']}" if "weights" in group[0] else ""
         rows.append(f"| {name} | {class_set} | {protocol} | {' | '.join(cells)} | {len(group)} | {', '.join(epochs)} "
                     f"| {parameters / 1e6:.2f} M | {minutes:.1f} | {hardware} |")

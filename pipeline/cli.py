@@ -18,6 +18,8 @@ COMMANDS = {
     "ui": ("pipeline.ui", "open MLflow's pages on this machine"),
     "resolve": ("pipeline.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
     "import-run": ("pipeline.import_run", "bring home a run that was trained elsewhere"),
+    "quantise": ("pipeline.quantise", "make an int8 bundle of a float32 one, for small devices"),
+    "bench": ("pipeline.bench", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's network"),
     "results": ("pipeline.results", "regenerate README.md's table from the ledger"),
     "recipes": ("pipeline.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
     "speedrun": ("pipeline.speedrun", "the most accuracy out of eight minutes of two cores; the log of what was tried"),

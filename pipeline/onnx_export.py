@@ -8,7 +8,10 @@ OPSET = 17
 
 
 def export(net: keras.Model, path: Path) -> None:
-    """Write ``net`` as ONNX with a free batch dimension, names that do not depend on the run, and no doc strings."""
+    """Write ``net`` as ONNX with a free batch dimension, names that do not depend on the run, and no doc strings.
+
+    tf2onnx leaves little to gain: batch norms are folded into the convolutions, and no transposes stand between them.
+    """
     import onnx
     import tensorflow as tf
     import tf2onnx
@@ -21,6 +24,7 @@ def export(net: keras.Model, path: Path) -> None:
 
     model, _ = tf2onnx.convert.from_function(serve, input_signature=[spec], opset=OPSET)
     _rename_output(model.graph, "probabilities")
+    _widen_scalars(model.graph, onnx.shape_inference.infer_shapes(model).graph)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 
@@ -31,3 +35,17 @@ def _rename_output(graph, name: str) -> None:
     for node in graph.node:
         node.output[:] = [name if output == old else output for output in node.output]
         node.input[:] = [name if value == old else value for value in node.input]
+
+
+def _widen_scalars(graph, inferred) -> None:
+    """Give the scalars that images (N, H, W, 1) are scaled by four dimensions.
+
+    With fewer, ONNX Runtime 1.31 goes through such an image pixel by pixel: 27 microseconds instead of 5 for each of
+    two scalings, where the whole of a small int8 network takes 300.
+    """
+    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in [*inferred.input, *inferred.value_info]}
+    for scalar in graph.initializer:
+        users = [node for node in graph.node if scalar.name in node.input]
+        others = [ranks.get(name) for node in users for name in node.input if name != scalar.name]
+        if not scalar.dims and all(node.op_type in ("Add", "Mul") for node in users) and set(others) == {4}:
+            scalar.dims.extend([1] * 4)

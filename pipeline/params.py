@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from pipeline import recipe as recipes
 from pipeline.faces import CLASS_SETS
 from pipeline.failure import Failure
-from pipeline.recipe import Block, Published, Stage
+from pipeline.recipe import Block, Published, Quantise, Stage
 
 
 class Download(Block):
@@ -106,8 +106,9 @@ class Train(Block):
         return self
 
 
-# The blocks that a recipe fills and that params.yaml may override
-RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augment, "model": Model, "train": Train}
+# The blocks that a recipe fills and that params.yaml may override; a recipe may leave out what has only defaults
+RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augment, "model": Model, "train": Train,
+                                             "quantise": Quantise}
 
 
 class Range(Block):
@@ -175,6 +176,7 @@ class Params(Block):
     augment: Augment
     model: Model
     train: Train
+    quantise: Quantise
     tune: Tune
     evaluate: Evaluate
     promote: Promote
@@ -229,7 +231,7 @@ def load(path: Path = Path("params.yaml"), recipe: str | None = None) -> Params:
         # A null leaves the recipe's value, but under a name that does not exist it is a mistake like any other
         unknown = set() if form is Model else set(mine) - set(form.model_fields)
         given = {key: value for key, value in mine.items() if value is not None or key in unknown}
-        tree[block] = {**base.pop(block), **given}
+        tree[block] = {**base.pop(block, {}), **given}
     clash = sorted(set(base) & set(tree))
     if clash:
         raise Failure(f"{path}: {clash[0]}: belongs into the recipe")

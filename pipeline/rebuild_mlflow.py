@@ -10,10 +10,11 @@ DATASETS = ("fer2013", "sample")
 
 
 def bundles() -> dict[str, Bundle]:
-    """The bundles at hand by id: the committed champion, and the complete ones, trained here or imported."""
+    """The bundles at hand by id: the committed champion, and the complete ones, trained here, imported or quantised."""
     found = {}
     data = results.root() / "data"
-    for folder in (data / "champion", *sorted(data.glob("*/bundle")), *sorted(data.glob("*/imported/*"))):
+    shelves = ("*/bundle", "*/imported/*", "*/quantised/*")
+    for folder in (data / "champion", *(folder for shelf in shelves for folder in sorted(data.glob(shelf)))):
         try:
             bundle = Bundle.load(folder)
         except Failure as error:

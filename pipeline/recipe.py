@@ -1,4 +1,4 @@
-"""What is particular to a recipe: its header, its stages of unfreezing, and how its file is read."""
+"""What is particular to a recipe: its header, its stages of unfreezing, its int8, and how its file is read."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -34,6 +34,15 @@ class Stage(Block):
     epochs: int = Field(ge=1)
     trainable: Literal["head"] | Annotated[float, Field(gt=0, le=1)]
     learning_rate: float = Field(gt=0)
+
+
+class Quantise(Block):
+    """The bundle's ONNX file in int8; see pipeline.int8."""
+
+    int8: bool = False
+    faces: int = Field(512, ge=1)
+    max_loss: float = Field(0.003, ge=0, le=1)
+    max_bytes: int | None = Field(None, ge=1)
 
 
 def names() -> list[str]:

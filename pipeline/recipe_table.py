@@ -31,10 +31,13 @@ def changes(line: dict, recipe: dict) -> str:
     """Where an entry's values differ from its recipe's (the epochs have a column), and the weights it started from."""
     config = line["config"]
     told = [] if line["class_set"] == recipe["classes"] else [f"{line['class_set']} classes"]
+    told += ["in int8"] if line.get("quantised") else []
     for block, form in RECIPE_BLOCKS.items():
+        if block == "quantise":  # decides nothing of the training, so no config holds it
+            continue
         own = form.model_validate(recipe[block]).model_dump(mode="json")
         there = config.get(block, {})
-        told += [f"{block}.{name} {there.get(name, 'none')}" for name in sorted(set(there) | set(recipe[block]))
+        told += [f"{block}.{name} {'none' if there.get(name) in (None, []) else there[name]}" for name in sorted(set(there) | set(recipe[block]))
                  if (block, name) != ("train", "epochs") and there.get(name) != own.get(name)]
     return ", ".join(told + ([line["weights"]] if "weights" in line else []))
 

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from pipeline import recipe
 from pipeline.atomic import atomic_file
 from pipeline.bundle import Bundle
 from pipeline.failure import Failure
@@ -52,6 +53,7 @@ def entry(bundle: Bundle, figures: dict) -> dict:
         "run_id": bundle.run_id,
         "config": facts["config"],
         "tuned": facts.get("tuned", {}),
+        "quantised": facts.get("quantised"),
         "history": _history(bundle),
         "figures": figures,
     }
@@ -87,21 +89,23 @@ def table(lines: list[dict]) -> str:
         config["train"] = {name: value for name, value in config.get("train", {}).items()
                            if name not in DEFAULTS or value != DEFAULTS[name]}
         key = (line["recipe"], line["class_set"], line["protocol"], line["parameters"], line["hardware"],
-               line["source_digest"], json.dumps(line["tuned"]), json.dumps(config, sort_keys=True))
+               line["source_digest"], json.dumps(line["tuned"]), json.dumps(config, sort_keys=True),
+               bool(line.get("quantised")))
         groups[key].append(line)
     rows = [
         "| recipe | classes | protocol | PublicTest | PrivateTest | PrivateTest, flip | test folder | seeds | epochs "
         "| parameters | minutes | hardware |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for (recipe, class_set, protocol, parameters, hardware, _, tuned, _), lines_of in sorted(groups.items()):
+    for (name, class_set, protocol, parameters, hardware, _, tuned, _, int8), lines_of in sorted(groups.items()):
         group = by_seed(lines_of)
         cells = [cell(group, split, view) for split, view in
                  (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))]
         epochs = sorted({f"{line['epochs']['run']} of {line['epochs']['asked']}" for line in group})
         # another program beside a training makes it longer, nothing makes it shorter
         minutes = min(line["minutes"] for line in group)
-        name = f"`{recipe}`" + (" + search" if tuned != "{}" else "")
+        name = f"`{name}`" + (" + search" if tuned != "{}" else "")
+        name += " in int8" if int8 else ""
         name += f", {group[0]['weights']}" if "weights" in group[0] else ""
         rows.append(f"| {name} | {class_set} | {protocol} | {' | '.join(cells)} | {len(group)} | {', '.join(epochs)} "
                     f"| {parameters / 1e6:.2f} M | {minutes:.1f} | {hardware} |")
@@ -133,10 +137,16 @@ def fill_in(page: str, text: str) -> str:
     return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{text}\n{END}", page, flags=re.DOTALL)
 
 
+def our_own(lines: list[dict]) -> list[dict]:
+    """The entries of this project's own recipes; the published systems' are in reports/recipes.md."""
+    return [line for line in lines if recipe.named(line["recipe"])["published"] is None]
+
+
 def main(argv: list[str] | None = None) -> None:
     """Generate README.md's table anew from the ledger."""
     readme = root() / "README.md"
-    page = fill_in(readme.read_text(encoding="utf-8"), table(entries()))
+    text = table(our_own(entries()))
+    page = fill_in(readme.read_text(encoding="utf-8"), text)
     with atomic_file(readme) as new:
         new.write_text(page, encoding="utf-8")
-    print(table(entries()))
+    print(text)

@@ -5,8 +5,10 @@ interrupted run goes on to the same end, and no other run can take up its state.
 """
 
 import shutil
+import tempfile
+from pathlib import Path
 
-from pipeline import failure, params, results, tracking
+from pipeline import failure, int8, params, results, tracking
 from pipeline.atomic import atomic_file
 from pipeline.faces import Faces
 from pipeline.params import Params
@@ -31,6 +33,7 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
     with (
         checkpoint.alone(state),
         tracking.start(name, experiment, tags, run_id=run_id, system_metrics=True) as run,
+        tempfile.TemporaryDirectory() as place,
     ):
         note.write_text(run.id, encoding="utf-8")
         run.params(tracking.flat(config))
@@ -38,8 +41,9 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
         fitted = training.fit_faces(config, faces, checkpoint=state,
                                     on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
         validation = faces.split("PublicTest")
+        wanted = params.data / "bundle"
         made = bundling.write(
-            params.data / "bundle",
+            Path(place) / "float32" if params.quantise.int8 else wanted,
             fitted.net,
             classes=faces.classes,
             class_set=params.classes,
@@ -47,6 +51,8 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
             history=fitted.history,
             validation=(validation.images, validation.labels),
         )
+        if params.quantise.int8:
+            made = int8.quantise(made, wanted, faces, params.quantise)
         run.tags({"bundle": made.id})
         run.model(made.folder)
     with atomic_file(params.reports / "history.csv") as new:

@@ -116,12 +116,14 @@ def test_a_changed_parameter_trains_anew_and_a_cache_hit_brings_the_old_model_wi
     assert bundle(project) == first and len(runs(project) - before) == 0
 
 
-def test_a_temporary_experiment_leaves_its_run_in_the_project_s_own_mlflow_and_ledger(project):
+def test_a_temporary_experiment_in_int8_leaves_its_run_in_the_project_s_own_mlflow_and_ledger(project):
     before, entries = runs(project), ledger(project)
-    dvc(project, "exp", "run", "-q", "--temp", "-S", "seed=5", "evaluate")
+    int8 = ("-S", "quantise.int8=true", "-S", "quantise.max_loss=1.0")
+    dvc(project, "exp", "run", "-q", "--temp", "-S", "seed=5", *int8, "evaluate")
     assert len(runs(project) - before) >= 1
     new = set(ledger(project)) - set(entries)
-    assert [json.loads(path.read_text())["seed"] for path in new] == [5]
+    line, = (json.loads(path.read_text()) for path in new)
+    assert line["seed"] == 5 and line["onnx_bytes"] == line["quantised"]["bytes"]["int8"]
 
 
 def test_the_stage_train_survives_kill_9_to_the_same_bundle_in_the_same_mlflow_run(project, tmp_path):

@@ -61,6 +61,13 @@ def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a
     assert len(results.table([line(), line(source_digest="t"), line(config={"balance": 1})]).splitlines()[2:]) == 3
 
 
+def test_an_int8_model_has_a_row_of_its_own():
+    config = {"train": {}}
+    lines = [line(config=config), line(config=config, bundle="b2", quantised={"bundle": "b1"})]
+    rows = results.table(lines).splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| `toy`", "| `toy` in int8"]
+
+
 def test_a_row_says_what_weights_its_network_started_from():
     assert "| `toy`, ImageNet weights 0123 |" in results.table([line(weights="ImageNet weights 0123")])
 
@@ -81,4 +88,4 @@ def test_text_around_the_markers_stays():
 def test_the_readme_shows_the_ledger(monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(ROOT))
     page = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert results.fill_in(page, results.table(results.entries())) == page, "run `ferpipe results`"
+    assert results.fill_in(page, results.table(results.our_own(results.entries()))) == page, "run `ferpipe results`"

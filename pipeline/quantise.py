@@ -1,0 +1,74 @@
+"""``ferpipe quantise BUNDLE``: a trained or imported model once more, in int8, for small devices.
+
+By the same door as a trained one: a bundle, its figures, a ledger entry, an MLflow run. (A recipe that says
+``quantise: {int8: true}`` needs no such command: its train stage leaves the int8 bundle.)
+"""
+
+import argparse
+from pathlib import Path
+
+from pipeline import evaluate, failure, int8, params, results, tracking
+from pipeline.bundle import Bundle, check_faces
+from pipeline.faces import Faces
+from pipeline.params import Evaluate
+from pipeline.recipe import Quantise
+
+
+def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evaluate) -> tuple[Bundle, Path]:
+    """Make the int8 bundle, measure it, record it; a second call with the same settings adds nothing.
+
+    Args:
+        faces: as they came, with seven labels.
+
+    Returns the int8 bundle and the ledger entry's file.
+    """
+    facts = bundle.provenance
+    check_faces(facts, faces.manifest, bundle.folder)
+    shelf = results.root() / "data" / facts["dataset"] / "quantised"
+    made = next((one for one in _there(shelf) if _made_from(one) == (bundle.id, settings.model_dump())), None)
+    if made is None:
+        experiment = f"{facts['dataset']}-{bundle.class_set}"
+        mark = f"{bundle.id} {settings}"
+        tags = {**{name: facts[name] for name in tracking.TAGS}, "kind": "quantise", "quantised": mark}
+        with tracking.start(f"{facts['recipe']} seed {facts['seed']} int8", experiment, tags,
+                            run_id=tracking.find(experiment, "quantised", mark)) as run:
+            new = int8.quantise(bundle, shelf / ".new", faces.with_classes(bundle.class_set), settings, run_id=run.id)
+            made = Bundle.load(new.folder.rename(shelf / new.id))
+            run.params(facts["config"])
+            run.tags({"bundle": made.id})
+    found, _ = evaluate.evaluate(made, faces, evaluation)
+    line = results.entry(made, found)
+    tracking.record_evaluation(line, made, [])
+    return made, results.record(line)
+
+
+def _there(shelf: Path) -> list[Bundle]:
+    files = sorted(shelf.glob("*/bundle.json"))
+    return [Bundle.load(file.parent) for file in files if not file.parent.name.startswith(".")]
+
+
+def _made_from(bundle: Bundle) -> tuple[str, dict]:
+    quantised = bundle.provenance["quantised"]
+    return quantised["bundle"], quantised["settings"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Make an int8 bundle of a float32 one; calibrated on Training, its loss of accuracy measured on PublicTest."""
+    parser = argparse.ArgumentParser("ferpipe quantise", description=main.__doc__)
+    parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
+    options = parser.parse_args(argv)
+    mine = params.load()
+    bundle = Bundle.load(options.bundle or mine.data / "bundle")
+    faces = Faces.load(results.root() / "data" / bundle.provenance["dataset"] / "faces")
+    made, path = quantise(bundle, faces, mine.quantise, mine.evaluate)
+    about = made.provenance["quantised"]
+    accuracy, weight = about["PublicTest"], about["bytes"]
+    print(f"quantise: PublicTest {100 * accuracy['float32']:.2f} % in float32, {100 * accuracy['int8']:.2f} % in int8, "
+          f"the same answer on {100 * accuracy['agreement']:.1f} %; {weight['float32'] / 1e6:.2f} MB, now "
+          f"{weight['int8'] / 1e6:.2f} MB")
+    print(f"quantise: bundle {made.id} in {made.folder}, entry {path}; `ferpipe promote \"{made.folder}\"` lets it "
+          "challenge the champion")
+
+
+if __name__ == "__main__":
+    failure.run(main, "quantise")

@@ -37,7 +37,8 @@ def changes(line: dict, recipe: dict) -> str:
             continue
         own = form.model_validate(recipe[block]).model_dump(mode="json")
         there = config.get(block, {})
-        told += [f"{block}.{name} {'none' if there.get(name) in (None, []) else there[name]}" for name in sorted(set(there) | set(recipe[block]))
+        told += [f"{block}.{name} {there[name] if there.get(name) not in (None, []) else 'none'}"
+                 for name in sorted(set(there) | set(recipe[block]))
                  if (block, name) != ("train", "epochs") and there.get(name) != own.get(name)]
     return ", ".join(told + ([line["weights"]] if "weights" in line else []))
 

@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo bench recipes ui lock lint clean
+.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo bench recipes speedrun ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ promote-and-demo: $(READY) ## promote, then show the champion on a webcam (SOURC
 
 bench: $(READY) ## time the champion under ONNX Runtime, LiteRT and Keras, about 20 minutes (ARGS="BUNDLE --calls 100")
 	@"$(PY)" -m pipeline.cli bench $(ARGS)
+
+speedrun: $(READY) ## human accuracy in eight minutes of two cores, three seeds (ARGS="--try IDEA path=value")
+	@"$(PY)" -m pipeline.cli speedrun $(ARGS)
 
 recipes: $(READY) ## regenerate reports/recipes.md, the published systems beside ours
 	@"$(PY)" -m pipeline.cli recipes

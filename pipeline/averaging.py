@@ -22,6 +22,9 @@ def averaged(student: keras.Model, images: np.ndarray) -> Iterator[None]:
     trainable = student.trainable_variables
     trained = [keras.ops.convert_to_numpy(variable) for variable in trainable]
     student.optimizer.finalize_variable_values(trainable)
+    for variable in trainable:
+        # Under JAX it would be the optimiser's own array, which predicting may give away
+        variable.assign(keras.ops.convert_to_numpy(variable))
     estimate_statistics(student, images)
     try:
         yield

@@ -14,12 +14,12 @@ from pathlib import Path
 from pipeline import failure
 from pipeline import params as parameters
 from pipeline.editions import kaggle
-from pipeline.editions.external import EXTERNAL, editions_in
+from pipeline.editions.external import EXTERNAL, editions_in, find_votes
 from pipeline.editions.read import read_edition
 from pipeline.faces import EMOTIONS, SPLITS, Faces
 from pipeline.failure import Failure
 from pipeline.params import Download
-from pipeline.votes import find_votes, with_votes
+from pipeline.votes import with_votes
 
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 2**18

@@ -24,6 +24,9 @@ def epochs_of(student: keras.Model, data: Data, batch_size: int, verbose: bool) 
 def _batch_by_batch(student, data, order, batch_size, verbose) -> dict[str, float]:
     """Not ``Model.fit``: it feeds numpy through tf.data, whose autotuner (TensorFlow 2.21) makes the end of an
     epoch wait for its next tick, up to 40 % of an epoch on two cores."""
+    if (spread := keras.distribution.distribution()) is not None:
+        # every device gets as many rows; the next epoch's order leaves out others
+        order = order[: len(order) // spread.device_mesh.devices.size * spread.device_mesh.devices.size]
     batches = range(0, len(order), batch_size)
     bar = keras.utils.Progbar(len(batches), verbose=1 if verbose and sys.stdout.isatty() else 0)
     totals: dict[str, float] = {}

@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import keras
@@ -11,8 +11,7 @@ import keras
 
 def describe() -> str:
     """The accelerator or processor and its core count, for the provenance: ``AMD EPYC, 2 cores``."""
-    devices = keras.distribution.list_devices("gpu") + keras.distribution.list_devices("tpu")
-    if devices:
+    if devices := _accelerators():
         return f"{len(devices)} x {_accelerator()}"
     name = platform.processor() or platform.machine()
     for line in _cpuinfo():
@@ -27,10 +26,19 @@ def precision(wanted: str) -> str:
     """``float32`` or ``bfloat16`` for the recipe's ``auto``, by what the hardware multiplies natively."""
     if wanted != "auto":
         return wanted
-    if keras.distribution.list_devices("gpu") or keras.distribution.list_devices("tpu"):
+    if _accelerators():
         return "bfloat16"
     flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
+
+
+def share_devices() -> int:
+    """Let every batch be shared out among all devices of the machine (JAX alone); returns how many there are."""
+    devices = keras.distribution.list_devices()
+    if keras.backend.backend() != "jax" or len(devices) < 2:
+        return 1
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+    return len(devices)
 
 
 @contextmanager
@@ -42,6 +50,15 @@ def policy(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _accelerators() -> list[str]:
+    found = []
+    for kind in ("gpu", "tpu"):
+        # JAX knows no list of what is not there
+        with suppress(RuntimeError):
+            found += keras.distribution.list_devices(kind)
+    return found
 
 
 def _accelerator() -> str:

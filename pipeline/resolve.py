@@ -63,13 +63,17 @@ def main(argv: list[str] | None = None) -> None:
     """Print the resolved recipe, for ``python -m pipeline.training`` on a machine without the rest."""
     parser = argparse.ArgumentParser("ferpipe resolve", description=main.__doc__)
     parser.add_argument("--own", action="store_true", help="the recipe's own values, without what the search found")
+    parser.add_argument("--recipe", metavar="NAME", help="another recipe than params.yaml's")
+    parser.add_argument("--seed", type=int, help="another seed than params.yaml's")
     options = parser.parse_args(argv)
-    params = parameters.load()
+    params = parameters.load(recipe=options.recipe)
+    if options.seed is not None:
+        params = params.override({"seed": options.seed})
     manifest_file = params.data / "balanced" / "manifest.json"
     if not Path(manifest_file).exists():
         raise Failure(f"{manifest_file}: missing; run `dvc repro balance` first")
     manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
-    if not options.own:
+    if not options.own and params.tuned:
         params = params.override(best(params))
     json.dump(resolve(params, manifest), sys.stdout, indent=2)
     print()

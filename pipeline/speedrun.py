@@ -33,7 +33,7 @@ def prepared(mine: Params) -> Faces:
     """The faces as the recipe balances them. Raises Failure where download has not been run."""
     folder = mine.data / "faces"
     if not folder.is_dir():
-        raise Failure(f"{folder}: missing; run `dvc repro validate` first")
+        raise Failure(f"{folder}: missing; run `make run FER2013=PATH` first, or `dvc repro validate` alone")
     faces = balance(Faces.load(folder), mine.balance, mine.classes, mine.seed)
     return replace(faces, manifest={**faces.manifest, "digest": faces.digest()})
 
@@ -112,7 +112,7 @@ def main(argv: list[str] | None = None) -> None:
         values = {path: yaml.load(text) for path, _, text in (pair.partition("=") for pair in options.values)}
         if values and not options.idea:
             raise Failure("ferpipe speedrun: other values make another recipe; name the idea with --try")
-        own = parameters.load(recipe=RECIPE)
+        own = parameters.load(recipe=RECIPE).override({"dataset": "fer2013"})
         faces = prepared(own)
         for seed in options.seeds:
             mine = own.override({**values, "seed": seed})

@@ -201,6 +201,7 @@ def main(argv: list[str] | None = None) -> None:
             raise ValueError(f"it lacks {', '.join(missing)}")
     except (OSError, ValueError, TypeError) as error:
         raise Failure(f"{config_file}: not a resolved recipe ({error}); make one with `ferpipe resolve`") from error
+    hardware.share_devices()
     train_into(out, config, Faces.load(faces_folder))
     print(f"{out}: bring it home with `ferpipe import-run {out}`")
 

@@ -13,12 +13,6 @@ from pipeline.failure import Failure
 # As the file of github.com/microsoft/FERPlus names and orders them
 COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 EMOTIONS = 8
-NAMES = ("fer2013new.csv", "ferplus_votes.csv")
-
-
-def find_votes(folder: Path) -> Path | None:
-    """The votes' file in data/external/, or None."""
-    return next((folder / name for name in NAMES if (folder / name).is_file()), None)
 
 
 def with_votes(faces: Faces, path: Path) -> Faces:

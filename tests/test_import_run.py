@@ -15,15 +15,14 @@ import toy_models
 from pipeline import import_run, promote, results, tracking
 from pipeline.faces import EMOTIONS
 from pipeline.failure import Failure
-from pipeline.params import Evaluate
+from pipeline.params import Evaluate, Train
 
 SETTINGS = Evaluate(bootstrap=100, confidence=0.95)
 CONFIG = {
     "recipe": "toy", "seed": 3, "classes": list(EMOTIONS), "class_weights": None,
     "model": {"name": "compact", "stem": 4, "width": 4, "stages": 1, "dropout": 0.0}, "augment": {},
-    "train": {"epochs": 2, "batch_size": 32, "optimizer": "adamw", "learning_rate": 0.01, "schedule": "constant",
-              "warmup": 0.0, "momentum": 0.9, "weight_decay": 0.01, "label_smoothing": 0.0, "keep": "last",
-              "early_stopping": 0, "plateau_factor": 0.5, "plateau_patience": 2, "precision": "float32"},
+    "train": Train(epochs=2, batch_size=32, optimizer="adamw", learning_rate=0.01, schedule="constant",
+                   weight_decay=0.01, keep="last").model_dump(mode="json"),
 }
 
 

@@ -57,7 +57,7 @@ def test_mlflow_serves_the_champion_and_says_what_the_bundle_says(project, capsy
         server = subprocess.Popen([sys.executable, "-m", "mlflow", *line.split()], env=environment, stdout=log,
                                   stderr=log)
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 240
         while not _answers(port):
             assert server.poll() is None and time.monotonic() < end, Path("log.txt").read_text()
             time.sleep(0.3)

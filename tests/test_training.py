@@ -260,13 +260,15 @@ def test_the_standalone_program_survives_kill_9(toy, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_program_trains_under_jax(toy, tmp_path):
+@pytest.mark.parametrize("devices", [1, 2])
+def test_the_same_program_trains_under_jax(toy, tmp_path, devices):
     pytest.importorskip("jax", reason="jax is not installed")
     replace(toy, votes=np.eye(10, dtype="uint8")[toy.labels] * 9).save(tmp_path / "faces")
     (tmp_path / "config.json").write_text(json.dumps({**config(epochs=2, **EVERYTHING), "model": SERESNET}))
     arguments = (f"{tmp_path}/{name}" for name in ("config.json", "faces", "out"))
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.training", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax"}, capture_output=True, text=True)
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax",
+             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out/run.json").read_text())["backend"] == "jax"

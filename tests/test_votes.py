@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from pipeline.editions.external import find_votes
 from pipeline.faces import Faces
 from pipeline.failure import Failure
-from pipeline.votes import COLUMNS, find_votes, shares, with_votes
+from pipeline.votes import COLUMNS, shares, with_votes
 
 
 def faces(ids, splits_from="file names"):

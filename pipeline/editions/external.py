@@ -8,9 +8,10 @@ from pipeline.atomic import atomic_file, atomic_folder
 from pipeline.editions.packing import ENDINGS, Entry, faces_among, kind_of, open_entries
 from pipeline.editions.text import csv_columns, csv_lines, open_csv
 from pipeline.failure import Failure
-from pipeline.votes import NAMES as VOTES
 
 EXTERNAL = Path("data/external")
+# The FER+ votes, which may lie beside the edition: see pipeline.votes
+VOTES = ("fer2013new.csv", "ferplus_votes.csv")
 
 
 def editions_in(folder: Path) -> list[Path]:
@@ -31,6 +32,11 @@ def editions_in(folder: Path) -> list[Path]:
 def find_external(folder: Path = EXTERNAL) -> Path | None:
     """The edition that ``source: auto`` takes: the first by name, or None."""
     return next(iter(editions_in(folder)), None)
+
+
+def find_votes(folder: Path) -> Path | None:
+    """The FER+ votes' file, or None."""
+    return next((folder / name for name in VOTES if (folder / name).is_file()), None)
 
 
 def place(path: Path, external: Path = EXTERNAL) -> Path:

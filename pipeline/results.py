@@ -103,7 +103,7 @@ def table(lines: list[dict]) -> str:
                  (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))]
         epochs = sorted({f"{line['epochs']['run']} of {line['epochs']['asked']}" for line in group})
         # another program beside a training makes it longer, nothing makes it shorter
-        minutes = min(line["minutes"] for line in group)
+        minutes = min(line["minutes"] for line in lines_of)
         name = f"`{name}`" + (" + search" if tuned != "{}" else "")
         name += " in int8" if int8 else ""
         name += f", {group[0]['weights']}" if "weights" in group[0] else ""

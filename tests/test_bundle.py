@@ -11,7 +11,7 @@ from pipeline.failure import Failure
 HISTORY = [{"epoch": 1, "loss": 2.0, "val_accuracy": 0.3}, {"epoch": 2, "loss": 1.5, "val_accuracy": 0.4}]
 
 
-@pytest.fixture(scope="module", params=["compact", "cas"])
+@pytest.fixture(scope="module", params=["compact", pytest.param("cas", marks=pytest.mark.slow)])
 def made(request, tmp_path_factory):
     from pipeline.training import build_net
 

@@ -19,7 +19,8 @@ SMALL = {
     "padova_vgg": {"width": 4},
     "seresnet": {"width": 4, "blocks": (1, 1), "squeeze": 2, "drop_path": 0.0},
 }
-FAMILIES = [pytest.param(name, marks=pytest.mark.slow) if name == "deepfer" else name for name in models.FAMILIES]
+FAMILIES = [name if name in ("cas", "compact") else pytest.param(name, marks=pytest.mark.slow)
+            for name in models.FAMILIES]
 
 # C(onvolution), B(atch norm), M(ax pool), D(ropout), F(latten), H (a dense layer, hidden or the last), R(eLU), A(dd),
 # G(lobal average pool), + (branches side by side), K (the pretrained backbone)
@@ -106,7 +107,8 @@ def test_the_exported_network_is_the_same_under_onnx_runtime(name, tmp_path):
     np.testing.assert_allclose(served, net.predict_on_batch(images), atol=1e-4)
 
 
-@pytest.mark.parametrize("recipe", DESCRIBED)
+@pytest.mark.parametrize("recipe", [name if name in ("cas", "harini") else pytest.param(name, marks=pytest.mark.slow)
+                                    for name in DESCRIBED])
 def test_the_layers_are_those_that_the_authors_describe(recipe):
     name, options, classes, described, filters, units, published, ours = DESCRIBED[recipe]
     net = models.build(name, classes=classes, **options)
@@ -120,10 +122,12 @@ def test_the_layers_are_those_that_the_authors_describe(recipe):
         assert ours == pytest.approx(published, rel=0.01)
 
 
+@pytest.mark.slow
 def test_s3_s_5_9_m_parameters_are_a_last_map_of_two_by_two():
     assert models.build("padova_vgg", classes=6, size=32, variant="v1").count_params() == pytest.approx(5.9e6, rel=0.01)
 
 
+@pytest.mark.slow
 def test_s3_s_first_convolution_is_held_small_in_v1_and_v2_alone():
     for variant, held in (("v0", 0), ("v1", 1), ("v2", 1)):
         net = models.build("padova_vgg", classes=6, width=4, variant=variant)
@@ -132,6 +136,7 @@ def test_s3_s_first_convolution_is_held_small_in_v1_and_v2_alone():
         assert all(float(one.l2) == pytest.approx(0.01) for one in found if one is not None)
 
 
+@pytest.mark.slow
 def test_s3_s_inception_blocks_have_the_branches_described():
     net = models.build("padova_inception", classes=6)
     convolutions = [layer for layer in net.layers if type(layer).__name__ == "Conv2D"]
@@ -147,6 +152,7 @@ def test_s3_s_inception_blocks_have_the_branches_described():
     assert net.count_params() == 4_399_686, "4.8 M published, with a number of blocks that cannot be read"
 
 
+@pytest.mark.slow
 def test_s3_s_residual_blocks_add_to_what_the_first_batch_norm_gives():
     net = models.build("padova_resnet", classes=6, groups=(2,), width=4)
     add = next(layer for layer in net.layers if type(layer).__name__ == "Add")

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import models, stages
 from pipeline.failure import Failure
+from pipeline.params import Train
 from pipeline.training import fit, provenance
 
 FACTS = ("dataset", "edition", "protocol", "class_set", "digest")
@@ -19,9 +20,8 @@ STAGES = [{"epochs": 2, "trainable": "head", "learning_rate": 0.01},
 
 
 def settings(**more) -> dict:
-    return {"epochs": 7, "batch_size": 16, "optimizer": "adam", "learning_rate": 0.02, "schedule": "plateau",
-            "label_smoothing": 0.0, "keep": "best", "early_stopping": 0, "plateau_factor": 0.5, "plateau_patience": 1,
-            "precision": "float32", "stages": STAGES, **more}
+    return Train(**{"epochs": 7, "batch_size": 16, "optimizer": "adam", "learning_rate": 0.02, "schedule": "plateau",
+                    "keep": "best", "plateau_patience": 1, "stages": STAGES, **more}).model_dump(mode="json")
 
 
 def history(*rows: tuple[int, float]) -> list[dict]:

@@ -61,6 +61,7 @@ def fitted(toy, settings, **options):
     return fit_faces(settings, toy, verbose=False, **options)
 
 
+@pytest.mark.slow
 def test_one_seed_one_network_and_a_cut_run_ends_in_the_same_one(toy, tmp_path):
     whole = fitted(toy, config())
 
@@ -103,6 +104,7 @@ def test_averages_mixing_and_votes_survive_a_cut_too(toy, tmp_path, keep):
     assert [row["val_accuracy"] for row in whole.history] == [row["val_accuracy"] for row in resumed.history]
 
 
+@pytest.mark.slow
 def test_the_averaged_network_is_the_one_that_was_measured(toy):
     from pipeline.training import predict
 
@@ -133,6 +135,7 @@ def test_a_run_cut_while_it_writes_its_checkpoint_goes_on_from_the_one_before(to
     assert epochs == [3, 4]
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_network(toy):
     one = fitted(toy, config(epochs=1))
     two = fitted(toy, {**config(epochs=1), "seed": 4})
@@ -178,6 +181,7 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_line(toy):
         fitted(toy, config(epochs=1, optimizer="sgd", learning_rate=1e30))
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_dropped(toy, tmp_path, capsys):
     fitted(toy, config(epochs=1), checkpoint=tmp_path)
     file = next(tmp_path.glob("epoch-*")) / "variables.npz"

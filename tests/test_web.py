@@ -205,6 +205,7 @@ def until(check, seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_frame_too_large_or_none_for_long_ends_that_connection_alone(served, frame):
     from websockets.exceptions import ConnectionClosed
 
@@ -268,6 +269,7 @@ def test_an_upload_without_a_length_is_cut_off_at_the_bound(served, frame):
     assert_well(served, frame)
 
 
+@pytest.mark.slow
 def test_clients_that_send_too_slowly_are_let_go_and_take_no_ones_place(served, frame):
     slow = []
     for _ in range(BOUNDS.requests):
@@ -282,6 +284,7 @@ def test_clients_that_send_too_slowly_are_let_go_and_take_no_ones_place(served, 
     assert_well(served, frame)
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_its_answers_harms_no_other(served, frame):
     picture = encoded(frame, ".jpg")
     with live(served) as deaf, live(served) as other:

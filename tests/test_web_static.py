@@ -79,6 +79,7 @@ def test_the_page_evens_out_the_light_as_opencv_does(tmp_path, size):
     assert np.abs(np.reshape(out, expected.shape) - expected.astype(int)).max() <= 1
 
 
+@pytest.mark.slow
 @node
 @pytest.mark.parametrize("fine", [False, True])
 def test_the_page_finds_the_faces_that_opencv_finds(tmp_path, fine):
@@ -99,6 +100,7 @@ def test_the_page_finds_the_faces_that_opencv_finds(tmp_path, fine):
     assert faces >= 10
 
 
+@pytest.mark.slow
 @node
 def test_the_page_follows_a_stream_with_the_searches_that_the_demo_makes(tmp_path):
     frames = list(scenes.frames(2, 10))

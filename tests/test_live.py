@@ -100,6 +100,7 @@ def test_a_camera_that_sends_nothing_gets_one_line_and_is_freed(monkeypatch, tmp
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_who_is_slow_gets_the_newest_frame_and_a_window_is_never_kept_waiting(monkeypatch):
     class Counting(FakeCamera):
         def read(self):

@@ -165,6 +165,7 @@ def press(display: str, number: str, *keys: str) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.screen
 def test_keys_work_in_both_windows(screen, picture, model, kind, tmp_path):
     process = started(screen, picture, model, "--window", kind, cwd=tmp_path)

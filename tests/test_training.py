@@ -142,6 +142,7 @@ def test_another_seed_gives_another_network(toy):
     assert any(not np.array_equal(a, b) for a, b in zip(one.net.get_weights(), two.net.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_the_toy_is_learned(toy):
     assert fitted(toy, config(epochs=12)).history[-1]["val_accuracy"] > 0.8
 

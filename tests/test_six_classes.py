@@ -73,7 +73,8 @@ def test_six_classes_go_through_every_stage_and_on_to_the_demo(run, capsys):
     from pipeline.demo.main import main as demo
 
     write_scene(scenes, run / "people.png")
-    demo([str(run / "people.png"), "--headless", "--out", str(run / "seen.png"), "--model", str(bundle.folder)])
+    demo([str(run / "people.png"), "--headless", "--out", str(run / "seen.png"), "--model", str(bundle.folder),
+          "--unsure-below", "0"])
     said = capsys.readouterr().out
     assert (run / "seen.png").stat().st_size > 10_000
     assert any(name in said for name in SIX) and "disgust" not in said.splitlines()[-2]

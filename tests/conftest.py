@@ -1,8 +1,12 @@
 """Set before anything imports the libraries: no telemetry, quiet logs, one thread beside the others' work."""
 
 import os
+import signal
 
 import pytest
+
+# A shell that runs the tests in the background lets them ignore Ctrl-C, and what they start would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -9,6 +9,7 @@ import numpy as np
 
 # The statistics are estimated on so many batches of so many images
 BATCHES, SIZE = 16, 256
+SAMPLE = BATCHES * SIZE
 
 
 @contextmanager

@@ -41,21 +41,17 @@ def prepared(mine: Params) -> Faces:
 def attempt(mine: Params, faces: Faces, idea: str, values: dict) -> dict:
     """Train once and measure on PublicTest; the log's line."""
     with quiet():
-        from pipeline import training
+        from pipeline import models, training
 
     fitted = training.fit_faces(resolve(mine, faces.manifest), faces)
     public = faces.split("PublicTest")
-    single, mirrored = (_softmax(training.predict(fitted.net, public.images, flip)) for flip in (False, True))
+    served = models.with_softmax(fitted.net)
+    single, mirrored = (training.predict(served, public.images, flip) for flip in (False, True))
     return {"idea": idea, "values": " ".join(f"{path}={value}" for path, value in values.items()), "seed": mine.seed,
             "epochs": len(fitted.history), "parameters": fitted.net.count_params(),
             "minutes": f"{fitted.seconds / 60:.2f}",
             "single": f"{np.mean(single.argmax(1) == public.labels):.4f}",
             "flip": f"{np.mean((single + mirrored).argmax(1) == public.labels):.4f}"}
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def log(line: dict | None = None) -> list[dict]:

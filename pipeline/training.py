@@ -24,7 +24,7 @@ import numpy as np
 
 from pipeline import checkpoint as checkpoints
 from pipeline import hardware, models, optimizers, stages
-from pipeline.averaging import averaged
+from pipeline.averaging import SAMPLE, averaged
 from pipeline.epochs import epochs_of
 from pipeline.faces import Faces
 from pipeline.failure import Failure
@@ -130,7 +130,7 @@ def fit(
         if student.mix is not None:
             student.mix.active.assign(float(epoch < settings["mix_until"] * settings["epochs"]))
         logs = run_epoch(order)
-        with averaged(student, data["images"][order]) if settings["ema"] else nullcontext():
+        with averaged(student, data["images"][order[:SAMPLE]]) if settings["ema"] else nullcontext():
             logits = predict(net, validation[0])
             weights = net.get_weights()
         row = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toy_models
 from ruamel.yaml import YAML
 
 from pipeline.bundle import Bundle
@@ -32,15 +33,7 @@ def project(tmp_path_factory):
         if (ROOT / name).is_file():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, place / name)
-    yaml = YAML()
-    tree = yaml.load(place / "params.yaml")
-    tree["dataset"] = "sample"
-    tree["download"]["sample_faces"] = 140
-    tree["model"].update(width=4, stem=4)
-    tree["train"].update(epochs=2, precision="float32")
-    tree["tune"].update(trials=1, epochs=1)
-    tree["promote"]["min_class_recall"] = 0.0
-    yaml.dump(tree, place / "params.yaml")
+    toy_models.small_run(place)
     for command in ("init -q", "add -A", "-c user.name=t -c user.email=t@t commit -qm copy"):
         subprocess.run(["git", *command.split()], cwd=place, check=True)
     dvc(place, "repro", "evaluate")

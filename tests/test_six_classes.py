@@ -6,28 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
+import toy_models
 
 from pipeline import registry, results
 from pipeline.bundle import Bundle
 from pipeline.faces import CLASS_SETS, Faces
 
-ROOT = Path(__file__).parent.parent
 SIX = CLASS_SETS["6"][0]
 pytestmark = pytest.mark.slow
-
-
-def settle(folder: Path) -> None:
-    """params.yaml for a small run on drawn faces; DVC's -S classes=6 writes a number."""
-    yaml = YAML()
-    tree = yaml.load(ROOT / "params.yaml")
-    tree.update(dataset="sample", classes=6)
-    tree["download"]["sample_faces"] = 140
-    tree["model"].update(width=4, stem=4)
-    tree["train"].update(epochs=2, precision="float32")
-    tree["tune"].update(trials=1, epochs=1)
-    tree["promote"]["min_class_recall"] = 0.0
-    yaml.dump(tree, folder / "params.yaml")
 
 
 @pytest.fixture
@@ -36,7 +22,7 @@ def run(project, monkeypatch):
     from pipeline import balance, download, evaluate, promote, train, tune, validate
 
     monkeypatch.setattr("sys.argv", ["stage"])
-    settle(project)
+    toy_models.small_run(project, classes=6)  # a number, as DVC's -S classes=6 writes it
     for stage in (download, validate, balance, tune, train, evaluate):
         stage.main()
     promote.main([])

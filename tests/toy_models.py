@@ -3,12 +3,15 @@
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
+from ruamel.yaml import YAML
 
 from pipeline.bundle import Bundle
 from pipeline.faces import EMOTIONS, Faces
 
+ROOT = Path(__file__).parent.parent
 # Every class owns a band of brightness this wide
 BAND = 36
 HISTORY = [{"epoch": 1, "val_accuracy": 0.25, "val_loss": 1.5}, {"epoch": 2, "val_accuracy": 0.5, "val_loss": 1.0}]
@@ -120,3 +123,16 @@ def fitted(some, **options):
     weights = np.linalg.lstsq(np.c_[inside, np.ones(len(inside))], wanted, rcond=1e-3)[0]
     net.layers[-1].set_weights([weights[:-1], weights[-1]])
     return net
+
+
+def small_run(folder: Path, **changes) -> None:
+    """The project's params.yaml in ``folder``, set to a small run on drawn faces; ``changes`` are of its top level."""
+    yaml = YAML()
+    tree = yaml.load(ROOT / "params.yaml")
+    tree.update(dataset="sample", **changes)
+    tree["download"]["sample_faces"] = 140
+    tree["model"].update(width=4, stem=4)
+    tree["train"].update(epochs=2, precision="float32")
+    tree["tune"].update(trials=1, epochs=1)
+    tree["promote"]["min_class_recall"] = 0.0
+    yaml.dump(tree, folder / "params.yaml")

@@ -1,11 +1,8 @@
 """The annotated video or picture as a file, whole or not at all."""
 
 import os
-import sys
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +12,7 @@ import numpy as np
 from pipeline.atomic import atomic_file
 from pipeline.demo.annotate import Annotated
 from pipeline.failure import Failure
+from pipeline.quiet import silent
 
 # What OpenCV's own FFmpeg can write; H.264 is not among it
 CODECS = {".webm": "VP80", ".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
@@ -104,7 +102,7 @@ class VideoOutput:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._new.touch()  # says what is wrong with the place, which the writer does not
         codec = CODECS[self.path.suffix.lower()]
-        with _silent():
+        with silent():  # OpenCV tells at every .webm that its tag is another one
             writer = cv2.VideoWriter(str(self._new), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), self.fps,
                                      self._size)
         if not writer.isOpened():
@@ -135,20 +133,6 @@ class VideoOutput:
         if self._writer is not None:
             self._writer.release()
         self._new.unlink(missing_ok=True)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Nothing reaches the terminal: OpenCV tells at every .webm that its tag is another one."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

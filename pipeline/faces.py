@@ -34,6 +34,7 @@ class Faces:
         labels: int64 ``(N,)``, places in ``classes``.
         manifest: where they come from: dataset, edition, digest, counts, classes, class_set, protocol, notes.
         votes: uint8 ``(N, 10)``, the FER+ votes where there are some, see ``pipeline.votes``; no part of the digest.
+        teacher: float32 ``(N, C)``, probabilities where a recipe learns from teachers, see ``pipeline.teacher``; likewise.
     """
 
     images: np.ndarray
@@ -42,6 +43,7 @@ class Faces:
     labels: np.ndarray
     manifest: dict = field(default_factory=dict)
     votes: np.ndarray | None = None
+    teacher: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -53,7 +55,8 @@ class Faces:
     def take(self, rows: np.ndarray) -> "Faces":
         """The faces at these places (integers or a boolean mask), in that order."""
         return replace(self, images=self.images[rows], ids=self.ids[rows], splits=self.splits[rows],
-                       labels=self.labels[rows], votes=None if self.votes is None else self.votes[rows])
+                       labels=self.labels[rows], votes=None if self.votes is None else self.votes[rows],
+                       teacher=None if self.teacher is None else self.teacher[rows])
 
     def split(self, *names: str) -> "Faces":
         """The faces of these splits, in their order in the table."""
@@ -94,8 +97,9 @@ class Faces:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(("id", "split", "label"))
                 writer.writerows(zip(self.ids, self.splits, self.labels.tolist(), strict=True))
-            if self.votes is not None:
-                np.save(new / "votes.npy", self.votes)
+            for name, column in (("votes", self.votes), ("teacher", self.teacher)):
+                if column is not None:
+                    np.save(new / f"{name}.npy", column)
             (new / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -109,7 +113,8 @@ class Faces:
             if not rows or len(rows) != len(images):
                 raise ValueError(f"{len(images)} images, {len(rows)} rows")
             ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
-            votes = np.load(folder / "votes.npy", allow_pickle=False) if (folder / "votes.npy").exists() else None
-            return cls(images, ids, splits, labels.astype("int64"), manifest, votes)
+            more = {name: np.load(file, allow_pickle=False) for name in ("votes", "teacher")
+                    if (file := folder / f"{name}.npy").exists()}
+            return cls(images, ids, splits, labels.astype("int64"), manifest, **more)
         except (OSError, ValueError, EOFError) as error:
             raise Failure(f"{folder}: no readable faces ({error}); run the stage that makes them again") from error

@@ -31,6 +31,10 @@ def resolve(params: Params, manifest: dict) -> dict:
     if params.train.votes and votes is None:
         raise Failure(f"{params.data / 'balanced'}: no FER+ votes, but train.votes is {params.train.votes}; put "
                       "fer2013new.csv into data/external/ and run `dvc repro balance`, or set train.votes: 0")
+    teacher = manifest.get("teacher")
+    if params.train.teacher and teacher is None:
+        raise Failure(f"{params.data / 'balanced'}: no teachers, but train.teacher is {params.train.teacher}; run "
+                      "`dvc repro balance`, or set train.teacher: 0")
     return {
         "recipe": params.recipe,
         "seed": params.seed,
@@ -41,6 +45,7 @@ def resolve(params: Params, manifest: dict) -> dict:
         "augment": params.augment.model_dump(),
         "train": params.train.model_dump(mode="json"),
         **({"votes": votes["sha256"]} if params.train.votes and votes else {}),
+        **({"teacher": teacher["sha256"]} if params.train.teacher and teacher else {}),
     }
 
 

@@ -220,6 +220,8 @@ def fit_faces(config: dict, faces: Faces, **options) -> Fitted:
     """``fit`` on the Training split of prepared faces, with PublicTest as the validation split."""
     train, validation = faces.split("Training"), faces.split("PublicTest")
     extra = {} if train.votes is None else {"votes": shares(train.votes)}
+    if train.teacher is not None:
+        extra["teacher"] = train.teacher
     return fit(config, (train.images, train.labels), (validation.images, validation.labels), extra=extra, **options)
 
 

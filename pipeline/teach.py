@@ -1,0 +1,58 @@
+"""``ferpipe teach BUNDLE...``: ask trained models about every Training face; see ``teacher``."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import failure, params, results, teacher
+from pipeline.atomic import atomic_file
+from pipeline.bundle import Bundle, check_faces
+from pipeline.faces import Faces
+from pipeline.failure import Failure
+
+
+def ask(members: list[Bundle], faces: Faces) -> Path:
+    """Write the mean of the members' answers, each averaged over a face and its mirror image, for all Training faces.
+
+    Args:
+        faces: as they came, with seven labels.
+
+    Raises Failure where the members differ in protocol, or do not know the seven emotions or these faces.
+    """
+    for member in members:
+        check_faces(member.provenance, faces.manifest, member.folder)
+        if member.class_set != "7":
+            raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven emotions")
+    protocols = {member.provenance["protocol"] for member in members}
+    if len(protocols) > 1:
+        raise Failure("teach: some members are leak-free and some are not; name members of one protocol")
+    training = faces.split("Training")
+    answers = np.mean([member.predict(training.images, flip) for member in members for flip in (False, True)], axis=0)
+    about = {
+        "source_digest": faces.manifest["digest"],
+        "protocol": (protocol := protocols.pop()),
+        "members": [{"bundle": member.id, "run_id": member.run_id,
+                     **{name: member.provenance[name] for name in ("recipe", "seed")}} for member in members],
+    }
+    path = results.root() / teacher.place(protocol)
+    with atomic_file(path) as new, open(new, "wb") as file:
+        np.savez_compressed(file, ids=training.ids, probabilities=answers.astype("float16"), about=json.dumps(about))
+    return path
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Ask trained models about every Training face; recipes with train.teacher learn from the answers."""
+    parser = argparse.ArgumentParser("ferpipe teach", description=main.__doc__)
+    parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE", help="a bundle's folder")
+    options = parser.parse_args(argv)
+    mine = params.load()
+    members = [Bundle.load(folder) for folder in options.bundles]
+    path = ask(members, Faces.load(mine.data / "faces"))
+    print(f"teach: {path}: {len(members)} teachers on every Training face, {path.stat().st_size / 1e6:.1f} MB; "
+          "run `dvc repro` with a recipe that has train.teacher")
+
+
+if __name__ == "__main__":
+    failure.run(main, "teach")

@@ -1,0 +1,54 @@
+"""Teachers: what trained models say of every Training face, kept so that a smaller network can learn from it.
+
+One file a protocol, because a teacher that has seen the leaked images has no business in a leak-free training:
+data/teacher/published.npz and data/teacher/leak-free.npz, made by ``ferpipe teach``. Distillation as in Hinton et al.
+2015 (arXiv 1503.02531).
+"""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.faces import CLASS_SETS, Faces
+from pipeline.failure import Failure
+
+FOLDER = Path("data/teacher")
+
+
+def place(protocol: str) -> Path:
+    """The file of a protocol's teachers."""
+    return FOLDER / f"{protocol}.npz"
+
+
+def with_teacher(faces: Faces, path: Path) -> Faces:
+    """Balanced faces with their teachers' probabilities, float32 ``(N, C)``, zeros outside Training.
+
+    A copy has its original's; classes that the faces merge are added up.
+
+    Raises:
+        Failure: The file is missing, is another kind of file, or knows other faces.
+    """
+    protocol = faces.manifest["protocol"]
+    try:
+        content = path.read_bytes()
+        with np.load(path, allow_pickle=False) as found:
+            ids, seven, about = found["ids"].tolist(), found["probabilities"], json.loads(str(found["about"]))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise Failure(f"{path}: no teachers' answers there ({error}); make them with `ferpipe teach BUNDLE...` of "
+                      f"{protocol} models, or set train.teacher: 0") from error
+    if about["source_digest"] != faces.manifest["source_digest"]:
+        raise Failure(f"{path}: about other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); ask the "
+                      "teachers again with `ferpipe teach BUNDLE...`, or set train.teacher: 0")
+    _, mapping = CLASS_SETS[faces.manifest["class_set"]]
+    merged = seven.astype("float32") @ np.eye(len(faces.classes), dtype="float32")[list(mapping)]
+    row_of = {name: row for row, name in enumerate(ids)}
+    answers = np.zeros((len(faces), len(faces.classes)), "float32")
+    for row in np.flatnonzero(faces.splits == "Training"):
+        answers[row] = merged[row_of[str(faces.ids[row]).split("#")[0]]]
+    answers /= np.maximum(answers.sum(axis=1, keepdims=True), 1e-6)
+    about = {"sha256": hashlib.sha256(content).hexdigest(), "members": about["members"]}
+    return replace(faces, teacher=answers, manifest={**faces.manifest, "teacher": about})

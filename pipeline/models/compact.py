@@ -7,6 +7,8 @@ traffic (batch norm, ReLU) than they bring in accuracy. Residual blocks as in He
 import keras
 from keras import layers
 
+from pipeline.models.entrance import entrance
+
 
 def build(
     classes: int,
@@ -23,18 +25,11 @@ def build(
 ) -> keras.Model:
     """Stem of ``stem`` filters at half size, then ``stages`` groups of ``depth`` blocks; ``width`` doubles per group.
 
-    ``crop`` pixels are left out on every side: with the training's random shifts that is a random crop, at 40 of 48
-    pixels for two thirds of the arithmetic. ``standardise`` brings every image to mean 0 and deviation 1. ``pooling``
-    is ``average``, or ``depthwise``: a learned weight per place and channel, because in a cropped face the mouth is
-    always below the eyes (global depthwise convolution, MobileFaceNets, arXiv 1804.07573).
+    ``crop`` and ``standardise`` are the entrance's. ``pooling`` is ``average``, or ``depthwise``: a learned weight per
+    place and channel, because in a cropped face the mouth is always below the eyes (global depthwise convolution,
+    MobileFaceNets, arXiv 1804.07573).
     """
-    image = keras.Input((size, size, 1), name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(image)
-    if crop:
-        x = layers.Cropping2D(crop)(x)
-    if standardise:
-        # each image to mean 0 and deviation 1, so that no weight is spent on the light
-        x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, dtype="float32")(x)
+    image, x = entrance(size, -1, crop, standardise)
     x = _convolution(x, stem, 5, strides=2)
     x = layers.ReLU()(x)
     for stage in range(stages):

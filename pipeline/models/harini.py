@@ -8,17 +8,24 @@ padding, 32-64 and 128-128, dense 1,024; 2.3 M parameters.
 import keras
 from keras import layers
 
+from pipeline.models.entrance import entrance
+
 
 def build(classes: int, size: int = 48, *, width: int = 32, dense: int = 1024, dropout: float = 0.25,
-          dense_dropout: float = 0.5) -> keras.Model:
-    """Build it for images of at least 22 pixels; ``width`` filters first, twice and four times as many later."""
-    image = keras.Input((size, size, 1), name="image")
-    x = layers.Rescaling(1 / 255)(image)
-    x = layers.Conv2D(width, 3, activation="relu")(x)
-    x = layers.Conv2D(2 * width, 3, activation="relu")(x)
+          dense_dropout: float = 0.5, norm: bool = False, crop: int = 0, standardise: bool = False) -> keras.Model:
+    """Build it for images of at least 22 pixels; ``width`` filters first, twice and four times as many later. With
+    ``norm`` a batch norm follows each convolution. ``crop`` and ``standardise`` are the entrance's."""
+
+    def convolution(y, filters: int):
+        y = layers.Conv2D(filters, 3, activation="relu")(y)
+        return layers.BatchNormalization()(y) if norm else y
+
+    image, x = entrance(size, 0, crop, standardise)
+    x = convolution(x, width)
+    x = convolution(x, 2 * width)
     x = layers.Dropout(dropout)(layers.MaxPooling2D()(x))
     for _ in range(2):
-        x = layers.Conv2D(4 * width, 3, activation="relu")(x)
+        x = convolution(x, 4 * width)
         x = layers.MaxPooling2D()(x)
     x = layers.Flatten()(layers.Dropout(dropout)(x))
     x = layers.Dense(dense, activation="relu")(x)

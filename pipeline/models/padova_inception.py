@@ -9,17 +9,19 @@ beside their 4.8 M. Eight poolings by two leave nothing of 48 pixels: those afte
 import keras
 from keras import layers
 
+from pipeline.models.entrance import entrance
+
 HALVINGS = 4
 
 
 def build(classes: int, size: int = 48, *, width: int = 64, growth: int = 32, blocks: int = 8, dropout: float = 0.4,
-          l2: float = 0.0002) -> keras.Model:
-    """Build ``blocks`` blocks of n = ``width`` and ``growth`` more each; both are multiples of 8."""
+          l2: float = 0.0002, crop: int = 0, standardise: bool = False) -> keras.Model:
+    """Build ``blocks`` blocks of n = ``width`` and ``growth`` more each; both are multiples of 8. ``crop`` and
+    ``standardise`` are the entrance's."""
     if width % 8 or growth % 8:
         raise TypeError(f"width {width} and growth {growth} must be multiples of 8: a branch has n/8 filters")
-    image = keras.Input((size, size, 1), name="image")
     # around 0: of pixels from 0 to 1, half of the 1x1 filters on the gray image would be cut off for ever by ReLU
-    x = layers.Rescaling(1 / 127.5, offset=-1)(image)
+    image, x = entrance(size, -1, crop, standardise)
     for place in range(blocks):
         x = _block(x, width + growth * place, l2)
         x = layers.MaxPooling2D(3, strides=2 if place < HALVINGS else 1, padding="same")(x)

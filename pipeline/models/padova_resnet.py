@@ -11,15 +11,16 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from pipeline.models.entrance import entrance
+
 
 def build(classes: int, size: int = 48, *, groups: Sequence[int] = (3, 4, 6, 3), width: int = 64, kernel: int = 7,
-          strides: int = 2) -> keras.Model:
+          strides: int = 2, crop: int = 0, standardise: bool = False) -> keras.Model:
     """Build groups of so many blocks, ``width`` filters in the first.
 
-    ``kernel`` and ``strides`` are the first convolution's.
+    ``kernel`` and ``strides`` are the first convolution's, ``crop`` and ``standardise`` the entrance's.
     """
-    image = keras.Input((size, size, 1), name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(image)
+    image, x = entrance(size, -1, crop, standardise)
     x = _convolution(x, width, kernel, strides)
     for group, blocks in enumerate(groups):
         for block in range(blocks):

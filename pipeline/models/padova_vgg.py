@@ -8,6 +8,8 @@ that its authors count. Their 5.9 M for v1 and v2 fit a last map of 2x2; 48 pixe
 import keras
 from keras import layers
 
+from pipeline.models.entrance import entrance
+
 # What one group holds, C(onvolution), B(atch norm), P(ooling), D(ropout), and the sizes of the dense layers
 VARIANTS = {
     "v0": ("CCPD", (25, 25)),
@@ -17,13 +19,14 @@ VARIANTS = {
 L2 = 0.01
 
 
-def build(classes: int, size: int = 48, *, variant: str = "v2", width: int = 64, dropout: float = 0.4) -> keras.Model:
-    """Build ``variant``; ``width`` filters in the first group, twice as many in each that follows."""
+def build(classes: int, size: int = 48, *, variant: str = "v2", width: int = 64, dropout: float = 0.4, crop: int = 0,
+          standardise: bool = False) -> keras.Model:
+    """Build ``variant``; ``width`` filters in the first group, twice as many in each that follows. ``crop`` and
+    ``standardise`` are the entrance's."""
     if variant not in VARIANTS:
         raise TypeError(f"variant is {variant!r}, expected {', '.join(VARIANTS)}")
     group, dense = VARIANTS[variant]
-    image = keras.Input((size, size, 1), name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(image)
+    image, x = entrance(size, -1, crop, standardise)
     # v1 and v2 hold the first convolution's weights small
     regularizer = None if variant == "v0" else keras.regularizers.L2(L2)
     for place in range(4):

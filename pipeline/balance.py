@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import failure, params
+from pipeline import failure, params, teacher
 from pipeline.faces import Faces
 from pipeline.failure import Failure
 from pipeline.params import Balance
-from pipeline.teacher import place, with_teacher
 from pipeline.warp import warp
 
 
@@ -133,7 +132,7 @@ def main() -> None:
     mine = params.load()
     balanced = balance(Faces.load(mine.data / "faces"), mine.balance, mine.classes, mine.seed)
     if mine.train.teacher:
-        balanced = with_teacher(balanced, place(balanced.manifest["protocol"]))
+        balanced = teacher.with_teacher(balanced, teacher.place(balanced.manifest["protocol"]))
     charts.counts(mine.reports / "balance.png", balanced)
     charts.augmentation(mine.reports / "augmentation.png", mine)
     balanced.save(mine.data / "balanced")

@@ -34,7 +34,7 @@ class Faces:
         labels: int64 ``(N,)``, places in ``classes``.
         manifest: where they come from: dataset, edition, digest, counts, classes, class_set, protocol, notes.
         votes: uint8 ``(N, 10)``, the FER+ votes where there are some, see ``pipeline.votes``; no part of the digest.
-        teacher: float32 ``(N, C)``, probabilities where a recipe learns from teachers, see ``pipeline.teacher``; likewise.
+        teacher: float32 ``(N, C)``, probabilities where a recipe learns from them, see ``pipeline.teacher``; likewise.
     """
 
     images: np.ndarray
@@ -113,8 +113,8 @@ class Faces:
             if not rows or len(rows) != len(images):
                 raise ValueError(f"{len(images)} images, {len(rows)} rows")
             ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
-            more = {name: np.load(file, allow_pickle=False) for name in ("votes", "teacher")
-                    if (file := folder / f"{name}.npy").exists()}
+            more = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("votes", "teacher")
+                    if (folder / f"{name}.npy").exists()}
             return cls(images, ids, splits, labels.astype("int64"), manifest, **more)
         except (OSError, ValueError, EOFError) as error:
             raise Failure(f"{folder}: no readable faces ({error}); run the stage that makes them again") from error

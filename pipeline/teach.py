@@ -24,7 +24,7 @@ def ask(members: list[Bundle], faces: Faces) -> Path:
     for member in members:
         check_faces(member.provenance, faces.manifest, member.folder)
         if member.class_set != "7":
-            raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven emotions")
+            raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven")
     protocols = {member.provenance["protocol"] for member in members}
     if len(protocols) > 1:
         raise Failure("teach: some members are leak-free and some are not; name members of one protocol")

@@ -41,8 +41,8 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
         raise Failure(f"{path}: no teachers' answers there ({error}); make them with `ferpipe teach BUNDLE...` of "
                       f"{protocol} models, or set train.teacher: 0") from error
     if about["source_digest"] != faces.manifest["source_digest"]:
-        raise Failure(f"{path}: about other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); ask the "
-                      "teachers again with `ferpipe teach BUNDLE...`, or set train.teacher: 0")
+        raise Failure(f"{path}: about other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); ask "
+                      "the teachers again with `ferpipe teach BUNDLE...`, or set train.teacher: 0")
     _, mapping = CLASS_SETS[faces.manifest["class_set"]]
     merged = seven.astype("float32") @ np.eye(len(faces.classes), dtype="float32")[list(mapping)]
     row_of = {name: row for row, name in enumerate(ids)}

@@ -277,3 +277,15 @@ def test_the_same_program_trains_under_jax(toy, tmp_path, devices):
              "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out/run.json").read_text())["backend"] == "jax"
+
+
+def test_muon_s_shorter_iteration_gives_what_keras_s_gives():
+    import keras
+
+    from pipeline.optimizers import Muon
+
+    ours = Muon(0.01)
+    for shape in ((90, 10), (10, 90), (16, 16)):
+        matrix = keras.ops.array(np.random.default_rng(0).normal(size=shape).astype("float32"))
+        theirs = keras.optimizers.Muon.zeropower_via_newtonschulz5(ours, matrix, 5)
+        np.testing.assert_allclose(ours.zeropower_via_newtonschulz5(matrix, 5), theirs, atol=1e-4)

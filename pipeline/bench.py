@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import failure, results
+from pipeline import failure, processor, results
 from pipeline.atomic import atomic_file
 from pipeline.bundle import Bundle
 from pipeline.demo.main import CHAMPION
@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
         found = {
             "bundle": bundle.id,
             "calls": options.calls,
-            "machine": _machine(),
+            "machine": processor.describe(),
             "platform": platform.platform(terse=True),
             "python": platform.python_version(),
             "versions": {name: version(name) for name in PACKAGES},
@@ -148,12 +148,6 @@ def main(argv: list[str] | None = None) -> None:
             with atomic_file(reports / name) as new:
                 new.write_text(text, encoding="utf-8")
         print(f"bench: {reports / 'bench.md'}")
-
-
-def _machine() -> str:
-    from pipeline import hardware
-
-    return hardware.describe()
 
 
 if __name__ == "__main__":

@@ -1,25 +1,18 @@
 """What trained a model: the machine in words, and whether its arithmetic units take bfloat16; keras alone."""
 
-import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import keras
+
+from pipeline import processor
 
 
 def describe() -> str:
     """The accelerator or processor and its core count, for the provenance: ``AMD EPYC, 2 cores``."""
     if devices := _accelerators():
         return f"{len(devices)} x {_accelerator()}"
-    name = platform.processor() or platform.machine()
-    for line in _cpuinfo():
-        if line.startswith("model name"):
-            name = line.split(":", 1)[1].strip()
-            break
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores"
+    return processor.describe()
 
 
 def precision(wanted: str) -> str:
@@ -28,8 +21,7 @@ def precision(wanted: str) -> str:
         return wanted
     if _accelerators():
         return "bfloat16"
-    flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
-    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
+    return "bfloat16" if processor.multiplies_bfloat16() else "float32"
 
 
 def share_devices() -> int:
@@ -67,10 +59,3 @@ def _accelerator() -> str:
 
         return jax.devices()[0].device_kind
     return "GPU"
-
-
-def _cpuinfo() -> list[str]:
-    try:
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []

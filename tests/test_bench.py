@@ -1,5 +1,7 @@
 """The benchmark: it measures what it says, on few frames."""
 
+from pathlib import Path
+
 import pytest
 from toy_faces import toy_bundle, write_clip
 
@@ -29,13 +31,20 @@ def test_the_clip_goes_there_and_back():
 
 
 @pytest.mark.slow
-def test_the_command_prints_a_line_for_every_target(model, capsys, monkeypatch):
+def test_the_command_prints_a_line_for_every_target_and_keeps_long_measurements(model, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(bench, "DRAWN_SECONDS", 0.1)
     monkeypatch.setattr(bench, "WARM", 2)
     monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(bench.__file__).parents[2]))
+    (tmp_path / "reports").mkdir()
     bench.main(["--frames", "5", "--model", str(model)])
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert " ".join(lines[-1]).startswith("from the start of the process to the first picture:")
-    assert lines[0] == ["faces", "to", "frames/s", *bench.STEPS, "out"]
-    targets = ("nothing", ".webm", ".mp4")
-    assert [line[:2] for line in lines[1:-1]] == [[people, to] for people in "14" for to in targets]
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("from the start of the process to the first picture written:")
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in lines]
+    assert rows[0] == ["faces", "to"] and rows[2:] == [[people, to] for people in "14"
+                                                       for to in ("nothing", ".webm", ".mp4")]
+    assert not bench.PAGE.exists(), "five frames say too little"
+    monkeypatch.setattr(bench, "FRAMES", 5)
+    bench.main(["--frames", "5", "--model", str(model)])
+    assert "\n".join(capsys.readouterr().out.splitlines()[:2]) in bench.PAGE.read_text(encoding="utf-8")

@@ -1,0 +1,25 @@
+"""The processor of this machine: its name, its cores, and what it can multiply; standard library alone."""
+
+import os
+import platform
+from pathlib import Path
+
+
+def describe() -> str:
+    """Its name and how many of its cores this process may use: ``AMD EPYC, 2 cores``."""
+    names = [line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {cores} cores"
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether it does so natively (Linux alone tells)."""
+    flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
+    return bool({"avx512_bf16", "amx_bf16"} & set(flags))
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []

@@ -61,17 +61,17 @@ def test_every_study_is_valid_and_its_values_are_parameters():
             recipe, values = study.training(variant)
             values.pop("training_share", None)
             mine = params.load(ROOT / "params.yaml", recipe=recipe).override(values)
-            assert mine.train.precision == "auto" and mine.train.epochs <= 48, (name, variant)
+            assert mine.train.precision == "auto" and mine.train.epochs <= 68, (name, variant)
             assert mine.model.model_dump()["width"] <= 16, "a slim network, for ten minutes of two cores"
 
 
 @pytest.mark.parametrize(("one", "other"), [
     (("balance", "balanced"), ("transformations", "narrow")),
-    (("balance", "balanced"), ("per_class", "S1, seven")),
+    (("balance", "balanced"), ("per_class", "seven")),
     (("balance", "unbalanced"), ("subset", "whole")),
     (("subset", "quarter"), ("overfitting", "plain")),
     (("first_net", "first"), ("optimizer", "adam")),
-    (("first_net", "chosen"), ("per_class", "S3, six")),
+    (("first_net", "chosen"), ("per_class", "six")),
 ])
 def test_studies_share_the_trainings_that_they_say_they_share(one, other):
     first, second = (plan.named(name).training(variant) for name, variant in (one, other))
@@ -101,8 +101,8 @@ def test_a_difference_has_the_usual_interval_where_the_usual_one_holds():
 ])
 def test_the_sentence_follows_from_the_interval(toys, hits, word, told):
     said = verdict(plan.named("one"), [line("more", hits), line("less", 600)])
-    assert said.startswith(f"{word} (one seed, whose own spread no interval counts): more, PublicTest ")
-    assert told in said
+    assert said.startswith(f"{word} (one seed, whose own spread no interval counts): PublicTest accuracy: more ")
+    assert f"against less 60.0, {told}" in said
 
 
 def test_several_claims_may_reproduce_in_part_and_an_expectation_is_no_finding(toys):

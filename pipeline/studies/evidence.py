@@ -71,17 +71,14 @@ def verdict(study: Study, lines: list[dict]) -> str:
 
 def _weigh(claim: Claim, lines: list[dict]) -> tuple[str, str]:
     """``yes``, ``no`` or ``open``, and a claim's part of the sentence."""
-    sides = [estimate(lines, *side) for side in (claim.higher, claim.lower)]
-    if sides[0] is None or sides[1] is None:
-        return "open", f"{_name(claim, 0)} has no figure to stand beside {_name(claim, 1)}"
-    gain = less(sides[0], sides[1])
+    (variant, measure), (other, compared) = claim.higher, claim.lower
+    names = (f"{MEASURES[measure]}: {variant}", other) if measure == compared else (
+        f"{variant}: {MEASURES[measure]}", MEASURES[compared] if variant == other else f"{other}, {MEASURES[compared]}")
+    one, two = estimate(lines, variant, measure), estimate(lines, other, compared)
+    if one is None or two is None:
+        return "open", f"{names[0]} has no figure to stand beside {names[1]}"
+    gain = less(one, two)
     outcome = "yes" if gain.low > 0 else "no" if gain.high < 0 else "open"
     told = {"yes": "higher", "no": "lower, not higher", "open": "too close to tell"}[outcome]
-    return outcome, (f"{_name(claim, 0)} {100 * sides[0].mean:.1f}, {_name(claim, 1)} {100 * sides[1].mean:.1f}: "
-                     f"{told} ({100 * gain.mean:+.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}])")
-
-
-def _name(claim: Claim, side: int) -> str:
-    """``balanced, recall of disgust``; the second side leaves out the measure that it shares with the first."""
-    variant, measure = (claim.higher, claim.lower)[side]
-    return variant if side and measure == claim.higher[1] else f"{variant}, {MEASURES[measure]}"
+    return outcome, (f"{names[0]} {100 * one.mean:.1f} against {names[1]} {100 * two.mean:.1f}, {told} "
+                     f"({100 * gain.mean:+.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}])")

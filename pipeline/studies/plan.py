@@ -13,10 +13,10 @@ from pipeline.recipe import Block
 STUDIES = Path(__file__).parent
 # A class's name is a measure too: its recall on PublicTest
 MEASURES = {
-    "accuracy": "PublicTest",
-    "training": "Training, dropout and changes off",
-    "seen": "Training, as seen while training",
-    "gap": "Training (dropout off) less PublicTest",
+    "accuracy": "PublicTest accuracy",
+    "training": "Training afterwards",
+    "seen": "Training while learning",
+    "gap": "Training afterwards less PublicTest",
     **{name: f"recall of {name}" for name in EMOTIONS},
 }
 

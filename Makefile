@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo bench recipes speedrun ui lock lint clean
+.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo bench bench-train recipes study speedrun ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -51,11 +51,17 @@ promote-and-demo: $(READY) ## promote, then show the champion on a webcam (SOURC
 bench: $(READY) ## time the champion under ONNX Runtime, LiteRT and Keras, about 20 minutes (ARGS="BUNDLE --calls 100")
 	@"$(PY)" -m pipeline.cli bench $(ARGS)
 
+bench-train: $(READY) ## every recipe's training against plain Keras fit, over half an hour (ARGS="RECIPE --seconds 1")
+	@"$(PY)" -m pipeline.cli bench-train $(ARGS)
+
 speedrun: $(READY) ## human accuracy in eight minutes of two cores, three seeds (ARGS="--try IDEA path=value")
 	@"$(PY)" -m pipeline.cli speedrun $(ARGS)
 
 recipes: $(READY) ## regenerate reports/recipes.md, the published systems beside ours
 	@"$(PY)" -m pipeline.cli recipes
+
+study: $(READY) ## what the published systems' authors found on the side, tried again (NAME=balance ARGS="--seeds 1 2")
+	@"$(PY)" -m pipeline.cli study $(NAME) $(ARGS)
 
 ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)
 	@"$(PY)" -m pipeline.cli ui --port "$(PORT)"

@@ -24,6 +24,8 @@ COMMANDS = {
     "results": ("pipeline.results", "regenerate README.md's table from the ledger"),
     "recipes": ("pipeline.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
     "speedrun": ("pipeline.speedrun", "the most accuracy out of eight minutes of two cores; the log of what was tried"),
+    "study": ("pipeline.studies.main", "small studies of what the published systems' authors found on the side"),
+    "bench-train": ("pipeline.bench_train", "time every recipe's training against plain Keras fit"),
     "rebuild-mlflow": ("pipeline.rebuild_mlflow", "fill an empty MLflow from the ledger and the bundles"),
 }
 

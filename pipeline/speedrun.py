@@ -8,8 +8,11 @@ the log. Without it the recipe ``speedrun`` is trained with every seed, from the
 import argparse
 import csv
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ruamel.yaml import YAML
@@ -24,18 +27,39 @@ from pipeline.params import Params
 from pipeline.quiet import quiet
 from pipeline.resolve import resolve
 
+if TYPE_CHECKING:
+    from pipeline.training import Fitted
+
 RECIPE = "speedrun"
 LOG, PAGE = Path("reports/speedrun.csv"), Path("reports/speedrun.md")
 COLUMNS = ("idea", "values", "seed", "epochs", "parameters", "minutes", "single", "flip")
 
 
-def prepared(mine: Params) -> Faces:
-    """The faces as the recipe balances them. Raises Failure where download has not been run."""
+def downloaded(mine: Params) -> Faces:
+    """The faces as they came. Raises Failure where download has not been run."""
     folder = mine.data / "faces"
     if not folder.is_dir():
         raise Failure(f"{folder}: missing; run `make run FER2013=PATH` first, or `dvc repro validate` alone")
-    faces = balance(Faces.load(folder), mine.balance, mine.classes, mine.seed)
+    return Faces.load(folder)
+
+
+def prepared(mine: Params, faces: Faces) -> Faces:
+    """The faces as the recipe balances them."""
+    faces = balance(faces, mine.balance, mine.classes, mine.seed)
     return replace(faces, manifest={**faces.manifest, "digest": faces.digest()})
+
+
+@contextmanager
+def trained(mine: Params, faces: Faces) -> Iterator["Fitted"]:
+    """The network trained on prepared faces. A training that was cut goes on from its last epoch; what it goes on from
+    is kept until the block has ended well."""
+    with quiet():
+        from pipeline import checkpoint, training
+
+    config = resolve(mine, faces.manifest)
+    state = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
+    with checkpoint.alone(state):
+        yield training.fit_faces(config, faces, checkpoint=state)
 
 
 def attempt(mine: Params, faces: Faces, idea: str, values: dict) -> dict:
@@ -43,10 +67,10 @@ def attempt(mine: Params, faces: Faces, idea: str, values: dict) -> dict:
     with quiet():
         from pipeline import models, training
 
-    fitted = training.fit_faces(resolve(mine, faces.manifest), faces)
     public = faces.split("PublicTest")
-    served = models.with_softmax(fitted.net)
-    single, mirrored = (training.predict(served, public.images, flip) for flip in (False, True))
+    with trained(mine, faces) as fitted:
+        served = models.with_softmax(fitted.net)
+        single, mirrored = (training.predict(served, public.images, flip) for flip in (False, True))
     return {"idea": idea, "values": " ".join(f"{path}={value}" for path, value in values.items()), "seed": mine.seed,
             "epochs": len(fitted.history), "parameters": fitted.net.count_params(),
             "minutes": f"{fitted.seconds / 60:.2f}",
@@ -54,14 +78,14 @@ def attempt(mine: Params, faces: Faces, idea: str, values: dict) -> dict:
             "flip": f"{np.mean((single + mirrored).argmax(1) == public.labels):.4f}"}
 
 
-def log(line: dict | None = None) -> list[dict]:
-    """The log's lines, with this one added."""
-    path = results.root() / LOG
+def log(line: dict | None = None, file: Path = LOG, columns: tuple[str, ...] = COLUMNS) -> list[dict]:
+    """The lines of a log, a CSV file of these columns, with this one added."""
+    path = results.root() / file
     lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
     if line is not None:
         lines.append({name: str(value) for name, value in line.items()})
-        with atomic_file(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        with atomic_file(path) as new, open(new, "w", newline="", encoding="utf-8") as opened:
+            writer = csv.DictWriter(opened, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(lines)
     return lines
@@ -109,7 +133,7 @@ def main(argv: list[str] | None = None) -> None:
         if values and not options.idea:
             raise Failure("ferpipe speedrun: other values make another recipe; name the idea with --try")
         own = parameters.load(recipe=RECIPE).override({"dataset": "fer2013"})
-        faces = prepared(own)
+        faces = prepared(own, downloaded(own))
         for seed in options.seeds:
             mine = own.override({**values, "seed": seed})
             if options.idea:

@@ -164,6 +164,12 @@ def test_s3_s_residual_blocks_add_to_what_the_first_batch_norm_gives():
     assert len([layer for layer in deep.layers if getattr(layer, "kernel_size", None) == (3, 3)]) == 32, "depth 34"
 
 
+def test_s1_s_network_at_a_quarter_of_its_filters_is_the_same_in_a_quarter_of_every_layer():
+    net = models.build("cas", classes=7, width=8)
+    assert letters(net) == DESCRIBED["cas"][3] and sizes(net, "Conv2D", "filters") == [8, 16, 32, 32, 64, 64]
+    assert sizes(net, "Dense", "units") == [64, 7]
+
+
 @pytest.mark.slow
 def test_s5_s_backbone_sees_three_channels_from_minus_one_to_one_and_bears_the_head_described():
     import keras

@@ -1,0 +1,142 @@
+"""``ferpipe study NAME ...``: train a study's variants, measure them on PublicTest, and tell what came out.
+
+A variant and seed that reports/studies/NAME.csv holds is not trained again, and one that another study has trained
+with the same values is taken from there; so a study can be spread over days.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import params as parameters
+from pipeline import results
+from pipeline.atomic import atomic_file
+from pipeline.faces import EMOTIONS, Faces
+from pipeline.params import Params
+from pipeline.quiet import quiet
+from pipeline.speedrun import downloaded, log, prepared, trained
+from pipeline.studies import page, picture, plan
+from pipeline.studies.plan import Study, spelled
+
+FOLDER, PAGE = Path("reports/studies"), Path("reports/studies.md")
+# Accuracies and recalls stand as hits/images
+COLUMNS = ("variant", "recipe", "values", "seed", "epochs", "best_epoch", "parameters", "minutes", "accuracy",
+           "training", "seen", *EMOTIONS)
+
+
+def lines_of(name: str) -> list[dict]:
+    """The lines of a study that were trained as its file says now."""
+    study = plan.named(name)
+    asked = {(variant, recipe, spelled(values)) for variant in study.variants
+             for recipe, values in [study.training(variant)]}
+    return [line for line in log(file=FOLDER / f"{name}.csv", columns=COLUMNS)
+            if (line["variant"], line["recipe"], line["values"]) in asked]
+
+
+def thinned(faces: Faces, share: float, seed: int) -> Faces:
+    """This share of every class's Training images, at random, in their order; the other splits whole."""
+    rng = np.random.default_rng(seed)
+    kept = faces.splits != "Training"
+    for label in np.unique(faces.labels):
+        rows = np.flatnonzero((faces.splits == "Training") & (faces.labels == label))
+        kept[rng.choice(rows, round(share * len(rows)), replace=False)] = True
+    return faces.take(kept)
+
+
+def run(name: str, variant: str, seed: int) -> bool:
+    """Bring one line into a study's file; False when it was there."""
+    study = plan.named(name)
+    recipe, values = study.training(variant)
+    facts = {"variant": variant, "recipe": recipe, "values": spelled(values), "seed": str(seed)}
+    if any(facts.items() <= line.items() for line in lines_of(name)):
+        return False
+    same = {**facts, "variant": ""}
+    for other in plan.names():
+        for line in lines_of(other):
+            if same.items() <= {**line, "variant": ""}.items():
+                print(f"study: {name}, {variant}, seed {seed}: trained before as {other}, {line['variant']}")
+                log({**line, **facts}, FOLDER / f"{name}.csv", COLUMNS)
+                return True
+    train(name, facts, values)
+    return True
+
+
+def train(name: str, facts: dict, values: dict) -> None:
+    """Train a variant and add its line; a training that was cut goes on from its last epoch."""
+    own = {path: value for path, value in values.items() if path != "training_share"}
+    mine = parameters.load(recipe=facts["recipe"]).override({"dataset": "fer2013", "seed": int(facts["seed"]), **own})
+    faces = downloaded(mine)
+    if "training_share" in values:
+        faces = thinned(faces, values["training_share"], mine.seed)
+    faces = prepared(mine, faces)
+    print(f"study: {name}, {facts['variant']}, seed {mine.seed}: {mine.train.epochs} epochs of "
+          f"{int((faces.splits == 'Training').sum()):,} images", flush=True)
+    with quiet():
+        from pipeline import training
+    try:
+        with trained(mine, faces) as fitted:
+            log({**facts, **measured(fitted, faces)}, FOLDER / f"{name}.csv", COLUMNS)
+    except training.Diverged as error:
+        print(f"study: {error}")
+        log({**facts, **nothing(mine, faces)}, FOLDER / f"{name}.csv", COLUMNS)
+
+
+def measured(fitted, faces: Faces) -> dict:
+    """The figures of a trained network, PrivateTest closed."""
+    from pipeline import training
+
+    hits = {}
+    for split in ("PublicTest", "Training"):
+        part = faces.split(split)
+        hits[split] = training.predict(fitted.net, part.images).argmax(1) == part.labels
+    seen = fitted.history[fitted.best_epoch - 1]["accuracy"]
+    images = len(hits["Training"])
+    return {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "parameters": fitted.net.count_params(),
+            "minutes": f"{fitted.seconds / 60:.2f}", **shares(hits["PublicTest"], faces),
+            "training": f"{hits['Training'].sum()}/{images}", "seen": f"{round(seen * images)}/{images}"}
+
+
+def nothing(mine: Params, faces: Faces) -> dict:
+    """The line of a training that came to no network."""
+    from pipeline import models
+
+    images = int((faces.splits == "Training").sum())
+    net = models.build(classes=len(faces.classes), **mine.model.model_dump())
+    return {"epochs": "diverged", "best_epoch": "", "parameters": net.count_params(), "minutes": "0",
+            **shares(np.zeros((faces.splits == "PublicTest").sum(), bool), faces),
+            "training": f"0/{images}", "seen": f"0/{images}"}
+
+
+def shares(hits: np.ndarray, faces: Faces) -> dict:
+    """PublicTest's accuracy and every class's recall as ``hits/images``."""
+    labels = faces.split("PublicTest").labels
+    parts = {name: hits[labels == place] for place, name in enumerate(faces.classes)}
+    return {"accuracy": f"{hits.sum()}/{len(hits)}",
+            **{name: f"{part.sum()}/{len(part)}" for name, part in parts.items()}}
+
+
+def publish() -> None:
+    """Every picture and the page, from the lines as they stand."""
+    found = {name: lines_of(name) for name in plan.names()}
+    for name, lines in found.items():
+        if lines:
+            picture.draw(results.root() / FOLDER / f"{name}.png", plan.named(name), lines)
+    with atomic_file(results.root() / PAGE) as new:
+        new.write_text(page.page(found), encoding="utf-8")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train the variants of studies that are still missing and tell what came out; without a name only the latter."""
+    parser = argparse.ArgumentParser("ferpipe study", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(plan.names()))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    options = parser.parse_args(argv)
+    studies: dict[str, Study] = {name: plan.named(name) for name in options.names}
+    for name, study in studies.items():
+        for seed in options.seeds:
+            for variant in study.variants:
+                if run(name, variant, seed):
+                    publish()
+    publish()
+    print(f"study: {PAGE}")

@@ -1,0 +1,62 @@
+"""The benchmark of training: a row for every recipe, a ratio with its spread, and a sentence that follows from them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import bench_train, params
+from pipeline.failure import Failure
+
+ROOT = Path(__file__).parent.parent
+
+
+def row(recipe="compact", ours=(100, 110, 120), plain=(100, 100, 100), augmentation=(9000,), **changes):
+    return {"recipe": recipe, "batch": 64, "precision": "bfloat16", "parameters": 690_000, "machine": "a box",
+            "seconds": 10.0, "time": "2026-01-01T00:00+00:00", "ours": list(ours), "plain": list(plain),
+            **({"augmentation": list(augmentation)} if augmentation else {}), **changes}
+
+
+def test_a_row_holds_medians_and_the_ratio_of_the_rounds_with_its_spread():
+    last = bench_train.table([row(plain=(100, 100, 60))]).splitlines()[-1]
+    assert last == "| compact | 64 | bfloat16 | 0.69 M | 110 | 100 | 1.10 [1.00, 2.00] | 9,000 |"
+    assert bench_train.table([row(augmentation=())]).endswith("| none |")
+
+
+def test_the_sentence_names_what_is_slower_and_whether_the_augmentation_reaches_its_goal():
+    rows = [row("slow", ours=(80, 90, 99)), row("close", ours=(80, 90, 101)), row("fast", augmentation=(4000,))]
+    said = bench_train.conclusion(rows)
+    assert "in every round: slow." in said and "not in all: close." in said
+    assert "fast's, makes 4,000 images/s (below the goal of 5,000)" in said
+    assert "No recipe is slower" in bench_train.conclusion([row()])
+
+
+def test_rows_of_other_recipes_stay_and_a_short_look_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(bench_train, "measured", lambda name, seconds, rounds: row(name, seconds=seconds))
+    bench_train.main(["cas", "--seconds", "1"])
+    assert not list(tmp_path.rglob("*"))
+    bench_train.main(["compact"])
+    bench_train.main(["cas"])
+    kept = json.loads((tmp_path / "reports/bench-train.json").read_text())
+    assert [one["recipe"] for one in kept] == ["cas", "compact"]
+    text = (tmp_path / "reports/bench-train.md").read_text()
+    assert "| cas |" in text and "| compact |" in text and "about 10 s each" in text
+
+
+def test_an_unknown_recipe_is_one_line(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(Failure, match="there is no recipe 'alexnet'"):
+        bench_train.main(["alexnet", "--seconds", "1"])
+
+
+@pytest.mark.slow
+def test_a_recipe_is_measured_on_all_sides_in_a_process_of_its_own(monkeypatch):
+    load = params.load
+    small = {"model.stem": 4, "model.width": 4, "model.stages": 1}
+    monkeypatch.setattr(params, "load", lambda recipe: load(ROOT / "params.yaml", recipe).override(small))
+    monkeypatch.chdir(ROOT)
+    found = bench_train.measured("speedrun", 0.01, 2)
+    assert all(len(found[side]) == 2 and min(found[side]) > 0 for side in ("ours", "plain", "augmentation"))
+    assert found["batch"] == 64 and found["parameters"] < 10_000
+    assert "| speedrun | 64 |" in bench_train.table([found])

@@ -124,7 +124,7 @@ def main(argv: list[str] | None = None) -> None:
                         help="of the mean (default: mean, which is plain); all: whichever is best on PublicTest")
     parser.add_argument("--search", metavar=("LOW", "HIGH"), nargs="*", type=int,
                         help="take the best on PublicTest of all subsets of LOW to HIGH members (default: "
-                             f"{SIZES[0]} {SIZES[1]}); goes after the members, or before them with both numbers")
+                             f"{SIZES[0]} {SIZES[1]}); stands after the members")
     options = parser.parse_args(argv)
     sizes = None if options.search is None else tuple(options.search) or SIZES
     if sizes is not None and (len(sizes) != 2 or not 2 <= sizes[0] <= sizes[1]):

@@ -75,19 +75,39 @@ def search(probabilities: np.ndarray, labels: np.ndarray, sizes: tuple[int, int]
     if subsets > MOST_SUBSETS:
         raise Failure(f"{members} members have {subsets:,} subsets of {low} to {high}, at most {MOST_SUBSETS:,} are "
                       "searched; name fewer members, or sizes nearer to each other")
-    weighted = {name: (probabilities * weights(name, probabilities, labels)[:, None]).reshape(members, -1)
-                .astype("float32") for name in weightings}
+    weighted = {name: _by_label(probabilities * weights(name, probabilities, labels)[:, None], labels)
+                for name in weightings}
     best: tuple[int, str, tuple[int, ...]] = (-1, "", ())
     for size, name in itertools.product(range(low, high + 1), weightings):
         for chosen in _chunks(members, size, max(1, CHUNK // (n * classes))):
             taken = np.zeros((len(chosen), members), "float32")
             np.put_along_axis(taken, chosen, 1, axis=1)
-            answers = (taken @ weighted[name]).reshape(len(chosen), n, classes).argmax(axis=2)
-            right = (answers == labels).sum(axis=1)
+            right = np.sum([_right(taken, label, scores) for label, scores in enumerate(weighted[name])], axis=0)
             place = int(right.argmax())
             if right[place] > best[0]:
                 best = int(right[place]), name, tuple(chosen[place].tolist())
     return Found(best[2], best[1], best[0], subsets * len(weightings), time.perf_counter() - begun)
+
+
+def _by_label(scores: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
+    """Scores ``(K, N, C)`` as float32 ``(K, C, images)`` for each label."""
+    return [np.ascontiguousarray(scores[:, labels == label].transpose(0, 2, 1), "float32")
+            for label in range(scores.shape[2])]
+
+
+def _right(taken: np.ndarray, label: int, scores: np.ndarray) -> np.ndarray:
+    """How many images with this label each subset ``(S, K)`` gets right, as argmax would say it.
+
+    Comparing class by class takes a fifth of the time that argmax over a short axis takes.
+    """
+    members, classes, images = scores.shape
+    summed = (taken @ scores.reshape(members, -1)).reshape(len(taken), classes, images)
+    own = summed[:, label]
+    right = np.ones(own.shape, bool)
+    for other in range(classes):
+        if other != label:
+            right &= own > summed[:, other] if other < label else own >= summed[:, other]
+    return np.count_nonzero(right, axis=1)
 
 
 def _chunks(members: int, size: int, rows: int) -> Iterator[np.ndarray]:

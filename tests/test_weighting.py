@@ -20,21 +20,20 @@ def asked():
 
 
 def by_hand(probabilities, labels, name, subset):
-    """The ensemble's answers, image by image and member by member."""
-    answers = []
-    for image in range(len(labels)):
-        scores = np.zeros(probabilities.shape[2])
-        for member in subset:
-            said = [int(row.argmax()) for row in probabilities[member]]
-            hits = [one == label for one, label in zip(said, labels, strict=True)]
-            recalls = [sum(hit for hit, label in zip(hits, labels, strict=True) if label == place)
-                       / max(1, sum(label == place for label in labels)) for place in range(len(scores))]
-            for place in range(len(scores)):
-                weight = {"mean": 1 / len(subset), "accuracy": sum(hits) / len(hits),
-                          "recall": recalls[place] / sum(recalls)}[name]
-                scores[place] += weight * probabilities[member, image, place]
-        answers.append(scores / scores.sum())
-    return np.array(answers)
+    """The ensemble's answers, member by member and image by image."""
+    classes = probabilities.shape[2]
+    summed = np.zeros(probabilities.shape[1:])
+    for member in subset:
+        hits = [int(row.argmax()) == label for row, label in zip(probabilities[member], labels, strict=True)]
+        recalls = []
+        for place in range(classes):
+            own = [hit for hit, label in zip(hits, labels, strict=True) if label == place]
+            recalls.append(sum(own) / len(own) if own else 0)
+        for image, place in itertools.product(range(len(labels)), range(classes)):
+            weight = {"mean": 1 / len(subset), "accuracy": sum(hits) / len(hits),
+                      "recall": recalls[place] / sum(recalls)}[name]
+            summed[image, place] += weight * probabilities[member, image, place]
+    return np.array([row / sum(row) for row in summed])
 
 
 @pytest.mark.parametrize("name", weighting.WEIGHTINGS)

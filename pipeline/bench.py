@@ -17,6 +17,7 @@ from pipeline import failure, processor, results
 from pipeline.atomic import atomic_file
 from pipeline.bundle import Bundle
 from pipeline.demo.main import CHAMPION
+from pipeline.failure import Failure
 from pipeline.quiet import quiet
 from pipeline.timing import BATCHES, Row, measure
 
@@ -128,6 +129,8 @@ def main(argv: list[str] | None = None) -> None:
     if options.calls < 1:
         parser.error("--calls: at least 1")
     bundle = Bundle.load(options.bundle)
+    if bundle.provenance["recipe"] == results.ENSEMBLE:
+        raise Failure(f"{bundle.folder}: is an ensemble, which has no Keras network; name one of its members")
     with tempfile.TemporaryDirectory() as place:
         rows = contest(bundle, Path(place))
         measure(rows, options.calls)

@@ -20,6 +20,7 @@ COMMANDS = {
     "import-run": ("pipeline.import_run", "bring home a run that was trained elsewhere"),
     "quantise": ("pipeline.quantise", "make an int8 bundle of a float32 one, for small devices"),
     "teach": ("pipeline.teach", "ask trained models about every Training face, for recipes that learn from teachers"),
+    "ensemble": ("pipeline.ensemble", "make one model of several, all that are named or the best subset"),
     "bench": ("pipeline.bench", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's network"),
     "results": ("pipeline.results", "regenerate README.md's table from the ledger"),
     "recipes": ("pipeline.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),

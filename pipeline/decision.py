@@ -28,6 +28,7 @@ def decide(
     gates: Promote,
     seed: int,
     weight: int | None = None,
+    lighter: str = "train a smaller network",
 ) -> Decision:
     """Hold a challenger against the champion by a paired bootstrap, every class against the floor, and its weight.
 
@@ -37,12 +38,13 @@ def decide(
         recalls: the challenger's recall per class.
         seed: of the bootstrap.
         weight: the challenger's bytes to serve, at most ``MOST_BYTES``; None where it is not kept in git.
+        lighter: what to do where that is too much.
     """
     flaws = [f"recall of {name} is {recall:.3f}, the floor is {gates.min_class_recall:.3f}"
              for name, recall in recalls.items() if recall < gates.min_class_recall]
     if weight is not None and weight > MOST_BYTES:
         flaws.append(f"{weight / 1e6:.1f} MB to serve, at most {MOST_BYTES / 1e6:.1f} MB are kept in git: "
-                     "train a smaller network (model.width in params.yaml)")
+                     f"{lighter}")
     if champion is None:
         return Decision(not flaws, None, None, tuple(flaws) or ("the first model, every class above the floor",))
     difference = challenger.astype(int) - champion.astype(int)

@@ -5,7 +5,6 @@ are slower than float ones.
 """
 
 import io
-import json
 import shutil
 import tempfile
 from contextlib import redirect_stdout
@@ -15,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.atomic import atomic_folder
-from pipeline.bundle import Bundle, sha256
+from pipeline.bundle import Bundle
 from pipeline.faces import Faces
 from pipeline.failure import Failure
-from pipeline.quiet import quiet
 from pipeline.recipe import Quantise
+from pipeline.sealing import fit_temperature, seal
 
 BATCH = 64
 
@@ -34,9 +33,6 @@ def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **f
 
     Raises Failure when the bundle is int8 already, loses more accuracy than it may, or weighs more than it may.
     """
-    with quiet():
-        from pipeline.bundling import fit_temperature
-
     if "quantised" in bundle.provenance:
         raise Failure(f"{bundle.folder}: is int8 already; name the bundle that it was made from")
     public = faces.split("PublicTest")
@@ -56,10 +52,9 @@ def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **f
         if settings.max_bytes is not None and weight > settings.max_bytes:
             raise Failure(f"{bundle.folder}: {weight:,} bytes in int8, at most {settings.max_bytes:,} are allowed "
                           "(quantise.max_bytes); train a smaller network")
-        meta = {
+        seal(new, {
             **bundle.meta,
             "temperature": fit_temperature(after, public.labels),
-            "files": {file.name: sha256(file) for file in sorted(new.iterdir())},
             "provenance": {**bundle.provenance, **facts, "quantised": {
                 "bundle": bundle.id,
                 "settings": settings.model_dump(),
@@ -68,8 +63,7 @@ def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **f
                                "agreement": round(float((before.argmax(axis=1) == after.argmax(axis=1)).mean()), 6)},
                 "bytes": {"float32": (bundle.folder / "model.onnx").stat().st_size, "int8": weight},
             }},
-        }
-        (new / "bundle.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+        })
     return Bundle.load(folder)
 
 

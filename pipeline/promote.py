@@ -68,7 +68,7 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> dict | None:
     version = enter(name, challenger)
     registry.alias(name, "challenger", version)
     decision = decide(new.correct, old.correct if old else None, new.recalls, params.promote, params.seed,
-                      _weight(challenger) if name == IN_GIT else None)
+                      _weight(challenger) if name == IN_GIT else None, _lighter(challenger))
     line = _line(name, version, new, old, decision, params, faces)
     if decision.promote and name == IN_GIT:
         with atomic_folder(champion_folder()) as folder:
@@ -92,18 +92,13 @@ def champion_folder() -> Path:
 
 def enter(name: str, bundle: Bundle) -> str:
     """The bundle's version in the registry; the run or version that the server lacks is made of ledger and bundle."""
-    run_id = tracking.restore(_ledger(bundle) or results.entry(bundle, {}), bundle)
+    run_id = tracking.restore(results.recorded(bundle) or results.entry(bundle, {}), bundle)
     return registry.register(name, bundle, run_id)
-
-
-def _ledger(bundle: Bundle) -> dict | None:
-    """What the ledger says of a bundle."""
-    return next((line for line in results.entries(bundle.provenance["dataset"]) if line["bundle"] == bundle.id), None)
 
 
 def _private(score: Score | None) -> dict:
     """A bundle's single view figures on PrivateTest as evaluate, which alone opens it, wrote them in the ledger."""
-    line = _ledger(score.bundle) if score else None
+    line = results.recorded(score.bundle) if score else None
     return line["figures"].get("PrivateTest", {}).get("single", {}) if line else {}
 
 
@@ -131,6 +126,14 @@ def copy(bundle: Bundle, folder: Path) -> None:
 
 def _weight(bundle: Bundle) -> int:
     return sum((bundle.folder / name).stat().st_size for name in _served(bundle))
+
+
+def _lighter(bundle: Bundle) -> str:
+    """What helps where a bundle is too heavy for git."""
+    if bundle.provenance["recipe"] == results.ENSEMBLE:
+        place = f"data/{bundle.provenance['dataset']}/ensembles/{bundle.id}"
+        return f"the committed champion stays small; show the ensemble with `ferpipe demo --model {place}`"
+    return "train a smaller network (model.width in params.yaml)"
 
 
 def _line(name: str, version: str, new: Score, old: Score | None, decision: Decision, params: Params,

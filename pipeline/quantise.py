@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline import evaluate, failure, int8, params, results, tracking
 from pipeline.bundle import Bundle, check_faces
 from pipeline.faces import Faces
+from pipeline.failure import Failure
 from pipeline.params import Evaluate
 from pipeline.recipe import Quantise
 
@@ -23,6 +24,8 @@ def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evalu
     Returns the int8 bundle and the ledger entry's file.
     """
     facts = bundle.provenance
+    if facts["recipe"] == results.ENSEMBLE:
+        raise Failure(f"{bundle.folder}: is an ensemble; quantise its members and make one of those")
     check_faces(facts, faces.manifest, bundle.folder)
     shelf = results.root() / "data" / facts["dataset"] / "quantised"
     made = next((one for one in _there(shelf) if _made_from(one) == (bundle.id, settings.model_dump())), None)

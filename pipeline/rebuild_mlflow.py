@@ -2,27 +2,10 @@
 
 import argparse
 
-from pipeline import failure, promote, promotions, registry, results, tracking
+from pipeline import failure, promote, promotions, registry, results, shelves, tracking
 from pipeline.bundle import Bundle
-from pipeline.failure import Failure
 
 DATASETS = ("fer2013", "sample")
-
-
-def bundles() -> dict[str, Bundle]:
-    """The bundles at hand by id: the committed champion, and the complete ones, trained here, imported or quantised."""
-    found = {}
-    data = results.root() / "data"
-    shelves = ("*/bundle", "*/imported/*", "*/quantised/*")
-    for folder in (data / "champion", *(folder for shelf in shelves for folder in sorted(data.glob(shelf)))):
-        try:
-            bundle = Bundle.load(folder)
-        except Failure as error:
-            if (folder / "bundle.json").exists():
-                print(f"rebuild-mlflow: left out: {error}")
-            continue
-        found[bundle.id] = bundle
-    return found
 
 
 def rebuild() -> int:
@@ -30,7 +13,7 @@ def rebuild() -> int:
 
     Returns how many entries the ledger has.
     """
-    at_hand = bundles()
+    at_hand = shelves.bundles("rebuild-mlflow")
     count = 0
     champions = {}
     for dataset in DATASETS:

@@ -5,8 +5,8 @@ Every recipe with a ``published`` block has a row, also before its first run; th
 
 from collections import defaultdict
 
+from pipeline import ensemble_table, results
 from pipeline import recipe as recipes
-from pipeline import results
 from pipeline.atomic import atomic_file
 from pipeline.params import RECIPE_BLOCKS
 
@@ -84,7 +84,8 @@ def page(lines: list[dict]) -> str:
         by_recipe[line["recipe"]].append(line)
     every = {name: recipes.named(name) for name in recipes.names()}
     published = sorted((recipe["title"][:2], name) for name, recipe in every.items() if recipe["published"])
-    return HEAD + "\n".join(row for _, name in published for row in rows(name, every[name], by_recipe[name])) + "\n"
+    told = "\n".join(row for _, name in published for row in rows(name, every[name], by_recipe[name]))
+    return HEAD + told + "\n" + ensemble_table.section(lines)
 
 
 def main(argv: list[str] | None = None) -> None:

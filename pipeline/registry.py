@@ -45,13 +45,25 @@ def champion(name: str) -> tuple[str, str] | None:
 @in_one_line()
 def download_bundle(name: str, version: str, folder: Path) -> Bundle:
     """Fetch a version's bundle from its run's artefacts into ``folder``/bundle."""
-    client = connect()
-    run_id = client.get_model_version(name, version).run_id
-    shutil.rmtree(folder / "bundle", ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    run_id = connect().get_model_version(name, version).run_id
     try:
-        with in_one_line():
-            return Bundle.load(Path(client.download_artifacts(run_id, "bundle", str(folder))))
+        return _fetch(run_id, folder)
     except (OSError, Failure) as error:
         raise Failure(f"{name} version {version}: the files of run {run_id} are gone ({error}); restore mlruns/, or "
                       "take the alias from the version in `make ui`") from error
+
+
+def download_of_run(run_id: str, folder: Path) -> Bundle:
+    """Fetch the bundle that a run made from its artefacts into ``folder``/bundle."""
+    try:
+        return _fetch(run_id, folder)
+    except (OSError, Failure) as error:
+        raise Failure(f"run {run_id}: no bundle of it here or in MLflow ({error}); name a bundle's folder") from error
+
+
+def _fetch(run_id: str, folder: Path) -> Bundle:
+    client = connect()
+    shutil.rmtree(folder / "bundle", ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with in_one_line():
+        return Bundle.load(Path(client.download_artifacts(run_id, "bundle", str(folder))))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.bundle import Bundle
-from pipeline.bundling import fit_temperature, write
+from pipeline.bundling import write
 from pipeline.faces import EMOTIONS
 from pipeline.failure import Failure
+from pipeline.sealing import fit_temperature
 
 HISTORY = [{"epoch": 1, "loss": 2.0, "val_accuracy": 0.3}, {"epoch": 2, "loss": 1.5, "val_accuracy": 0.4}]
 

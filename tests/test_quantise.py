@@ -3,7 +3,7 @@
 import pytest
 import toy_models
 
-from pipeline import promote, promotions, quantise, rebuild_mlflow, results, tracking
+from pipeline import promote, promotions, quantise, results, shelves, tracking
 from pipeline.params import Evaluate, Promote
 from pipeline.recipe import Quantise
 
@@ -29,7 +29,7 @@ def test_an_int8_bundle_is_recorded_once_and_can_be_promoted(project):
     assert line["bundle"] == small.id and line["quantised"]["bundle"] == bundle.id
     assert line["onnx_bytes"] == small.provenance["quantised"]["bytes"]["int8"]
     assert small.run_id != bundle.run_id and tracking.exists(small.run_id), "a run of its own"
-    assert small.id in rebuild_mlflow.bundles()
+    assert small.id in shelves.bundles("test")
     gates = Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2)
     promote.promote(SimpleNamespace(promote=gates, seed=1), small, faces)
     assert promotions.champions("sample") == {"sample-7": small.id}

@@ -1,0 +1,95 @@
+"""An ensemble's members: which bundles are meant, whether they go together, and what each says of PublicTest."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import registry, results, shelves
+from pipeline.atomic import atomic_file
+from pipeline.bundle import Bundle
+from pipeline.faces import Faces
+from pipeline.failure import Failure
+
+
+def find(names: list[str], place: Path) -> list[Bundle]:
+    """The bundles that these names mean, ordered by id.
+
+    Args:
+        names: bundles' folders, bundle ids, MLflow run ids, or registered versions such as ``fer2013-6/3``.
+        place: a folder for what has to be fetched from MLflow.
+
+    Raises Failure where a name means nothing, or one bundle is named twice, or there are fewer than two.
+    """
+    at_hand = shelves.bundles("ensemble")
+    found: dict[str, str] = {}
+    members = []
+    for number, name in enumerate(names):
+        bundle = _find(name, at_hand, place / str(number))
+        if bundle.id in found:
+            raise Failure(f"{name}: bundle {bundle.id}, which {found[bundle.id]} is too; name every member once")
+        found[bundle.id] = name
+        members.append(bundle)
+    if len(members) < 2:
+        raise Failure("an ensemble has at least two members; name more")
+    return sorted(members, key=lambda bundle: bundle.id)
+
+
+def _find(name: str, at_hand: dict[str, Bundle], place: Path) -> Bundle:
+    if (Path(name) / "bundle.json").exists():
+        return Bundle.load(Path(name))
+    if name in at_hand:
+        return at_hand[name]
+    if re.fullmatch("[0-9a-f]{32}", name):
+        of_run = [bundle for bundle in at_hand.values() if bundle.run_id == name]
+        if len(of_run) > 1:
+            raise Failure(f"run {name}: the bundles {', '.join(one.id for one in of_run)} are its; name one of them")
+        return of_run[0] if of_run else registry.download_of_run(name, place)
+    model, _, version = name.rpartition("/")
+    if model and version.isdecimal():
+        return registry.download_bundle(model, version, place)
+    raise Failure(f"{name}: no bundle's folder, no id of a bundle in data/, no MLflow run id and no registered version "
+                  "(such as fer2013-6/3)")
+
+
+def check(members: list[Bundle]) -> None:
+    """Raise Failure where members differ in data set, source digest, class set, size or crop margin."""
+    def shared(bundle: Bundle) -> dict[str, str]:
+        facts = {name: bundle.provenance[name] for name in ("dataset", "source_digest")}
+        return {name: str(value) for name, value in
+                {**facts, **{name: bundle.meta[name] for name in ("class_set", "size", "crop_margin")}}.items()}
+
+    first = shared(members[0])
+    for other in members[1:]:
+        for name, value in shared(other).items():
+            if value != first[name]:
+                raise Failure(f"{other.folder}: {name} {value[:12]}, of {members[0].folder} {first[name][:12]}; "
+                              "members must share dataset, source digest and class set")
+
+
+def opinions(members: list[Bundle], public: Faces) -> np.ndarray:
+    """The members' single-view probabilities float32 ``(K, N, C)``, kept per bundle and faces beside the ensembles.
+
+    Args:
+        public: PublicTest, in the members' classes.
+    """
+    cache = results.root() / "data" / members[0].provenance["dataset"] / "ensembles" / ".cache"
+    found = []
+    for number, member in enumerate(members, 1):
+        path = cache / f"{member.id}-{public.manifest['digest'][:12]}.npy"
+        probabilities = _kept(path, (len(public), len(member.classes)))
+        if probabilities is None:
+            print(f"ensemble: asking member {number} of {len(members)}, {member.id}", flush=True)
+            probabilities = member.predict(public.images)
+            with atomic_file(path) as new, open(new, "wb") as file:
+                np.save(file, probabilities)
+        found.append(probabilities)
+    return np.stack(found)
+
+
+def _kept(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    try:
+        probabilities = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return probabilities if probabilities.shape == shape else None

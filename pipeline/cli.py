@@ -24,6 +24,7 @@ COMMANDS = {
     "bench": ("pipeline.bench", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's network"),
     "results": ("pipeline.results", "regenerate README.md's table from the ledger"),
     "recipes": ("pipeline.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
+    "seeds": ("pipeline.seeds", "several seeds of a recipe, and its leak-free twin, straight into the ledger"),
     "speedrun": ("pipeline.speedrun", "the most accuracy out of eight minutes of two cores; the log of what was tried"),
     "study": ("pipeline.studies.main", "small studies of what the published systems' authors found on the side"),
     "bench-train": ("pipeline.bench_train", "time every recipe's training against plain Keras fit"),

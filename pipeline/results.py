@@ -63,12 +63,17 @@ def entry(bundle: Bundle, figures: dict) -> dict:
 
 def record(line: dict) -> Path:
     """Add an entry; a model that is already there is never written again. Returns the entry's file."""
-    name = f"{line['recipe']}-{line['class_set']}-{line['protocol']}-seed{line['seed']}-{line['bundle']}.json"
-    path = folder(line["dataset"]) / name
+    path = place(line)
     if not path.exists():
         with atomic_file(path) as new:
             new.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def place(line: dict) -> Path:
+    """An entry's file."""
+    name = f"{line['recipe']}-{line['class_set']}-{line['protocol']}-seed{line['seed']}-{line['bundle']}.json"
+    return folder(line["dataset"]) / name
 
 
 def entries(dataset: str = "fer2013") -> list[dict]:

@@ -8,58 +8,22 @@ the log. Without it the recipe ``speedrun`` is trained with every seed, from the
 import argparse
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from ruamel.yaml import YAML
 
 from pipeline import params as parameters
 from pipeline import results
 from pipeline.atomic import atomic_file
-from pipeline.balance import balance
 from pipeline.faces import Faces
 from pipeline.failure import Failure
 from pipeline.params import Params
 from pipeline.quiet import quiet
-from pipeline.resolve import resolve
-
-if TYPE_CHECKING:
-    from pipeline.training import Fitted
+from pipeline.seeds import downloaded, enter, prepared, trained, values_of
 
 RECIPE = "speedrun"
 LOG, PAGE = Path("reports/speedrun.csv"), Path("reports/speedrun.md")
 COLUMNS = ("idea", "values", "seed", "epochs", "parameters", "minutes", "single", "flip")
-
-
-def downloaded(mine: Params) -> Faces:
-    """The faces as they came. Raises Failure where download has not been run."""
-    folder = mine.data / "faces"
-    if not folder.is_dir():
-        raise Failure(f"{folder}: missing; run `make run FER2013=PATH` first, or `dvc repro validate` alone")
-    return Faces.load(folder)
-
-
-def prepared(mine: Params, faces: Faces) -> Faces:
-    """The faces as the recipe balances them."""
-    faces = balance(faces, mine.balance, mine.classes, mine.seed)
-    return replace(faces, manifest={**faces.manifest, "digest": faces.digest()})
-
-
-@contextmanager
-def trained(mine: Params, faces: Faces) -> Iterator["Fitted"]:
-    """The network trained on prepared faces. A training that was cut goes on from its last epoch; what it goes on from
-    is kept until the block has ended well."""
-    with quiet():
-        from pipeline import checkpoint, training
-
-    config = resolve(mine, faces.manifest)
-    state = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
-    with checkpoint.alone(state):
-        yield training.fit_faces(config, faces, checkpoint=state)
 
 
 def attempt(mine: Params, faces: Faces, idea: str, values: dict) -> dict:
@@ -128,31 +92,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("values", nargs="*", metavar="path=value", help="with --try: train.optimizer=muon and the like")
     options = parser.parse_args(argv)
     if not options.page:
-        yaml = YAML(typ="safe", pure=True)
-        values = {path: yaml.load(text) for path, _, text in (pair.partition("=") for pair in options.values)}
+        values = values_of(options.values)
         if values and not options.idea:
             raise Failure("ferpipe speedrun: other values make another recipe; name the idea with --try")
         own = parameters.load(recipe=RECIPE).override({"dataset": "fer2013"})
-        faces = prepared(own, downloaded(own))
+        faces = downloaded(own)
         for seed in options.seeds:
             mine = own.override({**values, "seed": seed})
             if options.idea:
-                log(attempt(mine, faces, options.idea, values))
+                log(attempt(mine, prepared(mine, faces), options.idea, values))
             else:
-                enter(mine, faces)
+                print(f"speedrun: seed {seed}: {enter(mine, faces)}", flush=True)
             write_page()
     else:
         write_page()
     print(f"speedrun: {PAGE}")
-
-
-def enter(mine: Params, faces: Faces) -> None:
-    """Train, measure and record one seed by the door for runs from elsewhere."""
-    with quiet():
-        from pipeline import import_run, training
-
-    config = resolve(mine, faces.manifest)
-    out = results.root() / ".checkpoints" / f"{RECIPE}-{mine.seed}"
-    training.train_into(out, config, faces)
-    _, path = import_run.import_run(import_run.read(out), Faces.load(mine.data / "faces"), mine.evaluate)
-    print(f"speedrun: seed {mine.seed}: {path}")

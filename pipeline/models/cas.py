@@ -9,15 +9,16 @@ smaller ``width`` is all of it with so many filters less.
 import keras
 from keras import layers
 
+from pipeline.models.entrance import entrance
+
 
 def build(classes: int, size: int = 48, *, width: int = 32, dropout: float = 0.25,
-          dense_dropout: float = 0.5) -> keras.Model:
+          dense_dropout: float = 0.5, crop: int = 0, standardise: bool = False) -> keras.Model:
     """Build S1's network with ``width`` filters in the first convolution (theirs: 32), the other layers in proportion.
 
-    ``dropout`` follows each pooling, ``dense_dropout`` the dense layer.
+    ``dropout`` follows each pooling, ``dense_dropout`` the dense layer; ``crop``, ``standardise``: see the entrance.
     """
-    image = keras.Input((size, size, 1), name="image")
-    x = layers.Rescaling(1 / 255)(image)
+    image, x = entrance(size, 0, crop, standardise)
     for pair in ((1, 2), (4, 4), (8, 8)):
         for times in pair:
             x = layers.Conv2D(times * width, 3, padding="same", activation="relu")(x)

@@ -15,7 +15,8 @@ from pipeline.atomic import atomic_file
 from pipeline.faces import EMOTIONS, Faces
 from pipeline.params import Params
 from pipeline.quiet import quiet
-from pipeline.speedrun import downloaded, log, prepared, trained
+from pipeline.seeds import downloaded, prepared, trained
+from pipeline.speedrun import log
 from pipeline.studies import page, picture, plan
 from pipeline.studies.plan import Study, spelled
 

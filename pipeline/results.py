@@ -51,6 +51,7 @@ def entry(bundle: Bundle, figures: dict) -> dict:
         "parameters": facts["parameters"],
         **({"weights": facts["weights"]} if "weights" in facts else {}),
         "onnx_bytes": (bundle.folder / "model.onnx").stat().st_size,
+        "milliseconds": round(bundle.milliseconds(), 3),
         "bundle": bundle.id,
         "run_id": bundle.run_id,
         "config": facts["config"],
@@ -117,8 +118,8 @@ def table(lines: list[dict]) -> str:
         groups[key].append(line)
     rows = [
         "| recipe | classes | protocol | PublicTest | PrivateTest | PrivateTest, flip | test folder | seeds | epochs "
-        "| parameters | minutes | hardware |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| parameters | MB | ms a face | minutes | hardware |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (_, class_set, protocol, parameters, hardware, _, tuned, _, int8), lines_of in sorted(groups.items()):
         group = by_seed(lines_of)
@@ -127,11 +128,14 @@ def table(lines: list[dict]) -> str:
         epochs = sorted({f"{line['epochs']['run']} of {line['epochs']['asked']}" for line in group})
         # another program beside a training makes it longer, nothing makes it shorter
         minutes = min(line["minutes"] for line in lines_of)
+        quickest = min((line["milliseconds"] for line in lines_of if "milliseconds" in line), default=None)
+        face = "" if quickest is None else f"{quickest:.2f}"
         name = title(group[0]) + (" + search" if tuned != "{}" else "")
         name += " in int8" if int8 else ""
         name += f", {group[0]['weights']}" if "weights" in group[0] else ""
         rows.append(f"| {name} | {class_set} | {protocol} | {' | '.join(cells)} | {len(group)} | {', '.join(epochs)} "
-                    f"| {parameters / 1e6:.2f} M | {minutes:.1f} | {hardware} |")
+                    f"| {parameters / 1e6:.2f} M | {group[0]['onnx_bytes'] / 1e6:.2f} | {face} | {minutes:.1f} "
+                    f"| {hardware} |")
     return "\n".join(rows)
 
 

@@ -19,7 +19,7 @@ title: Toys
 question: A finding.
 source: somebody
 scale: a toy
-recipe: speedrun
+recipe: compact
 values: {model.stem: 4, model.width: 4, model.stages: 1, train.batch_size: 128}
 variants:
   less: {training_share: 0.5, train.epochs: 1}
@@ -174,7 +174,7 @@ def test_variants_are_trained_once_on_public_test_alone_and_shared_between_studi
 
 
 def test_a_training_that_was_asked_for_otherwise_counts_no_more(toys):
-    log(line("more", 610, recipe="speedrun", values=plan.spelled(plan.named("one").training("more")[1])),
+    log(line("more", 610, recipe="compact", values=plan.spelled(plan.named("one").training("more")[1])),
         main.FOLDER / "one.csv", main.COLUMNS)
     assert [found["variant"] for found in main.lines_of("one")] == ["more"]
     (toys / "studies/one.yaml").write_text(STUDY.replace("more: {train.epochs: 1}", "more: {train.epochs: 2}"))

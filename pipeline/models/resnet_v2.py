@@ -1,4 +1,4 @@
-"""``resnet_v2``: a small network of ResNet50V2's kind, bottleneck blocks with batch norm and ReLU before each convolution.
+"""``resnet_v2``: a small network of ResNet50V2's kind: bottlenecks with batch norm and ReLU before each convolution.
 
 Blocks as in He et al. 2016, "Identity mappings in deep residual networks" (arXiv 1603.05027). The first convolution
 halves the resolution, as ResNet50V2's does; without its first pooling, 40 pixels leave maps of 20, 10 and 5.

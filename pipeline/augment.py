@@ -23,6 +23,10 @@ class Augment(keras.layers.Layer):
         strength: multiplies every range above but ``flip`` and ``erasing``.
         fill: what new pixels hold, ``nearest`` or ``constant`` (black).
         seed: starts the generator; training sets its state anew at every epoch.
+
+    Attributes:
+        mirrors_only: whether everything but ``flip`` is left out, as training can have it in the last epochs. What is
+            compiled does not notice a change.
     """
 
     def __init__(self, *, flip=False, rotation=0.0, translation=0.0, zoom=0.0, shear=0.0, brightness=0.0,
@@ -33,6 +37,7 @@ class Augment(keras.layers.Layer):
         self.translation, self.zoom, self.shear = strength * translation, strength * zoom, strength * shear
         self.brightness, self.contrast = strength * brightness, strength * contrast
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self.mirrors_only = False
 
     def _uniform(self, count, limit):
         return keras.random.uniform((count,), -limit, limit, seed=self.seed_generator)
@@ -41,6 +46,9 @@ class Augment(keras.layers.Layer):
         if not training:
             return images
         count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
+        if self.mirrors_only:
+            mirrored = self._uniform(count, 1.0) < 0 if self.flip else ops.zeros((count,), "bool")
+            return ops.where(mirrored[:, None, None, None], ops.flip(images, axis=2), images)
         if self.flip or self.rotation or self.translation or self.zoom or self.shear:
             matrix = self._affine(count, height, width)
             images = ops.image.affine_transform(images, matrix, interpolation="bilinear", fill_mode=self.fill)

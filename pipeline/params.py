@@ -74,6 +74,8 @@ class Train(Block):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     # moving average of the weights, a step's share; 0: none
     ema: float = Field(0.0, ge=0, lt=1)
+    # the share of the epochs after which images are mirrored only: the last ones look as those that will be met
+    augment_until: float = Field(1.0, ge=0, le=1)
     # see pipeline.mixing.Mix; mix_until is the share of the epochs after which it stops
     mixup: float = Field(0.0, ge=0)
     cutmix: float = Field(0.0, ge=0)

@@ -127,6 +127,11 @@ def fit(
         begun, epoch = time.perf_counter(), state["epoch"]
         order = np.random.default_rng([config["seed"], epoch]).permutation(len(train[0]))
         _key_random_numbers(student, config["seed"], epoch)
+        mirrors_only = epoch >= settings["augment_until"] * settings["epochs"]
+        if student.augment.mirrors_only != mirrors_only:
+            student.augment.mirrors_only = mirrors_only
+            student.make_train_function(force=True)
+            run_epoch = epochs_of(student, data, settings["batch_size"], verbose)
         if student.mix is not None:
             student.mix.active.assign(float(epoch < settings["mix_until"] * settings["epochs"]))
         logs = run_epoch(order)

@@ -81,7 +81,8 @@ def test_one_seed_one_network_and_a_cut_run_ends_in_the_same_one(toy, tmp_path):
     assert rows == [{k: v for k, v in row.items() if k != "seconds"} for row in resumed.history]
 
 
-EVERYTHING = {"optimizer": "muon", "ema": 0.9, "mixup": 0.3, "cutmix": 1.0, "mix_until": 0.7, "votes": 0.4}
+EVERYTHING = {"optimizer": "muon", "ema": 0.9, "mixup": 0.3, "cutmix": 1.0, "mix_until": 0.7, "votes": 0.4,
+              "augment_until": 0.5}
 
 
 @pytest.mark.slow
@@ -289,3 +290,14 @@ def test_muon_s_shorter_iteration_gives_what_keras_s_gives():
         matrix = keras.ops.array(np.random.default_rng(0).normal(size=shape).astype("float32"))
         theirs = keras.optimizers.Muon.zeropower_via_newtonschulz5(ours, matrix, 5)
         np.testing.assert_allclose(ours.zeropower_via_newtonschulz5(matrix, 5), theirs, atol=1e-4)
+
+
+def test_the_last_epochs_can_see_images_that_are_mirrored_only():
+    from pipeline.augment import Augment
+
+    images = np.random.default_rng(0).integers(0, 256, (32, 48, 48, 1)).astype("float32")
+    augment = Augment(flip=True, rotation=20, zoom=0.2, brightness=0.5, erasing=1.0)
+    augment.mirrors_only = True
+    shown = np.asarray(augment(images, training=True))
+    mirrored = (shown == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert ((shown == images).all(axis=(1, 2, 3)) ^ mirrored).all() and 0 < mirrored.sum() < 32

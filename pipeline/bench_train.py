@@ -22,13 +22,15 @@ from pipeline.resolve import PROTOCOLS, resolve
 SECONDS, ROUNDS = 10.0, 5
 # Images a second of the augmentation alone
 GOAL = 5000
+# Plain fit has neither votes nor teachers
+LABELS_ALONE = {"train.votes": 0, "train.teacher": 0}
 # A pretrained network needs no weights to be timed, and all of it learns
 RANDOM = {"model.weights": "none", "train.stages": []}
 
 
 def measured(recipe: str, seconds: float, rounds: int) -> dict:
     """A recipe's row, from a process of its own."""
-    mine = parameters.load(recipe=recipe)
+    mine = parameters.load(recipe=recipe).override(LABELS_ALONE)
     pretrained = "weights" in mine.model.model_dump()
     if pretrained:
         mine = mine.override(RANDOM)

@@ -11,7 +11,8 @@ def line(size=9, weighting="recall", accuracy=0.7, class_set="6", search=None, *
     views = {view: {"n": 3589, "accuracy": accuracy} for view in ("single", "flip")}
     return {"recipe": "ensemble", "seed": 0, "class_set": class_set, "protocol": "published", "bundle": "b",
             "config": {"weighting": weighting, "members": members, "search": search}, "tuned": {}, "source_digest": "s",
-            "hardware": "a box", "minutes": 90.0, "parameters": 64_000_000, "finished": "2026-01-01",
+            "hardware": "a box", "minutes": 90.0, "parameters": 64_000_000, "onnx_bytes": 22_000_000,
+            "finished": "2026-01-01",
             "epochs": {"run": 90, "asked": 900, "best": 1},
             "figures": dict.fromkeys(("PublicTest", "PrivateTest", "test"), views), **changes}
 

@@ -54,7 +54,7 @@ def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tm
     ("  strength: null", "  strong: null", "augment.strong: there is no such parameter"),
     ("  epochs: null", "  epochs: many", "train.epochs"),
     ("  epochs: null", "  epochs: 0", "train.epochs"),
-    ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are cas, cas_unbalanced, compact"),
+    ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are cas, cas_plus, cas_unbalanced,"),
     ("dataset: fer2013", "dataset: imagenet", "dataset"),
     ("classes: null", "classes: 5", "classes: there is no such class set; there are 7, 6"),
     ("seed: 1", "seed: [", "not YAML"),

@@ -51,6 +51,6 @@ def test_only_ensembles_of_other_classes_are_in_the_readme():
     assert results.our_own([six, seven]) == [seven]
     row = results.table([seven]).splitlines()[2]
     assert row.startswith("| ensemble of 3, plain mean: 1 `cas`, 1 `padova_vgg_v2`, 1 `padova_vgg_v2` in int8 | 7 |")
-    assert "| 90 of 900 | 64.00 M | 90.0 |" in row
+    assert "| 90 of 900 | 64.00 M | 22.00 |  | 90.0 |" in row
     assert len(ensemble_table.section([seven]).splitlines()) == len(ensemble_table.section([]).splitlines())
     assert len(results.table([seven, line(3, "recall", class_set="7")]).splitlines()) == 4, "a row of its own each"

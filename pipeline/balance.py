@@ -125,14 +125,20 @@ def _with_copies(faces: Faces, kept: np.ndarray, sources: np.ndarray, images: np
     )
 
 
+def prepared(mine: params.Params, faces: Faces) -> Faces:
+    """The faces as the recipe balances them, with its teachers' answers."""
+    faces = balance(faces, mine.balance, mine.classes, mine.seed)
+    if mine.train.teacher:
+        faces = teacher.with_teacher(faces, teacher.place(faces.manifest["protocol"]))
+    return faces
+
+
 def main() -> None:
     """Balance what download brought by params.yaml's balance block; write the faces and two pictures."""
     from pipeline import charts
 
     mine = params.load()
-    balanced = balance(Faces.load(mine.data / "faces"), mine.balance, mine.classes, mine.seed)
-    if mine.train.teacher:
-        balanced = teacher.with_teacher(balanced, teacher.place(balanced.manifest["protocol"]))
+    balanced = prepared(mine, Faces.load(mine.data / "faces"))
     charts.counts(mine.reports / "balance.png", balanced)
     charts.augmentation(mine.reports / "augmentation.png", mine)
     balanced.save(mine.data / "balanced")

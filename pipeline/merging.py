@@ -12,7 +12,8 @@ from pipeline.atomic import atomic_folder
 from pipeline.bundle import Bundle
 from pipeline.faces import Faces
 from pipeline.failure import Failure
-from pipeline.sealing import PARITY, cross_entropy, fit_temperature, seal, write_history
+from pipeline.metrics import cross_entropy
+from pipeline.sealing import PARITY, fit_temperature, seal, write_history
 from pipeline.weighting import TINY, combine
 
 

@@ -1,4 +1,4 @@
-"""The figures of a model on a split: accuracy with a bootstrap interval, and precision, recall and F1 per class."""
+"""The figures of a model on a split: accuracy with a bootstrap interval, loss, and precision, recall, F1 per class."""
 
 import numpy as np
 
@@ -49,6 +49,12 @@ def figures(
     }
 
 
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cross-entropy in nats of logits ``(N, classes)`` against integer labels ``(N,)``."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return float(-log_p[np.arange(len(labels)), labels].mean())
 
 
 def mean_interval(accuracies: list[float], n: int, z: float = 1.96) -> tuple[float, float, float]:

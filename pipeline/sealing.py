@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.bundle import sha256
+from pipeline.metrics import cross_entropy
 
 # What a bundle answers and what it was made of answer must agree on real faces to this much, in probability
 PARITY = 1e-4
@@ -17,13 +18,6 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     log_p = np.log(np.maximum(probabilities, 1e-12))
     candidates = np.geomspace(0.25, 4, 200)
     return float(min(candidates, key=lambda temperature: cross_entropy(log_p / temperature, labels)).round(4))
-
-
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Mean cross-entropy in nats; the one of pipeline.training, which cannot be had without Keras."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-log_p[np.arange(len(labels)), labels].mean())
 
 
 def write_history(path: Path, history: list[dict]) -> None:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from pipeline import failure, results, teacher
+from pipeline import balance, failure, results
 from pipeline import params as parameters
-from pipeline.balance import balance
 from pipeline.faces import Faces
 from pipeline.failure import Failure
 from pipeline.params import Params
@@ -44,10 +43,8 @@ def downloaded(mine: Params) -> Faces:
 
 
 def prepared(mine: Params, faces: Faces) -> Faces:
-    """The faces as the recipe balances them, with its teachers' answers."""
-    faces = balance(faces, mine.balance, mine.classes, mine.seed)
-    if mine.train.teacher:
-        faces = teacher.with_teacher(faces, teacher.place(faces.manifest["protocol"]))
+    """The faces as stage balance leaves them, digest included."""
+    faces = balance.prepared(mine, faces)
     return replace(faces, manifest={**faces.manifest, "digest": faces.digest()})
 
 

@@ -28,6 +28,7 @@ from pipeline.averaging import SAMPLE, averaged
 from pipeline.epochs import epochs_of
 from pipeline.faces import Faces
 from pipeline.failure import Failure
+from pipeline.metrics import cross_entropy
 from pipeline.student import Student, feed
 from pipeline.votes import shares
 
@@ -61,13 +62,6 @@ def predict(net: keras.Model, images: np.ndarray, flip: bool = False) -> np.ndar
         images = images[:, :, ::-1]
     batches = [images[i : i + BATCH_TO_PREDICT, ..., None] for i in range(0, len(images), BATCH_TO_PREDICT)]
     return np.concatenate([net.predict_on_batch(batch) for batch in batches])
-
-
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Mean cross-entropy in nats of logits ``(N, classes)`` against integer labels ``(N,)``."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-log_p[np.arange(len(labels)), labels].mean())
 
 
 def fit(

@@ -18,7 +18,7 @@ HEAD = """\
 with a 95 % interval over images and seeds; **bold** is at or above the published figure. *Split* is where that figure
 was measured: `test` is the folder edition's test folder, PublicTest and PrivateTest together. We choose the epoch on
 PublicTest (some authors chose it on the test folder). Parameters are ours, the authors' count in brackets; hours are
-the mean of a net. A row with other values than the recipe's names them. Generated from [the ledger](results) by
+the quickest net's. A row with other values than the recipe's names them. Generated from [the ledger](results) by
 `ferpipe recipes`.
 
 | recipe | split | classes | published | ours | ours, PublicTest | epochs run of asked | parameters \
@@ -51,29 +51,30 @@ def epochs(line: dict, recipe: dict) -> str:
 
 
 def rows(name: str, recipe: dict, lines: list[dict]) -> list[str]:
-    """The rows of one recipe: one per changed values, data and hardware, over the seeds."""
+    """The rows of one recipe: one per changed values, data and processor, over the seeds."""
     about = recipe["published"]
     accuracy, split = about["accuracy"], about["split"]
     published = "not given" if accuracy is None else f"{100 * accuracy:.2f}"
     theirs = f" ({about['parameters'] / 1e6:.1f} M)" if about.get("parameters") else ""
     groups = defaultdict(list)
     for line in lines:
-        groups[changes(line, recipe), line["hardware"], line["source_digest"], line["epochs"]["asked"]].append(line)
+        key = changes(line, recipe), results.processor(line), line["source_digest"], line["epochs"]["asked"]
+        groups[key].append(line)
     if not groups:
         return [f"| `{name}` | {split} | {recipe['classes']} | {published} | not run yet | | 0 of "
                 f"{recipe['train']['epochs']} |{theirs} | | 0 |"]
     found = []
-    for (told, hardware, *_), group in sorted(groups.items()):
+    for (told, *_), group in sorted(groups.items()):
         group = results.by_seed(group)
         ours, chosen = (results.cell(group, part, "single") for part in (split, "PublicTest"))
         mean = sum(line["figures"][split]["single"]["accuracy"] for line in group) / len(group)
         if accuracy is not None and mean >= accuracy and group[0]["class_set"] == recipe["classes"]:
             ours = f"**{ours.replace(' ', '** ', 1)}"
-        hours = sum(line["minutes"] for line in group) / len(group) / 60
+        quick = min(group, key=lambda line: line["minutes"])
         run = ", ".join(sorted({epochs(line, recipe) for line in group}))
         found.append(f"| `{name}`{', ' + told if told else ''} | {split} | {group[0]['class_set']} | {published} "
                      f"| {ours} | {chosen} | {run} | {group[0]['parameters'] / 1e6:.2f} M{theirs} "
-                     f"| {hours:.1f} h, {hardware} | {len(group)} |")
+                     f"| {quick['minutes'] / 60:.1f} h, {quick['hardware']} | {len(group)} |")
     return found
 
 

@@ -19,6 +19,7 @@ SMALL = {
     "padova_vgg": {"width": 4},
     "resnet_v2": {"width": 4, "blocks": (1, 2)},
     "seresnet": {"width": 4, "blocks": (1, 1), "squeeze": 2, "drop_path": 0.0},
+    "vgg": {"width": 4},
 }
 FAMILIES = [name if name in ("cas", "compact") else pytest.param(name, marks=pytest.mark.slow)
             for name in models.FAMILIES]
@@ -106,6 +107,24 @@ def test_the_exported_network_is_the_same_under_onnx_runtime(name, tmp_path):
     export(net, tmp_path / "net.onnx")
     served = onnx_session(tmp_path / "net.onnx").run(["probabilities"], {"image": images})[0]
     np.testing.assert_allclose(served, net.predict_on_batch(images), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_batch_norms_of_vgg_vanish_in_its_convolutions_when_it_is_exported(tmp_path):
+    import keras
+    import onnx
+
+    from pipeline.onnx_export import export
+
+    keras.utils.set_random_seed(0)
+    net = models.build("vgg", classes=7, **SMALL["vgg"])
+    for layer in net.layers:  # a fresh one adds and multiplies nothing
+        if type(layer).__name__ == "BatchNormalization":
+            layer.set_weights([np.random.uniform(0.5, 2, weight.shape) for weight in layer.weights])
+    export(models.with_softmax(net), tmp_path / "net.onnx")
+    nodes = onnx.load(tmp_path / "net.onnx").graph.node
+    after = [node.op_type for one in nodes if one.op_type == "Conv" for node in nodes if one.output[0] in node.input]
+    assert after == ["Relu"] * 6
 
 
 @pytest.mark.parametrize("recipe", [name if name in ("cas", "harini") else pytest.param(name, marks=pytest.mark.slow)

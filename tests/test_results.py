@@ -53,6 +53,13 @@ def test_seeds_share_a_row_and_other_protocols_do_not():
     assert "66.00 [" in published and "| 2 |" in published
 
 
+def test_seeds_of_one_core_and_of_two_share_a_row_and_the_quickest_is_shown():
+    slow = line(seed=2, bundle="b2", hardware="a laptop, 1 core", minutes=5.0)
+    row, = results.table([line(), slow]).splitlines()[2:]
+    assert "| 2 |" in row and row.endswith("| 3.0 | a laptop, 2 cores |")
+    assert len(results.table([line(), line(hardware="1 x NVIDIA H100")]).splitlines()[2:]) == 2
+
+
 def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a_row():
     again = line(bundle="b2", finished="2026-02-01T00:00:00+00:00")
     again["figures"]["PrivateTest"]["single"]["accuracy"] = 0.7

@@ -5,7 +5,7 @@ Every recipe with a ``published`` block has a row, also before its first run; th
 
 from collections import defaultdict
 
-from pipeline import ensemble_table, results
+from pipeline import ensemble_table, recipe_picture, results
 from pipeline import recipe as recipes
 from pipeline.atomic import atomic_file
 from pipeline.params import RECIPE_BLOCKS
@@ -20,6 +20,8 @@ was measured: `test` is the folder edition's test folder, PublicTest and Private
 PublicTest (some authors chose it on the test folder). Parameters are ours, the authors' count in brackets; hours are
 the quickest net's. A row with other values than the recipe's names them. Generated from [the ledger](results) by
 `ferpipe recipes`.
+
+![Accuracy of every recipe that was run at full length, with its interval, beside the published figure](recipes.png)
 
 | recipe | split | classes | published | ours | ours, PublicTest | epochs run of asked | parameters \
 | hours and hardware | seeds |
@@ -50,24 +52,28 @@ def epochs(line: dict, recipe: dict) -> str:
     return f"{run} of {own}{why}"
 
 
+def groups(recipe: dict, lines: list[dict]) -> list[tuple[str, list[dict]]]:
+    """A recipe's entries, one a seed, parted by changed values, data, processor and epochs; with the changes told."""
+    found = defaultdict(list)
+    for line in lines:
+        key = changes(line, recipe), results.processor(line), line["source_digest"], line["epochs"]["asked"]
+        found[key].append(line)
+    return [(told, results.by_seed(group)) for (told, *_), group in sorted(found.items())]
+
+
 def rows(name: str, recipe: dict, lines: list[dict]) -> list[str]:
     """The rows of one recipe: one per changed values, data and processor, over the seeds."""
     about = recipe["published"]
     accuracy, split = about["accuracy"], about["split"]
     published = "not given" if accuracy is None else f"{100 * accuracy:.2f}"
     theirs = f" ({about['parameters'] / 1e6:.1f} M)" if about.get("parameters") else ""
-    groups = defaultdict(list)
-    for line in lines:
-        key = changes(line, recipe), results.processor(line), line["source_digest"], line["epochs"]["asked"]
-        groups[key].append(line)
-    if not groups:
+    if not lines:
         return [f"| `{name}` | {split} | {recipe['classes']} | {published} | not run yet | | 0 of "
                 f"{recipe['train']['epochs']} |{theirs} | | 0 |"]
     found = []
-    for (told, *_), group in sorted(groups.items()):
-        group = results.by_seed(group)
+    for told, group in groups(recipe, lines):
         ours, chosen = (results.cell(group, part, "single") for part in (split, "PublicTest"))
-        mean = sum(line["figures"][split]["single"]["accuracy"] for line in group) / len(group)
+        mean, *_ = results.mean_of(group, split, "single")
         if accuracy is not None and mean >= accuracy and group[0]["class_set"] == recipe["classes"]:
             ours = f"**{ours.replace(' ', '** ', 1)}"
         quick = min(group, key=lambda line: line["minutes"])
@@ -78,21 +84,39 @@ def rows(name: str, recipe: dict, lines: list[dict]) -> list[str]:
     return found
 
 
-def page(lines: list[dict]) -> str:
-    """reports/recipes.md of these ledger entries; the recipes stand in the order of their titles."""
+def by_system(lines: list[dict]) -> list[tuple[str, dict, list[dict]]]:
+    """Every published recipe with its name and its entries, in the order of their titles, S1 first."""
     by_recipe = defaultdict(list)
     for line in lines:
         by_recipe[line["recipe"]].append(line)
     every = {name: recipes.named(name) for name in recipes.names()}
     published = sorted((recipe["title"][:2], name) for name, recipe in every.items() if recipe["published"])
-    told = "\n".join(row for _, name in published for row in rows(name, every[name], by_recipe[name]))
+    return [(name, every[name], by_recipe[name]) for _, name in published]
+
+
+def page(lines: list[dict]) -> str:
+    """reports/recipes.md of these ledger entries."""
+    told = "\n".join(row for found in by_system(lines) for row in rows(*found))
     return HEAD + told + "\n" + ensemble_table.section(lines)
 
 
+def picture(lines: list[dict]) -> list[recipe_picture.Row]:
+    """What stands in the picture: every row of a recipe with its own classes that was run as long as it asks for."""
+    found = []
+    for name, recipe, own in by_system(lines):
+        about = recipe["published"]
+        found += [recipe_picture.Row(f"{recipe['title'][:2]}  {name}", about["accuracy"], group, about["split"])
+                  for told, group in groups(recipe, own)
+                  if not told and group[0]["epochs"]["asked"] == recipe["train"]["epochs"]]
+    return found + ensemble_table.picture(lines)
+
+
 def main(argv: list[str] | None = None) -> None:
-    """Generate reports/recipes.md anew from the recipes and the ledger."""
-    text = page(results.entries())
+    """Generate reports/recipes.md and its picture anew from the recipes and the ledger."""
+    lines = results.entries()
+    text = page(lines)
     path = results.root() / "reports" / "recipes.md"
+    recipe_picture.draw(path.with_suffix(".png"), picture(lines))
     with atomic_file(path) as new:
         new.write_text(text, encoding="utf-8")
     print(text)

@@ -150,10 +150,15 @@ def by_seed(lines: list[dict]) -> list[dict]:
 
 
 def cell(group: list[dict], split: str, view: str) -> str:
-    """Mean accuracy in per cent with the interval that counts the images and, with several seeds, the seeds."""
-    found = [line["figures"][split][view] for line in group]
-    mean, low, high = mean_interval([one["accuracy"] for one in found], found[0]["n"])
+    """``mean_of`` in per cent, as the tables have it."""
+    mean, low, high = mean_of(group, split, view)
     return f"{100 * mean:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def mean_of(group: list[dict], split: str, view: str) -> tuple[float, float, float]:
+    """Mean accuracy with the 95 % interval that counts the images and, with several seeds, the seeds."""
+    found = [line["figures"][split][view] for line in group]
+    return mean_interval([one["accuracy"] for one in found], found[0]["n"])
 
 
 def _history(bundle: Bundle) -> list[dict]:

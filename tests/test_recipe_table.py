@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import params, recipe_table, results
+from pipeline import params, recipe_picture, recipe_table, results
 from pipeline import recipe as recipes
 from pipeline.resolve import resolve
 
@@ -112,6 +112,21 @@ def test_seeds_share_a_row(tmp_path):
     two["seed"] = two["config"]["seed"] = 2
     row, = rows([line("cas", tmp_path, 0.61), two], "cas")
     assert "**62.00** [" in row and row.endswith("| 2 |")
+
+
+def test_the_picture_shows_what_was_run_as_its_authors_did_and_the_ensembles(tmp_path):
+    whole, changed = line("cas", tmp_path), line("cas", tmp_path, **{"train.batch_size": 64})
+    cut = line("harini", tmp_path, **{"train.epochs": 2})
+    unknown = line("padova_vgg_v0", tmp_path)
+    members = {"config": {"weighting": "recall", "members": dict.fromkeys("abcdefghi")}, "recipe": "ensemble"}
+    found = recipe_table.picture([cut, changed, whole, unknown, {**unknown, **members}])
+    assert [(row.label, row.published) for row in found] == [
+        ("S1  cas", 0.61), ("S3  padova_vgg_v0", None), ("S3  ensemble of 9, by recall", 0.7152)]
+    path = tmp_path / "recipes.png"
+    recipe_picture.draw(path, found)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    recipe_picture.draw(path, [])
+    assert not path.exists(), "a picture without a row would be an old one"
 
 
 def test_the_committed_page_is_what_the_ledger_says(monkeypatch):

@@ -1,0 +1,52 @@
+"""The picture of reports/recipes.md: ours with its interval, and the published figure, one line a row that was run."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline import results
+from pipeline.atomic import atomic_file
+
+# Okabe and Ito's colours, which every kind of colour vision tells apart
+REACHED, SHORT, GRAY = "#0072B2", "#D55E00", "#767676"
+
+
+class Row(NamedTuple):
+    """A line of the picture: accuracies from 0 to 1, ``published`` None where the authors give no figure."""
+
+    label: str
+    published: float | None
+    group: list[dict]
+    split: str
+
+
+def draw(path: Path, rows: list[Row]) -> None:
+    """Draw the rows from top to bottom; without one there is nothing to see, and no file."""
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(9, 1.4 + 0.36 * len(rows)), layout="constrained")
+    for height, (_, published, group, split) in enumerate(rows):
+        mean, low, high = results.mean_of(group, split, "single")
+        reached = published is not None and mean >= published
+        axis.errorbar(100 * mean, height, fmt="o", markersize=7, capsize=4, color=REACHED if reached else SHORT,
+                      xerr=[[100 * (mean - low)], [100 * (high - mean)]],
+                      label="ours, at or above" if reached else "ours, below")
+        axis.annotate(f"{100 * mean:.1f}", (100 * mean, height), (0, 6), textcoords="offset points", ha="center",
+                      fontsize=8)
+        if published is not None:
+            axis.plot(100 * published, height, "D", markersize=7, markerfacecolor="none", color=GRAY, label="published")
+    axis.set(yticks=range(len(rows)), yticklabels=[row.label for row in rows], ylim=(len(rows) - 0.5, -0.7),
+             xlabel="accuracy in %, on the authors' split; bars are 95 % intervals")
+    axis.grid(axis="x", alpha=0.25)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.tick_params(left=False)
+    legend = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    figure.legend(legend.values(), legend.keys(), frameon=False, ncols=3, fontsize=9, loc="outside upper center")
+    with atomic_file(path) as new:
+        figure.savefig(new, format="png", dpi=110, metadata={"Software": None})
+    pyplot.close(figure)

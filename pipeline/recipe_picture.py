@@ -32,10 +32,14 @@ def draw(path: Path, rows: list[Row]) -> None:
     figure, axis = pyplot.subplots(figsize=(9, 1.4 + 0.36 * len(rows)), layout="constrained")
     for height, (_, published, group, split) in enumerate(rows):
         mean, low, high = results.mean_of(group, split, "single")
-        reached = published is not None and mean >= published
-        axis.errorbar(100 * mean, height, fmt="o", markersize=7, capsize=4, color=REACHED if reached else SHORT,
-                      xerr=[[100 * (mean - low)], [100 * (high - mean)]],
-                      label="ours, at or above" if reached else "ours, below")
+        if published is None:
+            label, colour = "ours, nothing published", GRAY
+        elif mean >= published:
+            label, colour = "ours, at or above", REACHED
+        else:
+            label, colour = "ours, below", SHORT
+        axis.errorbar(100 * mean, height, fmt="o", markersize=7, capsize=4, color=colour, label=label,
+                      xerr=[[100 * (mean - low)], [100 * (high - mean)]])
         axis.annotate(f"{100 * mean:.1f}", (100 * mean, height), (0, 6), textcoords="offset points", ha="center",
                       fontsize=8)
         if published is not None:
@@ -46,7 +50,7 @@ def draw(path: Path, rows: list[Row]) -> None:
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(left=False)
     legend = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(legend.values(), legend.keys(), frameon=False, ncols=3, fontsize=9, loc="outside upper center")
+    figure.legend(legend.values(), legend.keys(), frameon=False, ncols=4, fontsize=9, loc="outside upper center")
     with atomic_file(path) as new:
         figure.savefig(new, format="png", dpi=110, metadata={"Software": None})
     pyplot.close(figure)

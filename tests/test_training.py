@@ -86,10 +86,11 @@ EVERYTHING = {"optimizer": "muon", "ema": 0.9, "mixup": 0.3, "cutmix": 1.0, "mix
 
 
 @pytest.mark.slow
-def test_averages_mixing_and_votes_survive_a_cut_too(toy, tmp_path):
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_averages_mixing_and_votes_survive_a_cut_too(toy, tmp_path, keep):
     """Everything that a long run on an accelerator switches on, cut where mixing stops."""
     voted = replace(toy, votes=np.eye(10, dtype="uint8")[toy.labels] * 9)
-    settings = {**config(**EVERYTHING), "model": SERESNET}
+    settings = {**config(**EVERYTHING, keep=keep), "model": SERESNET}
     whole = fitted(voted, settings)
 
     def cut(row):

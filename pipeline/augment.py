@@ -47,7 +47,9 @@ class Augment(keras.layers.Layer):
             return images
         count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
         if self.mirrors_only:
-            mirrored = self._uniform(count, 1.0) < 0 if self.flip else ops.zeros((count,), "bool")
+            if not self.flip:
+                return images
+            mirrored = self._uniform(count, 1.0) < 0
             return ops.where(mirrored[:, None, None, None], ops.flip(images, axis=2), images)
         if self.flip or self.rotation or self.translation or self.zoom or self.shear:
             matrix = self._affine(count, height, width)

@@ -5,24 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.atomic import atomic_file
 from pipeline.faces import SIZE, SPLITS, Faces
 from pipeline.params import Params
+from pipeline.plotting import BLUE, GRAY, ORANGE, save
 from pipeline.warp import warp
 
-# Okabe and Ito's colours, which every kind of colour vision tells apart
-COLOURS = dict(zip(SPLITS, ("#0072B2", "#E69F00", "#767676"), strict=True))
+COLOURS = dict(zip(SPLITS, (BLUE, ORANGE, GRAY), strict=True))
 VARIANTS = 8
 RANGES = ("rotation", "shear", "zoom", "translation")
 
 
 def counts(path: Path, faces: Faces) -> None:
     """Images per class and split before and after balancing; copies are hatched. ``faces`` come from ``balance``."""
-    pyplot = _pyplot()
+    from matplotlib.figure import Figure
+
     facts = faces.manifest
     copied = np.array(["#" in name for name in faces.ids], bool)
     copies = [int((copied & (faces.labels == label)).sum()) for label in range(len(faces.classes))]
-    figure, axes = pyplot.subplots(1, 2, figsize=(12, 6.2), sharex=True, sharey=True, layout="constrained")
+    figure = Figure(figsize=(12, 6.2), layout="constrained")
+    axes = figure.subplots(1, 2, sharex=True, sharey=True)
     top = max(n for key in ("counts_before", "counts") for row in facts[key].values() for n in row.values())
     places = np.arange(len(faces.classes))
     sides = (("counts_before", "as they came"), ("counts", f"after balance: {facts['strategy']}"))
@@ -47,7 +48,7 @@ def counts(path: Path, faces: Faces) -> None:
     stamp = (f"{facts.get('dataset')}, {facts.get('edition')}, strategy {facts['strategy']}, "
              f"{facts['protocol']} protocol, data {str(facts['source_digest'])[:8]}")
     figure.supxlabel(stamp, fontsize=8, color="#555555")
-    _save(path, figure)
+    save(path, figure)
 
 
 def augmentation(path: Path, params: Params) -> None:
@@ -56,6 +57,8 @@ def augmentation(path: Path, params: Params) -> None:
     The training itself augments on the accelerator (pipeline.augment); here OpenCV draws the same maps from
     the same ranges, as Keras would take longer to import than the whole stage.
     """
+    from matplotlib.figure import Figure
+
     originals = _drawn()
     rng = np.random.default_rng(params.seed)
     batch = params.augment
@@ -76,10 +79,9 @@ def augmentation(path: Path, params: Params) -> None:
     else:
         blocks.append((f"training adds no rotation, shear, zoom, shift or mirror to a batch{more}", None))
 
-    pyplot = _pyplot()
     heights = [0.3 if images is None else len(originals) + 0.5 for _, images in blocks]
-    figure = pyplot.figure(figsize=(VARIANTS + 1, sum(heights) + 0.8), layout="constrained")
-    parts = np.atleast_1d(figure.subfigures(len(blocks), 1, height_ratios=heights))
+    figure = Figure(figsize=(VARIANTS + 1, sum(heights) + 0.8), layout="constrained")
+    parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, (title, images) in zip(parts, blocks, strict=True):
         part.suptitle(title, fontsize=10)
         if images is None:
@@ -94,7 +96,7 @@ def augmentation(path: Path, params: Params) -> None:
                     axis.set_title("unchanged", fontsize=9)
     figure.supxlabel(f"recipe {params.recipe}; drawn faces stand for the data set's, which are not published",
                      fontsize=8, color="#555555")
-    _save(path, figure)
+    save(path, figure)
 
 
 def _drawn() -> np.ndarray:
@@ -120,18 +122,3 @@ def _words(ranges: dict[str, Any]) -> str:
     words = [f"±{value:g}° rotation" if name == "rotation" else f"±{100 * value:g} % {name}"
              for name, value in ranges.items() if value and name != "flip"]
     return ", ".join(words + (["mirrored half of the time"] if ranges["flip"] else [])) or "unchanged"
-
-
-def _pyplot() -> Any:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
-
-
-def _save(path: Path, figure: Any) -> None:
-    with atomic_file(path) as new:
-        figure.savefig(new, format="png", dpi=110, metadata={"Software": None})
-    _pyplot().close(figure)

@@ -49,7 +49,6 @@ def figures(
     }
 
 
-
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Mean cross-entropy in nats of logits ``(N, classes)`` against integer labels ``(N,)``."""
     shifted = logits - logits.max(axis=1, keepdims=True)

@@ -4,32 +4,24 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.atomic import atomic_file
 from pipeline.bundle import Bundle
-
-BLUE, ORANGE, GRAY = "#3568b4", "#d9822b", "#8a8f98"
+from pipeline.plotting import BLUE, GRAY, ORANGE, save
 
 
 def _figure(columns: int, width: float = 11, height: float = 5):
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot.subplots(1, columns, figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, columns)
 
 
 def _save(path: Path, figure, bundle: Bundle, title: str) -> None:
-    from matplotlib import pyplot
-
     facts = bundle.provenance
     stamp = (f"{facts['recipe']}, seed {facts['seed']}, bundle {bundle.id} · {facts['dataset']} ({facts['edition']}), "
              f"{facts['protocol']} protocol, data {facts['data_digest'][:8]}")
     figure.suptitle(title, fontsize=13)
     figure.supxlabel(stamp, fontsize=8, color=GRAY)
-    with atomic_file(path) as new:
-        figure.savefig(new, format="png", dpi=110, metadata={"Software": None})
-    pyplot.close(figure)
+    save(path, figure)
 
 
 def confusion(path: Path, found: dict, bundle: Bundle) -> None:

@@ -4,10 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import results
-from pipeline.atomic import atomic_file
-
-# Okabe and Ito's colours, which every kind of colour vision tells apart
-REACHED, SHORT, GRAY = "#0072B2", "#D55E00", "#767676"
+from pipeline.plotting import BLUE, GRAY, RED, bare, save
 
 
 class Row(NamedTuple):
@@ -24,20 +21,18 @@ def draw(path: Path, rows: list[Row]) -> None:
     if not rows:
         path.unlink(missing_ok=True)
         return
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axis = pyplot.subplots(figsize=(9, 1.4 + 0.36 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(9, 1.4 + 0.36 * len(rows)), layout="constrained")
+    axis = figure.subplots()
     for height, (_, published, group, split) in enumerate(rows):
         mean, low, high = results.mean_of(group, split, "single")
         if published is None:
             label, colour = "ours, nothing published", GRAY
         elif mean >= published:
-            label, colour = "ours, at or above", REACHED
+            label, colour = "ours, at or above", BLUE
         else:
-            label, colour = "ours, below", SHORT
+            label, colour = "ours, below", RED
         axis.errorbar(100 * mean, height, fmt="o", markersize=7, capsize=4, color=colour, label=label,
                       xerr=[[100 * (mean - low)], [100 * (high - mean)]])
         axis.annotate(f"{100 * mean:.1f}", (100 * mean, height), (0, 6), textcoords="offset points", ha="center",
@@ -46,11 +41,7 @@ def draw(path: Path, rows: list[Row]) -> None:
             axis.plot(100 * published, height, "D", markersize=7, markerfacecolor="none", color=GRAY, label="published")
     axis.set(yticks=range(len(rows)), yticklabels=[row.label for row in rows], ylim=(len(rows) - 0.5, -0.7),
              xlabel="accuracy in %, on the authors' split; bars are 95 % intervals")
-    axis.grid(axis="x", alpha=0.25)
-    axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.tick_params(left=False)
+    bare(axis)
     legend = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     figure.legend(legend.values(), legend.keys(), frameon=False, ncols=4, fontsize=9, loc="outside upper center")
-    with atomic_file(path) as new:
-        figure.savefig(new, format="png", dpi=110, metadata={"Software": None})
-    pyplot.close(figure)
+    save(path, figure)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.answers import Answer
-from pipeline.atomic import atomic_file
 from pipeline.demo.view import BACKGROUND, BRIGHT, COLOURS, DIM, OTHER, TRACK, Colour
+from pipeline.plotting import save
 
 # So many faces, those that are there longest, get a diagram each
 MOST = 4
@@ -14,7 +14,6 @@ MOST = 4
 
 def plot(path: Path, answer: Answer, classes: tuple[str, ...], model: str) -> None:
     """Write a PNG: a diagram for each face with a line for each emotion. ``model`` is the bundle's id."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     counts: dict[int, int] = {}
@@ -23,7 +22,6 @@ def plot(path: Path, answer: Answer, classes: tuple[str, ...], model: str) -> No
             counts[face.id] = counts.get(face.id, 0) + 1
     shown = sorted(sorted(counts, key=lambda number: -counts[number])[:MOST])
     figure = Figure(figsize=(10, 1.2 + 2.3 * max(1, len(shown))), layout="constrained")
-    FigureCanvasAgg(figure)
     # The emotions' colours are made for a dark ground
     figure.set_facecolor(_rgb(BACKGROUND))
     axes = figure.subplots(max(1, len(shown)), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
@@ -51,8 +49,7 @@ def plot(path: Path, answer: Answer, classes: tuple[str, ...], model: str) -> No
     left_out = f", {len(counts) - len(shown)} more faces left out" if len(counts) > len(shown) else ""
     axes[-1].set_xlabel(f"seconds of {Path(answer.file).name} (model {model}{left_out})", color=_rgb(DIM))
     axes[-1].set_xlim(0, max(answer.seconds, 1e-3))
-    with atomic_file(path) as new:
-        figure.savefig(new, format="png", dpi=110, metadata={"Software": None})
+    save(path, figure)
 
 
 def _rgb(colour: Colour) -> tuple[float, ...]:

@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import atomic_file
+from pipeline.plotting import BLUE, GRAY, GREEN, ORANGE, PINK, bare, save
 from pipeline.studies.evidence import estimate
 from pipeline.studies.plan import MEASURES, Study
 
-# Okabe and Ito's colours, which every kind of colour vision tells apart
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
-GRAY = "#767676"
+COLOURS = (BLUE, ORANGE, GREEN, PINK)
 # A mark of a row: series, variant, measure; a row: label, marks; a panel: title, rows
 Mark = tuple[str, str, str]
 Panel = tuple[str, list[tuple[str, list[Mark]]]]
@@ -29,16 +27,13 @@ def panels(study: Study) -> list[Panel]:
 
 def draw(path: Path, study: Study, lines: list[dict]) -> None:
     """Draw the variants that have lines."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     every = panels(study)
     rows = len(every[0][1])
     thick = max(len(marks) for _, marks in every[0][1])
-    figure, axes = pyplot.subplots(1, len(every), figsize=(9, 1.9 + rows * (0.28 + 0.2 * thick)), sharey=True,
-                                   squeeze=False, layout="constrained")
+    figure = Figure(figsize=(9, 1.9 + rows * (0.28 + 0.2 * thick)), layout="constrained")
+    axes = figure.subplots(1, len(every), sharey=True, squeeze=False)
     for axis, (title, labelled) in zip(axes[0], every, strict=True):
         for row, (_, marks) in enumerate(labelled):
             for place, mark in enumerate(marks):
@@ -47,18 +42,14 @@ def draw(path: Path, study: Study, lines: list[dict]) -> None:
         axis.set(yticks=range(rows), yticklabels=[label for label, _ in labelled], ylim=(rows - 0.5, -0.5),
                  xlabel="points" if study.show == ("gap",) else "%")
         axis.set_title(title, fontsize=11)
-        axis.grid(axis="x", alpha=0.25)
-        axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.tick_params(left=False)
+        bare(axis)
     figure.suptitle(study.title, fontsize=13)
     legend: dict[str, Any] = {}
     for axis in axes[0]:
         legend |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True) if label}
     if legend:
         figure.legend(legend.values(), legend.keys(), frameon=False, ncols=3, fontsize=9, loc="outside lower center")
-    with atomic_file(path) as new:
-        figure.savefig(new, format="png", dpi=110, metadata={"Software": None})
-    pyplot.close(figure)
+    save(path, figure)
 
 
 def _put(axis, height: float, colour: str, mark: Mark, study: Study, lines: list[dict]) -> None:

@@ -55,7 +55,7 @@ def per_class(path: Path, found: dict, bundle: Bundle) -> None:
         axis.set(xticks=places, ylim=(0, 100), ylabel="%", title=f"{split} (macro-F1 {100 * one['macro_f1']:.1f} %)")
         axis.set_xticklabels([f"{name}\n{one['per_class'][name]['n']}" for name in bundle.classes], fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[1].legend(frameon=False, ncols=3, loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=3, loc="outside upper right")
     _save(path, figure, bundle, "Per class, single view")
 
 

@@ -29,7 +29,11 @@ def ask(members: list[Bundle], faces: Faces) -> Path:
     if len(protocols) > 1:
         raise Failure("teach: some members are leak-free and some are not; name members of one protocol")
     training = faces.split("Training")
-    answers = np.mean([member.predict(training.images, flip) for member in members for flip in (False, True)], axis=0)
+    told = []
+    for number, member in enumerate(members, 1):
+        print(f"teach: asking teacher {number} of {len(members)}, {member.id}, about {len(training):,} faces", flush=True)
+        told += [member.predict(training.images, flip) for flip in (False, True)]
+    answers = np.mean(told, axis=0)
     about = {
         "source_digest": faces.manifest["digest"],
         "protocol": (protocol := protocols.pop()),

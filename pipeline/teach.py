@@ -31,7 +31,7 @@ def ask(members: list[Bundle], faces: Faces) -> Path:
     training = faces.split("Training")
     told = []
     for number, member in enumerate(members, 1):
-        print(f"teach: asking teacher {number} of {len(members)}, {member.id}, about {len(training):,} faces", flush=True)
+        print(f"teach: asking teacher {number} of {len(members)}, {member.id}", flush=True)
         told += [member.predict(training.images, flip) for flip in (False, True)]
     answers = np.mean(told, axis=0)
     about = {

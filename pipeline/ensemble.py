@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import evaluate, failure, members, merging, params, results, tracking, weighting
+from pipeline import evaluate, failure, members, merging, params, results, results_table, shelves, tracking, weighting
 from pipeline.bundle import Bundle, check_faces
 from pipeline.faces import Faces
 from pipeline.params import Evaluate
@@ -26,7 +26,7 @@ SIZES = (6, 11)
 class Choice:
     """The members ordered by id, their probabilities ``(K, N, C)`` and weights ``(K, C)`` on and from PublicTest.
 
-    ``search`` says what was searched and what that cost; None where the members were named.
+    ``search`` says what was searched, ``seconds`` how long that took; None and 0 where the members were named.
     """
 
     members: list[Bundle]
@@ -34,6 +34,7 @@ class Choice:
     weights: np.ndarray
     weighting: str
     search: dict | None
+    seconds: float = 0.0
 
 
 def choose(found: list[Bundle], public: Faces, weighted: str, sizes: tuple[int, int] | None) -> Choice:
@@ -46,20 +47,22 @@ def choose(found: list[Bundle], public: Faces, weighted: str, sizes: tuple[int, 
     """
     opinions = members.opinions(found, public)
     every = len(found)
-    places, search = list(range(every)), None
+    places, search, seconds = list(range(every)), None, 0.0
     if sizes is not None or weighted == ALL:
         low, high = (min(size, every) for size in sizes or (every, every))
         names = weighting.WEIGHTINGS if weighted == ALL else (weighted,)
         best = weighting.search(opinions, public.labels, (low, high), names)
         places, weighted = list(best.places), best.weighting
         search = {"sizes": [low, high], "weightings": list(names), "of": [one.id for one in found],
-                  "tried": best.tried, "seconds": round(best.seconds, 3)}
+                  "tried": best.tried}
+        seconds = best.seconds
     weights = weighting.weights(weighted, opinions[places], public.labels)
-    return Choice([found[place] for place in places], opinions[places], weights, weighted, search)
+    return Choice([found[place] for place in places], opinions[places], weights, weighted, search, seconds)
 
 
 def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> tuple[Bundle, Path]:
-    """Make the ensemble's bundle, measure it, record it; a second call with the same members and weights adds nothing.
+    """Make the ensemble's bundle, measure it, record it; a second call with the same members, weights and search adds
+    nothing.
 
     Args:
         faces: as they came, with seven labels.
@@ -68,7 +71,7 @@ def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> tuple[Bundle, 
     """
     first = choice.members[0]
     shelf = results.root() / "data" / first.provenance["dataset"] / "ensembles"
-    wanted = choice.weighting, {one.id for one in choice.members}
+    wanted = choice.weighting, {one.id for one in choice.members}, choice.search
     there = (Bundle.load(file.parent) for file in sorted(shelf.glob("[!.]*/bundle.json")))
     made = next((one for one in there if _of(one) == wanted), None) or _make(choice, faces, shelf)
     line = results.recorded(made) or results.entry(made, evaluate.evaluate(made, faces, settings)[0])
@@ -76,9 +79,9 @@ def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> tuple[Bundle, 
     return made, results.record(line)
 
 
-def _of(bundle: Bundle) -> tuple[str, set[str]]:
+def _of(bundle: Bundle) -> tuple[str, set[str], dict | None]:
     config = bundle.provenance["config"]
-    return config["weighting"], set(config["members"])
+    return config["weighting"], set(config["members"]), config["search"]
 
 
 def _make(choice: Choice, faces: Faces, shelf: Path) -> Bundle:
@@ -93,7 +96,7 @@ def _make(choice: Choice, faces: Faces, shelf: Path) -> Bundle:
                         run_id=tracking.find(experiment, "ensemble", mark)) as run:
         run.params(facts["config"])
         run.dataset({**facts, "digest": facts["data_digest"]})
-        new = merging.write(shelf / ".new", choice.members, choice.weights, public, choice.opinions,
+        new = merging.write(shelves.draft(shelf), choice.members, choice.weights, public, choice.opinions,
                             {**facts, "run_id": run.id})
         made = Bundle.load(new.folder.rename(shelf / new.id))
         run.tags({"bundle": made.id})
@@ -140,7 +143,7 @@ def main(argv: list[str] | None = None) -> None:
         if choice.search:
             low, high = choice.search["sizes"]
             print(f"ensemble: {choice.search['tried']:,} ensembles of {low} to {high} of {len(found)} models tried on "
-                  f"PublicTest in {choice.search['seconds']:.2f} s; the best figure of so many is an optimistic one")
+                  f"PublicTest in {choice.seconds:.2f} s; the best figure of so many is an optimistic one")
         bundle, path = ensemble(choice, faces, mine.evaluate)
     line = results.recorded(bundle) or {}
     for name, one in line["config"]["members"].items():
@@ -148,7 +151,7 @@ def main(argv: list[str] | None = None) -> None:
               f"{' in int8' if one['int8'] else ''}")
     told = ", ".join(f"{split} {100 * line['figures'][split]['single']['accuracy']:.2f} %"
                      for split in ("PublicTest", "PrivateTest"))
-    print(f"ensemble: {results.title(line)}: {told}")
+    print(f"ensemble: {results_table.title(line)}: {told}")
     print(f"ensemble: bundle {bundle.id} in {bundle.folder}, entry {path}; `ferpipe promote \"{bundle.folder}\"` lets "
           "it challenge the champion")
 

@@ -19,18 +19,20 @@ def precision(wanted: str) -> str:
     """``float32`` or ``bfloat16`` for the recipe's ``auto``, by what the hardware multiplies natively."""
     if wanted != "auto":
         return wanted
-    if _accelerators():
-        return "bfloat16"
-    return "bfloat16" if processor.multiplies_bfloat16() else "float32"
+    native = _multiplies_bfloat16() if _accelerators() else processor.multiplies_bfloat16()
+    return "bfloat16" if native else "float32"
 
 
-def share_devices() -> int:
-    """Let every batch be shared out among all devices of the machine (JAX alone); returns how many there are."""
+def share_devices(batch_size: int) -> int:
+    """Let every batch be shared out among the machine's devices (JAX alone), as many as can have equal parts of it;
+    returns how many."""
     devices = keras.distribution.list_devices()
-    if keras.backend.backend() != "jax" or len(devices) < 2:
+    if keras.backend.backend() != "jax":
         return 1
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
-    return len(devices)
+    count = max(count for count in range(1, len(devices) + 1) if batch_size % count == 0)
+    if count > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices[:count]))
+    return count
 
 
 @contextmanager
@@ -51,6 +53,20 @@ def _accelerators() -> list[str]:
         with suppress(RuntimeError):
             found += keras.distribution.list_devices(kind)
     return found
+
+
+def _multiplies_bfloat16() -> bool:
+    """Of NVIDIA's GPUs those from compute capability 8 on do, and every TPU."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        return device.platform == "tpu" or float(getattr(device, "compute_capability", 0)) >= 8
+    import tensorflow
+
+    gpus = tensorflow.config.list_physical_devices("GPU")
+    about = tensorflow.config.experimental.get_device_details(gpus[0]) if gpus else {}
+    return about.get("compute_capability", (0, 0)) >= (8, 0)
 
 
 def _accelerator() -> str:

@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import evaluate, failure, params, results, tracking
+from pipeline import evaluate, failure, params, results, shelves, tracking
 from pipeline.bundle import Bundle, check_faces
 from pipeline.faces import CLASS_SETS, Faces
 from pipeline.failure import Failure
@@ -94,7 +94,7 @@ def _bundle(away: Away, faces: Faces, shelf: Path) -> Bundle:
         run.dataset({**facts, "digest": facts["data_digest"]})
         run.history(away.history)
         made = write(
-            shelf / ".new",
+            shelves.draft(shelf),
             net,
             classes=CLASS_SETS[facts["class_set"]][0],
             class_set=facts["class_set"],

@@ -33,8 +33,9 @@ def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **f
 
     Raises Failure when the bundle is int8 already, loses more accuracy than it may, or weighs more than it may.
     """
+    name = f"{bundle.provenance['recipe']} seed {bundle.provenance['seed']}"
     if "quantised" in bundle.provenance:
-        raise Failure(f"{bundle.folder}: is int8 already; name the bundle that it was made from")
+        raise Failure(f"{name}: is int8 already; name the bundle that it was made from")
     public = faces.split("PublicTest")
     before = bundle.predict(public.images)
     with atomic_folder(folder) as new:
@@ -47,17 +48,17 @@ def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **f
         was, now = (float((p.argmax(axis=1) == public.labels).mean()) for p in (before, after))
         weight = (new / "model.onnx").stat().st_size
         if was - now > settings.max_loss:
-            raise Failure(f"{bundle.folder}: int8 costs {100 * (was - now):.2f} points on PublicTest ({100 * was:.2f} "
+            raise Failure(f"{name}: int8 costs {100 * (was - now):.2f} points on PublicTest ({100 * was:.2f} "
                           f"to {100 * now:.2f}), at most {100 * settings.max_loss:.2f} are allowed (quantise.max_loss)")
         if settings.max_bytes is not None and weight > settings.max_bytes:
-            raise Failure(f"{bundle.folder}: {weight:,} bytes in int8, at most {settings.max_bytes:,} are allowed "
+            raise Failure(f"{name}: {weight:,} bytes in int8, at most {settings.max_bytes:,} are allowed "
                           "(quantise.max_bytes); train a smaller network")
         seal(new, {
             **bundle.meta,
             "temperature": fit_temperature(after, public.labels),
             "provenance": {**bundle.provenance, **facts, "quantised": {
                 "bundle": bundle.id,
-                "settings": settings.model_dump(),
+                "settings": settings.model_dump(exclude={"int8"}),
                 "faces": len(chosen),
                 "PublicTest": {"float32": round(was, 6), "int8": round(now, 6),
                                "agreement": round(float((before.argmax(axis=1) == after.argmax(axis=1)).mean()), 6)},

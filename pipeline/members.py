@@ -25,7 +25,7 @@ def find(names: list[str], place: Path) -> list[Bundle]:
     found: dict[str, str] = {}
     members = []
     for number, name in enumerate(names):
-        bundle = _find(name, at_hand, place / str(number))
+        bundle = find_one(name, at_hand, place / str(number))
         if bundle.id in found:
             raise Failure(f"{name}: bundle {bundle.id}, which {found[bundle.id]} is too; name every member once")
         found[bundle.id] = name
@@ -35,7 +35,8 @@ def find(names: list[str], place: Path) -> list[Bundle]:
     return sorted(members, key=lambda bundle: bundle.id)
 
 
-def _find(name: str, at_hand: dict[str, Bundle], place: Path) -> Bundle:
+def find_one(name: str, at_hand: dict[str, Bundle], place: Path) -> Bundle:
+    """The bundle that one such name means; ``at_hand`` are those of ``shelves`` by id."""
     if (Path(name) / "bundle.json").exists():
         return Bundle.load(Path(name))
     if name in at_hand:

@@ -56,18 +56,5 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(-log_p[np.arange(len(labels)), labels].mean())
 
 
-def mean_interval(accuracies: list[float], n: int, z: float = 1.96) -> tuple[float, float, float]:
-    """Mean of the seeds' accuracies on one split of ``n`` images, with a 95 % interval.
-
-    The variance is that of drawing the images, which all seeds share, plus that of the seeds' mean.
-    """
-    mean = float(np.mean(accuracies))
-    variance = mean * (1 - mean) / n
-    if len(accuracies) > 1:
-        variance += float(np.var(accuracies, ddof=1)) / len(accuracies)
-    half = z * variance**0.5
-    return mean, mean - half, mean + half
-
-
 def _round(value) -> float:
     return round(float(value), 6)

@@ -184,12 +184,12 @@ class Params(Block):
     promote: Promote
     demo: Demo
 
-    @field_validator("classes")
+    @field_validator("classes", mode="before")
     @classmethod
-    def _classes_are_known(cls, classes: str) -> str:
-        if classes not in CLASS_SETS:
+    def _classes_are_known(cls, classes: Any) -> str:
+        if str(classes) not in CLASS_SETS:
             raise ValueError(f"there is no such class set; there are {', '.join(CLASS_SETS)}")
-        return classes
+        return str(classes)  # DVC's -S classes=6 writes a number
 
     @property
     def data(self) -> Path:
@@ -216,16 +216,22 @@ class Params(Block):
 
 
 def load(path: Path = Path("params.yaml"), recipe: str | None = None) -> Params:
-    """Read params.yaml and the recipe that it names, or this one. Raises Failure with the path of the offending key."""
+    """Read params.yaml and the recipe that it names.
+
+    A ``recipe`` named here is taken as its file has it: the values that params.yaml sets are for its own recipe.
+
+    Raises Failure with the path of the offending key.
+    """
     tree = recipes.read(path)
+    if recipe is not None:
+        tree = {key: value for key, value in tree.items() if key not in {"classes", *RECIPE_BLOCKS}}
     name = tree["recipe"] = recipe or tree.get("recipe")
     known = recipes.names()
     if name not in known:
         raise Failure(f"{path}: recipe: there is no recipe {name!r}; there are {', '.join(known)}")
     base = recipes.named(name)
     if (classes := tree.pop("classes", None)) is not None:
-        # DVC's -S classes=6 writes a number
-        base["classes"] = str(classes)
+        base["classes"] = classes
     for block, form in RECIPE_BLOCKS.items():
         mine = tree.get(block) or {}
         if not isinstance(mine, dict):

@@ -7,7 +7,8 @@ By the same door as a trained one: a bundle, its figures, a ledger entry, an MLf
 import argparse
 from pathlib import Path
 
-from pipeline import evaluate, failure, int8, params, results, tracking
+from pipeline import evaluate, failure, int8, params, results, shelves, tracking
+from pipeline import recipe as recipes
 from pipeline.bundle import Bundle, check_faces
 from pipeline.faces import Faces
 from pipeline.failure import Failure
@@ -28,14 +29,16 @@ def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evalu
         raise Failure(f"{bundle.folder}: is an ensemble; quantise its members and make one of those")
     check_faces(facts, faces.manifest, bundle.folder)
     shelf = results.root() / "data" / facts["dataset"] / "quantised"
-    made = next((one for one in _there(shelf) if _made_from(one) == (bundle.id, settings.model_dump())), None)
+    gates = settings.model_dump(exclude={"int8"})
+    made = next((one for one in _there(shelf) if _made_from(one) == (bundle.id, gates)), None)
     if made is None:
         experiment = f"{facts['dataset']}-{bundle.class_set}"
-        mark = f"{bundle.id} {settings}"
+        mark = " ".join([bundle.id, *(f"{name}={value}" for name, value in gates.items())])
         tags = {**{name: facts[name] for name in tracking.TAGS}, "kind": "quantise", "quantised": mark}
         with tracking.start(f"{facts['recipe']} seed {facts['seed']} int8", experiment, tags,
                             run_id=tracking.find(experiment, "quantised", mark)) as run:
-            new = int8.quantise(bundle, shelf / ".new", faces.with_classes(bundle.class_set), settings, run_id=run.id)
+            new = int8.quantise(bundle, shelves.draft(shelf), faces.with_classes(bundle.class_set), settings,
+                                run_id=run.id)
             made = Bundle.load(new.folder.rename(shelf / new.id))
             run.params(facts["config"])
             run.tags({"bundle": made.id})
@@ -52,7 +55,7 @@ def _there(shelf: Path) -> list[Bundle]:
 
 def _made_from(bundle: Bundle) -> tuple[str, dict]:
     quantised = bundle.provenance["quantised"]
-    return quantised["bundle"], quantised["settings"]
+    return quantised["bundle"], {name: value for name, value in quantised["settings"].items() if name != "int8"}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -62,6 +65,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     mine = params.load()
     bundle = Bundle.load(options.bundle or mine.data / "bundle")
+    if (recipe := bundle.provenance["recipe"]) in recipes.names() and recipe != mine.recipe:
+        mine = params.load(recipe=recipe)
     faces = Faces.load(results.root() / "data" / bundle.provenance["dataset"] / "faces")
     made, path = quantise(bundle, faces, mine.quantise, mine.evaluate)
     about = made.provenance["quantised"]

@@ -19,12 +19,14 @@ class Block(BaseModel):
 class Published(Block):
     """The figure that a recipe's authors published, as a share, and the split it was measured on.
 
-    Without ``accuracy`` they describe the recipe and give no figure. ``parameters`` is their count.
+    Without ``accuracy`` they describe the recipe and give no figure. ``parameters`` is their count. A recipe that is
+    not theirs says ``by`` which recipe of theirs the figure is.
     """
 
     accuracy: float | None = Field(ge=0, le=1)
     split: Literal["PublicTest", "PrivateTest", "test"]
     parameters: int | None = None
+    by: str | None = None
     note: str = ""
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import results
+from pipeline import results_table
 from pipeline.plotting import BLUE, GRAY, RED, bare, save
 
 
@@ -26,7 +26,7 @@ def draw(path: Path, rows: list[Row]) -> None:
     figure = Figure(figsize=(9, 1.4 + 0.36 * len(rows)), layout="constrained")
     axis = figure.subplots()
     for height, (_, published, group, split) in enumerate(rows):
-        mean, low, high = results.mean_of(group, split, "single")
+        mean, low, high = results_table.mean_of(group, split, "single")
         if published is None:
             label, colour = "ours, nothing published", GRAY
         elif mean >= published:

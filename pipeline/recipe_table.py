@@ -5,20 +5,21 @@ Every recipe with a ``published`` block has a row, also before its first run; th
 
 from collections import defaultdict
 
-from pipeline import ensemble_table, recipe_picture, results
+from pipeline import changes, ensemble_table, recipe_picture, results, results_table
 from pipeline import recipe as recipes
 from pipeline.atomic import atomic_file
-from pipeline.params import RECIPE_BLOCKS
 
 HEAD = """\
 # The published systems as recipes
 
-`dvc exp run -S recipe=NAME` trains a row from the data that its authors used; each recipe's header in
-[pipeline/recipes](../pipeline/recipes) cites the source and tells what is ours. Accuracies in per cent, single view,
-with a 95 % interval over images and seeds; **bold** is at or above the published figure. *Split* is where that figure
-was measured: `test` is the folder edition's test folder, PublicTest and PrivateTest together. We choose the epoch on
-PublicTest (some authors chose it on the test folder). Parameters are ours, the authors' count in brackets; hours are
-the quickest net's. A row with other values than the recipe's names them. Generated from [the ledger](results) by
+`dvc exp run -S recipe=NAME` trains a row; each recipe's header in [pipeline/recipes](../pipeline/recipes) cites the
+source and tells what is ours. A name ending in `_plus` is a sibling: the same kind of network, changed by us to train
+within two hours of two cores, beside the figure of the recipe that is named there. *FER+ votes* and `train.votes` mark
+what has learned from labels that the authors did not have. Accuracies in per cent, single view, with a 95 % interval
+over images and seeds; **bold** is at or above the published figure. *Split* is where that figure was measured: `test`
+is the folder edition's test folder, PublicTest and PrivateTest together. We choose epochs and the siblings' values on
+PublicTest (some authors chose the epoch on the test folder). Parameters are ours, the authors' count in brackets; hours
+are the quickest net's. A row with other values than the recipe's names them. Generated from [the ledger](results) by
 `ferpipe recipes`.
 
 ![Accuracy of every recipe that was run at full length, with its interval, beside the published figure](recipes.png)
@@ -29,26 +30,22 @@ the quickest net's. A row with other values than the recipe's names them. Genera
 """
 
 
-def changes(line: dict, recipe: dict) -> str:
+def differs(line: dict, recipe: dict) -> str:
     """Where an entry's values differ from its recipe's (the epochs have a column), and the weights it started from."""
-    config = line["config"]
     told = [] if line["class_set"] == recipe["classes"] else [f"{line['class_set']} classes"]
     told += ["in int8"] if line.get("quantised") else []
-    for block, form in RECIPE_BLOCKS.items():
-        if block == "quantise":  # decides nothing of the training, so no config holds it
-            continue
-        own = form.model_validate(recipe[block]).model_dump(mode="json")
-        there = config.get(block, {})
-        told += [f"{block}.{name} {there[name] if there.get(name) not in (None, []) else 'none'}"
-                 for name in sorted(set(there) | set(recipe[block]))
-                 if (block, name) != ("train", "epochs") and there.get(name) != own.get(name)]
+    told += changes.told({path: value for path, value in changes.changed(line["config"], recipe).items()
+                          if path != "train.epochs"})
     return ", ".join(told + ([line["weights"]] if "weights" in line else []))
 
 
 def epochs(line: dict, recipe: dict) -> str:
     """``28 of 50``, with what ended the run before the recipe's own number."""
     run, asked, own = line["epochs"]["run"], line["epochs"]["asked"], recipe["train"]["epochs"]
-    why = " (cut by the hours at hand)" if asked < own else " (ended by its rule)" if run < own else ""
+    if run < asked:
+        why = " (ended by its rule)"
+    else:
+        why = " (cut by the hours at hand)" if run < own else " (longer than asked)" if run > own else ""
     return f"{run} of {own}{why}"
 
 
@@ -56,9 +53,9 @@ def groups(recipe: dict, lines: list[dict]) -> list[tuple[str, list[dict]]]:
     """A recipe's entries, one a seed, parted by changed values, data, processor and epochs; with the changes told."""
     found = defaultdict(list)
     for line in lines:
-        key = changes(line, recipe), results.processor(line), line["source_digest"], line["epochs"]["asked"]
+        key = differs(line, recipe), results_table.processor(line), line["source_digest"], line["epochs"]["asked"]
         found[key].append(line)
-    return [(told, results.by_seed(group)) for (told, *_), group in sorted(found.items())]
+    return [(told, results_table.by_seed(group)) for (told, *_), group in sorted(found.items())]
 
 
 def rows(name: str, recipe: dict, lines: list[dict]) -> list[str]:
@@ -66,20 +63,24 @@ def rows(name: str, recipe: dict, lines: list[dict]) -> list[str]:
     about = recipe["published"]
     accuracy, split = about["accuracy"], about["split"]
     published = "not given" if accuracy is None else f"{100 * accuracy:.2f}"
+    published += f" by `{about['by']}`" if "by" in about else ""
+    labels = ", FER+ votes" if recipe["train"].get("votes") else ""
     theirs = f" ({about['parameters'] / 1e6:.1f} M)" if about.get("parameters") else ""
     if not lines:
-        return [f"| `{name}` | {split} | {recipe['classes']} | {published} | not run yet | | 0 of "
+        return [f"| `{name}`{labels} | {split} | {recipe['classes']} | {published} | not run yet | | 0 of "
                 f"{recipe['train']['epochs']} |{theirs} | | 0 |"]
     found = []
     for told, group in groups(recipe, lines):
-        ours, chosen = (results.cell(group, part, "single") for part in (split, "PublicTest"))
-        mean, *_ = results.mean_of(group, split, "single")
-        if accuracy is not None and mean >= accuracy and group[0]["class_set"] == recipe["classes"]:
+        ours, chosen = (results_table.cell(group, part, "single") for part in (split, "PublicTest"))
+        mean, *_ = results_table.mean_of(group, split, "single")
+        longer = group[0]["epochs"]["run"] > recipe["train"]["epochs"]
+        if accuracy is not None and mean >= accuracy and group[0]["class_set"] == recipe["classes"] and not longer:
             ours = f"**{ours.replace(' ', '** ', 1)}"
         quick = min(group, key=lambda line: line["minutes"])
         run = ", ".join(sorted({epochs(line, recipe) for line in group}))
-        found.append(f"| `{name}`{', ' + told if told else ''} | {split} | {group[0]['class_set']} | {published} "
-                     f"| {ours} | {chosen} | {run} | {group[0]['parameters'] / 1e6:.2f} M{theirs} "
+        extra = ("" if "train.votes" in told else labels) + (", " + told if told else "")
+        found.append(f"| `{name}`{extra} | {split} | {group[0]['class_set']} | {published} | {ours} | {chosen} "
+                     f"| {run} | {group[0]['parameters'] / 1e6:.2f} M{theirs} "
                      f"| {quick['minutes'] / 60:.1f} h, {quick['hardware']} | {len(group)} |")
     return found
 

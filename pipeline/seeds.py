@@ -2,10 +2,10 @@
 
 Beside DVC, whose workspace holds one model at a time: the faces are balanced in memory, and the trained network comes
 in by the door for runs from elsewhere. A seed that the ledger holds is not trained again, one that was cut goes on.
+Values are the recipe's own and the command line's; those in params.yaml are not for it.
 """
 
 import argparse
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from pipeline import balance, failure, results
+from pipeline import balance, changes, failure, results, shelves
 from pipeline import params as parameters
+from pipeline.bundle import Bundle
 from pipeline.faces import Faces
 from pipeline.failure import Failure
 from pipeline.params import Params
+from pipeline.quantise import quantise
 from pipeline.quiet import quiet
 from pipeline.resolve import resolve
 
@@ -29,9 +32,16 @@ if TYPE_CHECKING:
 def values_of(pairs: list[str]) -> dict[str, Any]:
     """``train.epochs=3`` and the like by path. Raises Failure for what is no pair."""
     yaml = YAML(typ="safe", pure=True)
-    if wrong := [pair for pair in pairs if "=" not in pair]:
-        raise Failure(f"{wrong[0]}: expected path=value, as in train.epochs=3")
-    return {path: yaml.load(text) for path, _, text in (pair.partition("=") for pair in pairs)}
+    found = {}
+    for pair in pairs:
+        path, equals, text = pair.partition("=")
+        if not equals:
+            raise Failure(f"{pair}: expected path=value, as in train.epochs=3")
+        try:
+            found[path] = yaml.load(text)
+        except YAMLError as error:
+            raise Failure(f"{pair}: the value is not YAML ({' '.join(str(error).split())})") from error
+    return found
 
 
 def downloaded(mine: Params) -> Faces:
@@ -62,25 +72,39 @@ def trained(mine: Params, faces: Faces) -> Iterator["Fitted"]:
 
 
 def enter(mine: Params, faces: Faces) -> Path:
-    """Train, measure and record one seed; returns the ledger's entry.
+    """Train, measure and record one seed, in int8 too where the recipe says so; returns the ledger's entry.
 
     Args:
         faces: as they came, with seven labels.
     """
     balanced = prepared(mine, faces)
     config = resolve(mine, balanced.manifest)
-    there = [line for line in results.entries(mine.dataset)
-             if (line["config"], line["source_digest"]) == (config, faces.manifest["digest"])]
-    if there:
-        return results.place(there[-1])
-    with quiet():
-        from pipeline import import_run, training
-
-    out = results.root() / ".checkpoints" / f"{mine.recipe}-{balanced.manifest['protocol']}-{mine.seed}"
-    training.train_into(out, config, balanced)
-    _, path = import_run.import_run(import_run.read(out), faces, mine.evaluate)
-    shutil.rmtree(out)
+    same = [line for line in results.entries(mine.dataset) if line["source_digest"] == faces.manifest["digest"]
+            and changes.comparable(line["config"]) == changes.comparable(config)]
+    there = {bool(line.get("quantised")): line for line in same}
+    if mine.quantise.int8 in there:
+        return results.place(there[mine.quantise.int8])
+    at_hand = shelves.bundles("seeds") if there else {}
+    bundle = at_hand.get(there[False]["bundle"]) if False in there else None
+    if bundle is None:
+        bundle, path = _imported(mine, config, faces, balanced)
+    if mine.quantise.int8:
+        _, path = quantise(bundle, faces, mine.quantise, mine.evaluate)
     return path
+
+
+def _imported(mine: Params, config: dict, faces: Faces, balanced: Faces) -> tuple[Bundle, Path]:
+    """The trained network as a bundle, and its ledger entry. What the training left is kept until both stand."""
+    with quiet():
+        from pipeline import checkpoint, import_run, training
+
+    state = results.root() / ".checkpoints" / checkpoint.key(config, balanced.manifest["digest"])
+    out = state / "out"
+    with checkpoint.alone(state):
+        if not (out / "run.json").exists():
+            fitted = training.fit_faces(config, balanced, checkpoint=state)
+            training.leave(out, config, balanced, fitted)
+        return import_run.import_run(import_run.read(out), faces, mine.evaluate)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -90,7 +114,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("values", nargs="*", metavar="path=value", help="other values; the tables name them")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--leak-free", action="store_true", help="without the images that stand in a test split")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     values = values_of(options.values)
     own = parameters.load(recipe=options.recipe)
     own = own.override({"dataset": "fer2013", **({"balance.drop_leaks": True} if options.leak_free else {}), **values})

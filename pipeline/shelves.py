@@ -1,10 +1,18 @@
 """Where the bundles of this machine stand: the champion, what train made, and what was imported, quantised, merged."""
 
+import os
+from pathlib import Path
+
 from pipeline import results
 from pipeline.bundle import Bundle
 from pipeline.failure import Failure
 
 SHELVES = ("*/bundle", "*/imported/*", "*/quantised/*", "*/ensembles/*")
+
+
+def draft(shelf: Path) -> Path:
+    """Where this process makes a bundle before it has a name."""
+    return shelf / f".new-{os.getpid()}"
 
 
 def bundles(who: str) -> dict[str, Bundle]:

@@ -44,6 +44,9 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
         raise Failure(f"{path}: about other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); ask "
                       "the teachers again with `ferpipe teach BUNDLE...`, or set train.teacher: 0")
     _, mapping = CLASS_SETS[faces.manifest["class_set"]]
+    if mapping is None:
+        raise Failure(f"{path}: teachers know the seven emotions; set train.teacher: 0 for the class set "
+                      f"{faces.manifest['class_set']}")
     merged = seven.astype("float32") @ np.eye(len(faces.classes), dtype="float32")[list(mapping)]
     row_of = {name: row for row, name in enumerate(ids)}
     answers = np.zeros((len(faces), len(faces.classes)), "float32")

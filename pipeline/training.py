@@ -24,6 +24,7 @@ import numpy as np
 
 from pipeline import checkpoint as checkpoints
 from pipeline import hardware, models, optimizers, stages
+from pipeline.atomic import atomic_file
 from pipeline.averaging import SAMPLE, averaged
 from pipeline.epochs import epochs_of
 from pipeline.faces import Faces
@@ -200,7 +201,7 @@ def main(argv: list[str] | None = None) -> None:
             raise ValueError(f"it lacks {', '.join(missing)}")
     except (OSError, ValueError, TypeError) as error:
         raise Failure(f"{config_file}: not a resolved recipe ({error}); make one with `ferpipe resolve`") from error
-    hardware.share_devices()
+    hardware.share_devices(config["train"]["batch_size"])
     train_into(out, config, Faces.load(faces_folder))
     print(f"{out}: bring it home with `ferpipe import-run {out}`")
 
@@ -209,10 +210,17 @@ def train_into(out: Path, config: dict, faces: Faces) -> None:
     """Train a resolved recipe on prepared faces and leave net.keras, history.json and run.json in ``out``."""
     state = out / "checkpoint" / checkpoints.key(config, faces.manifest["digest"])
     with checkpoints.alone(state):
-        fitted = fit_faces(config, faces, checkpoint=state)
-        fitted.net.save(out / "net.keras")
-        (out / "history.json").write_text(json.dumps(fitted.history, indent=1), encoding="utf-8")
-        (out / "run.json").write_text(json.dumps(provenance(config, faces, fitted), indent=1), encoding="utf-8")
+        leave(out, config, faces, fit_faces(config, faces, checkpoint=state))
+
+
+def leave(out: Path, config: dict, faces: Faces, fitted: Fitted) -> None:
+    """Write net.keras, history.json and run.json, the last one last: where it stands, the others are its own."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "run.json").unlink(missing_ok=True)
+    fitted.net.save(out / "net.keras")
+    for name, told in (("history.json", fitted.history), ("run.json", provenance(config, faces, fitted))):
+        with atomic_file(out / name) as new:
+            new.write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 
 def fit_faces(config: dict, faces: Faces, **options) -> Fitted:

@@ -207,14 +207,14 @@ def verdict(study, own: dict[str, Any], standard_errors: float, n: int) -> dict:
 
 
 def main() -> None:
-    """Search, unless the recipe is a published one or no trials are asked for; write best_params.yaml."""
+    """Search, unless the recipe keeps its values or no trials are asked for; write best_params.yaml."""
     mine = params.load()
     study_file = mine.data / "study.db"
     if mine.tuned and mine.tune.trials:
         found = tune(mine, Faces.load(mine.data / "balanced"), study_file)
     else:
         studies.open_storage(study_file)
-        found = {"why": "no search: " + ("trials is 0" if mine.tuned else "a published recipe keeps its values"),
+        found = {"why": "no search: " + ("trials is 0" if mine.tuned else "this recipe keeps its values"),
                  "take": {}}
     with atomic_file(mine.reports / "best_params.yaml") as new:
         YAML().dump({"recipe": mine.recipe, **found}, new)

@@ -20,6 +20,7 @@ from pipeline import (
     rebuild_mlflow,
     registry,
     results,
+    results_table,
     shelves,
     tracking,
     weighting,
@@ -69,7 +70,7 @@ def test_int8_and_float_members_mix(tmp_path, project, faces):
     mixed, _ = made(sorted([small, second], key=lambda one: one.id), faces, "accuracy")
     assert {one["int8"] for one in mixed.provenance["config"]["members"].values()} == {True, False}
     assert mixed.provenance["parity"] < 1e-4
-    assert "1 `toy`, 1 `toy` in int8" in results.title(results.recorded(mixed))
+    assert "1 `toy`, 1 `toy` in int8" in results_table.title(results.recorded(mixed))
 
 
 def test_a_file_that_answers_otherwise_is_not_written(tmp_path, project, faces):
@@ -120,7 +121,7 @@ def test_the_search_chooses_the_best_subset_and_tells_what_it_cost(tmp_path, pro
     opinions = np.stack([one.predict(public.images) for one in found])
     best = weighting.search(opinions, public.labels, (2, 4), weighting.WEIGHTINGS)
     assert [one.id for one in choice.members] == [found[place].id for place in best.places]
-    assert choice.weighting == best.weighting and choice.search["seconds"] >= 0
+    assert choice.weighting == best.weighting and choice.seconds > 0
     assert (choice.search["sizes"], choice.search["tried"]) == ([2, 4], 33)
     assert choice.search["of"] == [one.id for one in found]
     assert (weighting.combine(choice.opinions, choice.weights).argmax(axis=1) == public.labels).sum() == best.right
@@ -254,7 +255,7 @@ def test_the_command_says_what_it_tried_and_made(project, faces, capsys):
     said = capsys.readouterr().out
     assert "12 ensembles of 2 to 3 of 3 models tried on PublicTest in " in said
     line, = results.entries("sample")
-    assert results.title(line) in said and line["bundle"] in said and "PrivateTest" in said
+    assert results_table.title(line) in said and line["bundle"] in said and "PrivateTest" in said
     for wrong in (["--search", "2"], ["--search", "3", "2"], ["--search", "1", "2"]):
         with pytest.raises(SystemExit):
             ensemble.main([*names, *wrong])

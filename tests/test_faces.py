@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +77,19 @@ def test_a_full_disk_is_one_line_with_its_reason_and_the_faces_before_stay(folde
         1, "download: cannot write faces: File too large; free some space or the rights, then run again\n")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert [child.name for child in folder.parent.iterdir()] == ["faces"]
+
+
+def test_the_eight_classes_are_what_most_people_saw():
+    # columns: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, NF
+    votes = {"agreed": (1, 8, 0, 0, 1, 0, 0, 0, 0, 0), "half": (5, 5, 0, 0, 0, 0, 0, 0, 0, 0),
+             "contempt": (0, 0, 0, 0, 2, 0, 0, 6, 2, 0), "no face": (0, 0, 0, 0, 0, 0, 0, 0, 0, 10),
+             "single votes do not count": (1, 0, 1, 1, 1, 1, 3, 1, 1, 0), "nobody": (0,) * 10}
+    count = len(votes)
+    some = Faces(np.arange(count * 48 * 48, dtype="uint8").reshape(count, 48, 48), np.array(list(votes)),
+                 np.array(["Training"] * count), np.zeros(count, "int64"), {}, np.array(list(votes.values()), "uint8"))
+    found = some.with_classes("8")
+    assert dict(zip(found.ids.tolist(), (found.classes[label] for label in found.labels), strict=True)) == {
+        "agreed": "happy", "contempt": "contempt", "single votes do not count": "fear"}
+    assert len(found.classes) == 8 and len(found.votes) == 3
+    with pytest.raises(Failure, match="no votes; put"):
+        replace(some, votes=None).with_classes("8")

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import toy_models
 
-from pipeline import import_run, promote, results, tracking
+from pipeline import away, import_run, promote, results, tracking
 from pipeline.faces import EMOTIONS
 from pipeline.failure import Failure
 from pipeline.params import Evaluate, Train
@@ -117,3 +119,27 @@ def test_a_run_comes_home_as_bundle_ledger_entry_and_mlflow_run_and_twice_is_onc
     assert [point.step for point in client.get_metric_history(bundle.run_id, "val_loss")] == [1, 2]
     shutil.rmtree(tmp_path / "out")
     assert promote.enter("sample-7", bundle) == "1", "it can challenge the champion"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "devices"), [("tensorflow", 1), ("jax", 1), ("jax", 2)])
+def test_the_recipe_for_accelerators_goes_away_and_comes_home(project, faces, tmp_path, capsys, backend, devices):
+    toy_models.small_run(project)
+    # the toy's own images are of one grey each: standardised, nothing is left of them but rounding errors
+    noise = np.random.default_rng(0).integers(0, 256, faces.images.shape, "uint8")
+    voted = replace(faces, images=noise, votes=np.eye(10, dtype="uint8")[faces.labels] * 9,
+                    manifest={**faces.manifest, "votes": {"sha256": "toy"}})
+    voted.save(project / "data/sample/faces")
+    small = ["model.width=4", "model.blocks=[1]", "model.squeeze=2", "train.epochs=2", "train.batch_size=16"]
+    away.main(["--recipe", "strong", *small, "train.votes=0.4", "--faces", str(tmp_path / "faces")])
+    (tmp_path / "config.json").write_text(capsys.readouterr().out)
+    arguments = (str(tmp_path / name) for name in ("config.json", "faces", "out"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.training", *arguments],
+        env={**os.environ, "PYTHONPATH": str(toy_models.ROOT), "KERAS_BACKEND": backend,
+             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    import_run.main([str(tmp_path / "out")])
+    line, = results.entries("sample")
+    assert (line["recipe"], line["backend"], line["epochs"]["run"]) == ("strong", backend, 2)
+    assert line["config"]["train"]["votes"] == 0.4 and line["figures"]["PrivateTest"]["flip"]["n"] == 35

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from pipeline.metrics import bootstrap_interval, figures, mean_interval
+from pipeline.intervals import mean_interval
+from pipeline.metrics import bootstrap_interval, figures
 
 
 def test_figures_agree_with_scikit_learn():
@@ -42,5 +43,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
 def test_more_seeds_that_differ_widen_the_interval_and_one_seed_has_the_images_alone():
     mean, low, high = mean_interval([0.65], 3589)
     assert mean == 0.65 and high - low == pytest.approx(2 * 1.96 * (0.65 * 0.35 / 3589) ** 0.5)
+    # two seeds that differ by far more than their images do tell little: Student's t with one degree of freedom
+    assert mean_interval([0.2, 0.8], 10**9)[1] == pytest.approx(0.5 - 12.7062 * 0.3, abs=1e-3)
     _, wide_low, wide_high = mean_interval([0.62, 0.68], 3589)
     assert wide_high - wide_low > high - low

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline import models
+from pipeline import recipe as recipes
 from pipeline.failure import Failure
 from pipeline.models import pretrained
 
@@ -31,23 +32,21 @@ LETTERS = {"Conv2D": "C", "BatchNormalization": "B", "MaxPooling2D": "M", "Dropo
 # One residual block of S3, and one with a convolution on the shortcut
 BLOCK, WIDER = "BCRBCA", "BCRBCCA"
 
-# recipe: network, options, classes; the layers as its authors describe them, with the filters and the units (None where
-# they are ours); the parameters that they publish (None where they do not), ours
+# recipe: the layers as its authors describe them, with the filters and the units (None where they are ours); the
+# parameters that they publish (None where they do not), ours
 DESCRIBED: dict[str, tuple] = {
-    "cas": ("cas", {}, 7, "CBCBMD" * 3 + "FHBDH", [32, 64, 128, 128, 256, 256], [256], 3.5e6, 3_491_335),
-    "javier": ("javier", {}, 7, "CCMD" * 4 + "FHDH", None, None, None, 2_355_431),
-    "padova_vgg_v0": ("padova_vgg", {"variant": "v0"}, 6, "CCMD" * 4 + "FHHH", None, [25, 25], 4.8e6, 4_800_255),
-    "padova_vgg_v1": ("padova_vgg", {"variant": "v1"}, 6, "CCBMD" * 4 + "FHHHH", None, [512, 256, 128], 5.9e6,
-                      7_212_870),
-    "padova_vgg_v2": ("padova_vgg", {"variant": "v2"}, 6, "CBCBMD" * 4 + "FHHHH", None, [512, 256, 128], 5.9e6,
-                      7_216_710),
-    "padova_resnet_2552": ("padova_resnet", {"groups": (2, 5, 5, 2)}, 6,
-                           "C" + BLOCK * 2 + (WIDER + BLOCK * 4) * 2 + WIDER + BLOCK + "GH", None, [], None,
+    "cas": ("CBCBMD" * 3 + "FHBDH", [32, 64, 128, 128, 256, 256], [256], 3.5e6, 3_491_335),
+    "cas_unbalanced": ("CBCBMD" * 3 + "FHBDH", [32, 64, 128, 128, 256, 256], [256], 3.5e6, 3_491_335),
+    "deepfer_cnn": ("CBCBMD" * 3 + "FHBDH", [32, 64, 128, 128, 256, 256], [256], None, 3_491_335),
+    "javier": ("CCMD" * 4 + "FHDH", None, None, None, 2_355_431),
+    "padova_vgg_v0": ("CCMD" * 4 + "FHHH", None, [25, 25], 4.8e6, 4_800_255),
+    "padova_vgg_v1": ("CCBMD" * 4 + "FHHHH", None, [512, 256, 128], 5.9e6, 7_212_870),
+    "padova_vgg_v2": ("CBCBMD" * 4 + "FHHHH", None, [512, 256, 128], 5.9e6, 7_216_710),
+    "padova_resnet_2552": ("C" + BLOCK * 2 + (WIDER + BLOCK * 4) * 2 + WIDER + BLOCK + "GH", None, [], None,
                            15_617_286),
-    "padova_resnet_3463": ("padova_resnet", {"groups": (3, 4, 6, 3)}, 6,
-                           "C" + BLOCK * 3 + WIDER + BLOCK * 3 + WIDER + BLOCK * 5 + WIDER + BLOCK * 2 + "GH", None, [],
+    "padova_resnet_3463": ("C" + BLOCK * 3 + WIDER + BLOCK * 3 + WIDER + BLOCK * 5 + WIDER + BLOCK * 2 + "GH", None, [],
                            21.3e6, 21_301_382),
-    "harini": ("harini", {}, 7, "CCMDCMCMDFHDH", [32, 64, 128, 128], [1024], None, 2_345_607),
+    "harini": ("CCMDCMCMDFHDH", [32, 64, 128, 128], [1024], None, 2_345_607),
 }
 
 
@@ -130,8 +129,10 @@ def test_the_batch_norms_of_vgg_vanish_in_its_convolutions_when_it_is_exported(t
 @pytest.mark.parametrize("recipe", [name if name in ("cas", "harini") else pytest.param(name, marks=pytest.mark.slow)
                                     for name in DESCRIBED])
 def test_the_layers_are_those_that_the_authors_describe(recipe):
-    name, options, classes, described, filters, units, published, ours = DESCRIBED[recipe]
-    net = models.build(name, classes=classes, **options)
+    described, filters, units, published, ours = DESCRIBED[recipe]
+    mine = recipes.named(recipe)
+    classes = int(mine["classes"])
+    net = models.build(classes=classes, **mine["model"])
     assert letters(net) == described
     if filters is not None:
         assert sizes(net, "Conv2D", "filters") == filters
@@ -158,7 +159,7 @@ def test_s3_s_first_convolution_is_held_small_in_v1_and_v2_alone():
 
 @pytest.mark.slow
 def test_s3_s_inception_blocks_have_the_branches_described():
-    net = models.build("padova_inception", classes=6)
+    net = models.build(classes=6, **recipes.named("padova_inception")["model"])
     convolutions = [layer for layer in net.layers if type(layer).__name__ == "Conv2D"]
     assert len(convolutions) == 8 * 7 and all(float(layer.kernel_regularizer.l2) == pytest.approx(2e-4)
                                               for layer in convolutions)

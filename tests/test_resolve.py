@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import toy_models
 
-from pipeline import params, resolve
+from pipeline import away, params, resolve
+from pipeline.faces import Faces
 from pipeline.failure import Failure
 
 ROOT = Path(__file__).parent.parent
@@ -56,8 +58,29 @@ def test_a_broken_file_is_one_line(own, text):
 
 def test_the_command_prints_what_training_takes(own, capsys):
     with pytest.raises(Failure, match="dvc repro balance"):
-        resolve.main(["--own"])
+        away.main(["--own"])
     (own.data / "balanced").mkdir(parents=True)
     (own.data / "balanced/manifest.json").write_text(json.dumps(MANIFEST))
-    resolve.main(["--own"])
+    away.main(["--own"])
     assert json.loads(capsys.readouterr().out)["train"]["epochs"] == own.train.epochs
+
+
+def test_another_recipe_comes_with_its_own_faces_and_values(own, capsys):
+    faces = toy_models.faces("fer2013", per_class=5)
+    # all but one Training image of every class differ from those of the test splits
+    faces.images[[row for row in range(35) if row % 5], 0, 0] = 255
+    faces.save(own.data / "faces")
+    settings = (Path("params.yaml").read_text(encoding="utf-8")).replace("epochs: null", "epochs: 3", 1)
+    Path("params.yaml").write_text(settings, encoding="utf-8")
+    away.main(["--recipe", "padova_vgg_v0", "train.batch_size=32", "--faces", "there", "--seed", "7", "--leak-free"])
+    config = json.loads(capsys.readouterr().out)
+    assert (config["seed"], config["train"]["batch_size"], config["train"]["epochs"]) == (7, 32, 150)
+    left = Faces.load(Path("there"))
+    assert config["classes"] == list(left.classes) and "disgust" not in left.classes
+    assert left.manifest["protocol"] == "leak-free" and left.manifest["strategy"] == "replicate"
+
+
+def test_what_it_advises_helps(own):
+    other = params.load(recipe="edge")
+    with pytest.raises(Failure, match=r"with recipe: edge in params\.yaml first, or say train"):
+        resolve.resolve(other, {**MANIFEST, "votes": {"sha256": "v"}})

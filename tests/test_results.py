@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import results
+from pipeline import results, results_table
 from pipeline.failure import Failure
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +47,7 @@ def test_the_sample_has_a_ledger_of_its_own():
 def test_seeds_share_a_row_and_other_protocols_do_not():
     lines = [line(), line(seed=2, bundle="b2"), line(seed=1, protocol="leak-free", bundle="b3")]
     lines[1]["figures"]["PrivateTest"]["single"]["accuracy"] = 0.67
-    rows = results.table(lines).splitlines()[2:]
+    rows = results_table.table(lines).splitlines()[2:]
     assert len(rows) == 2
     published = next(row for row in rows if "published" in row)
     assert "66.00 [" in published and "| 2 |" in published
@@ -55,28 +55,29 @@ def test_seeds_share_a_row_and_other_protocols_do_not():
 
 def test_seeds_of_one_core_and_of_two_share_a_row_and_the_quickest_is_shown():
     slow = line(seed=2, bundle="b2", hardware="a laptop, 1 core", minutes=5.0)
-    row, = results.table([line(), slow]).splitlines()[2:]
+    row, = results_table.table([line(), slow]).splitlines()[2:]
     assert "| 2 |" in row and row.endswith("| 3.0 | a laptop, 2 cores |")
-    assert len(results.table([line(), line(hardware="1 x NVIDIA H100")]).splitlines()[2:]) == 2
+    assert len(results_table.table([line(), line(hardware="1 x NVIDIA H100")]).splitlines()[2:]) == 2
 
 
 def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a_row():
     again = line(bundle="b2", finished="2026-02-01T00:00:00+00:00")
     again["figures"]["PrivateTest"]["single"]["accuracy"] = 0.7
-    rows = results.table([again, line()]).splitlines()[2:]
+    rows = results_table.table([again, line()]).splitlines()[2:]
     assert len(rows) == 1 and "70.00 [" in rows[0] and "| 1 |" in rows[0]
-    assert len(results.table([line(), line(source_digest="t"), line(config={"balance": 1})]).splitlines()[2:]) == 3
+    others = [line(), line(source_digest="t"), line(config={"balance": 1})]
+    assert len(results_table.table(others).splitlines()[2:]) == 3
 
 
 def test_an_int8_model_has_a_row_of_its_own():
     config = {"train": {}}
     lines = [line(config=config), line(config=config, bundle="b2", quantised={"bundle": "b1"})]
-    rows = results.table(lines).splitlines()[2:]
+    rows = results_table.table(lines).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| `toy`", "| `toy` in int8"]
 
 
 def test_a_row_says_what_weights_its_network_started_from():
-    assert "| `toy`, ImageNet weights 0123 |" in results.table([line(weights="ImageNet weights 0123")])
+    assert "| `toy`, ImageNet weights 0123 |" in results_table.table([line(weights="ImageNet weights 0123")])
 
 
 def test_a_broken_entry_is_named(tmp_path):
@@ -86,13 +87,14 @@ def test_a_broken_entry_is_named(tmp_path):
 
 
 def test_text_around_the_markers_stays():
-    page = f"before\n{results.BEGIN}\nold\n{results.END}\nafter"
-    assert results.fill_in(page, "new") == f"before\n{results.BEGIN}\nnew\n{results.END}\nafter"
+    page = f"before\n{results_table.BEGIN}\nold\n{results_table.END}\nafter"
+    assert results_table.fill_in(page, "new") == f"before\n{results_table.BEGIN}\nnew\n{results_table.END}\nafter"
     with pytest.raises(Failure, match="markers"):
-        results.fill_in("nothing", "new")
+        results_table.fill_in("nothing", "new")
 
 
 def test_the_readme_shows_the_ledger(monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(ROOT))
     page = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert results.fill_in(page, results.table(results.our_own(results.entries()))) == page, "run `ferpipe results`"
+    table = results_table.table(results_table.our_own(results.entries()))
+    assert results_table.fill_in(page, table) == page, "run `ferpipe results`"

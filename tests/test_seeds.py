@@ -5,7 +5,7 @@ import shutil
 import pytest
 import toy_models
 
-from pipeline import balance, results, seeds
+from pipeline import balance, results, results_table, seeds
 from pipeline.failure import Failure
 
 SMALL = ["train.epochs=1", "train.votes=0", "model.stem=4", "model.width=4", "model.stages=1"]
@@ -28,6 +28,52 @@ def test_every_seed_enters_once_and_the_twin_is_a_row_of_its_own(project):
     assert not list((project / ".checkpoints").glob("speedrun-*")), "what was brought home is not kept twice"
 
 
-def test_a_value_without_a_path_is_one_line():
-    with pytest.raises(Failure, match="expected path=value"):
-        seeds.values_of(["epochs"])
+@pytest.mark.slow
+def test_a_training_is_not_lost_when_coming_home_fails(project, monkeypatch):
+    shutil.copyfile(toy_models.ROOT / "params.yaml", project / "params.yaml")
+    toy_models.faces("fer2013", per_class=5).save(project / "data/fer2013/faces")
+    from pipeline import import_run, training
+
+    def no_server(*_):
+        raise Failure("the tracking server does not answer")
+
+    with monkeypatch.context() as broken, pytest.raises(Failure, match="does not answer"):
+        broken.setattr(import_run, "import_run", no_server)
+        seeds.main(["speedrun", *SMALL, "--seeds", "1"])
+    monkeypatch.setattr(training, "fit_faces", lambda *_, **__: pytest.fail("trained again"))
+    seeds.main(["speedrun", *SMALL, "--seeds", "1"])
+    assert len(results.entries()) == 1 and not list((project / ".checkpoints").glob("*"))
+
+
+@pytest.mark.slow
+def test_int8_is_made_of_the_float_network_that_is_there_and_other_values_are_named(project):
+    shutil.copyfile(toy_models.ROOT / "params.yaml", project / "params.yaml")
+    faces = toy_models.faces("fer2013", per_class=5)
+    faces.images[faces.splits == "Training", 0, 0] = 255  # what stands in a test calibrates nothing
+    faces.save(project / "data/fer2013/faces")
+    seeds.main(["speedrun", *SMALL, "--seeds", "1"])
+    for _ in range(2):
+        seeds.main(["speedrun", *SMALL, "quantise.int8=true", "quantise.max_loss=1.0", "--seeds", "1"])
+    plain, small = sorted(results.entries(), key=lambda line: bool(line["quantised"]))
+    assert small["quantised"]["bundle"] == plain["bundle"] and small["history"] == plain["history"]
+    table = results_table.table(results.entries())
+    assert "| `speedrun`, model.stages 1, model.stem 4, model.width 4, train.votes 0.0 | 7 |" in table
+    assert "train.votes 0.0 in int8 | 7 |" in table and "train.epochs" not in table
+
+
+@pytest.mark.parametrize("wrong", ["epochs", "model.blocks=[2,2"])
+def test_a_value_that_is_none_is_one_line(wrong):
+    with pytest.raises(Failure, match=r"expected path=value|is not YAML"):
+        seeds.values_of([wrong])
+
+
+def test_values_stand_where_they_like_and_params_yaml_s_are_not_for_it(project, monkeypatch):
+    text = (toy_models.ROOT / "params.yaml").read_text(encoding="utf-8")
+    (project / "params.yaml").write_text(text.replace("epochs: null", "epochs: 99", 1), encoding="utf-8")
+    toy_models.faces("fer2013", per_class=5).save(project / "data/fer2013/faces")
+    asked = []
+    monkeypatch.setattr(seeds, "enter", lambda mine, _: asked.append(mine))
+    seeds.main(["cas", "--leak-free", "classes=6", "--seeds", "1", "2", "--", "train.batch_size=8"])
+    assert [(one.seed, one.classes, one.train.batch_size, one.train.epochs) for one in asked] == [
+        (1, "6", 8, 50), (2, "6", 8, 50)]
+    assert asked[0].balance.drop_leaks

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import toy_models
 
-from pipeline import registry, results
+from pipeline import registry, results, results_table
 from pipeline.bundle import Bundle
 from pipeline.faces import CLASS_SETS, Faces
 
@@ -51,7 +51,7 @@ def test_six_classes_go_through_every_stage_and_on_to_the_demo(run, capsys):
     line, = results.entries("sample")
     assert line["class_set"] == "6" and line["classes"] == list(SIX)
     assert np.shape(line["figures"]["test"]["single"]["confusion"]) == (6, 6)
-    assert "| `compact` | 6 | published |" in results.table([line])
+    assert "| `compact` | 6 | published |" in results_table.table([line])
     assert registry.champion("sample-6") == ("1", bundle.id) and registry.champion("sample-7") is None
     assert not (run / "data/champion").exists(), "the champion in git has seven classes"
 

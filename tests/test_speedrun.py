@@ -53,8 +53,11 @@ def test_an_idea_is_tried_on_public_test_alone(with_params):
     faces.images[faces.splits == "PrivateTest"] = 0
     faces.save(project / "data/fer2013/faces")
     small = ["train.epochs=1", "train.votes=0", "model.stem=4", "model.width=4", "model.stages=1"]
+    speedrun.main(["--try", "tiny", *small, "--seeds", "1"])
     speedrun.main(["--seeds", "1", "2", "--try", "tiny", *small])
-    first, second = speedrun.log()
+    first, second = speedrun.log()  # seed 1 once
+    assert "model.width=4" in first["values"].split() and "train.optimizer=muon" in first["values"].split()
+    assert "train.epochs" not in first["values"], "they have a column"
     assert (first["seed"], second["seed"], first["epochs"]) == ("1", "2", "1")
     assert "| tiny |" in (project / "reports/speedrun.md").read_text()
     assert not list(project.glob("reports/results/*")), "a try is no ledger entry"

@@ -265,21 +265,6 @@ def test_the_standalone_program_survives_kill_9(toy, tmp_path):
         np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("devices", "recipe"), [(1, {**config(epochs=2, **EVERYTHING), "model": SERESNET}),
-                                                  (2, config(epochs=1))])
-def test_the_same_program_trains_under_jax(toy, tmp_path, devices, recipe):
-    replace(toy, votes=np.eye(10, dtype="uint8")[toy.labels] * 9).save(tmp_path / "faces")
-    (tmp_path / "config.json").write_text(json.dumps(recipe))
-    arguments = (f"{tmp_path}/{name}" for name in ("config.json", "faces", "out"))
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.training", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax",
-             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "out/run.json").read_text())["backend"] == "jax"
-
-
 def test_muon_s_shorter_iteration_gives_what_keras_s_gives():
     import keras
 

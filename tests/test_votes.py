@@ -30,13 +30,16 @@ def test_by_name(tmp_path):
     assert found.manifest["votes"]["faces"] == 2 and find_votes(tmp_path) == file
 
 
-def test_by_row_for_the_csv_edition_alone(tmp_path):
+def test_by_row_for_the_csv_edition_and_kaggle_s_folder_alone(tmp_path):
     ids = ["Training_000002", "Training_000000"]
     rows = [("Training", f"fer{row:07d}.png", *[row + 1] * 10) for row in range(3)]
     file = write(tmp_path / "fer2013new.csv", ("Usage", "Image name"), rows)
     assert with_votes(faces(ids, "Usage"), file).votes[:, 0].tolist() == [3, 1]
     with pytest.raises(Failure, match="rows of FER-2013's CSV edition"):
         with_votes(faces(ids), file)
+    # as Kaggle names the CSV edition's rows 2 and 0, and a face that it does not have
+    named = faces(["Training_64048399", "Training_1426440", "Training_1"])
+    assert with_votes(named, file).votes[:, 0].tolist() == [3, 1, 0]
 
 
 def test_they_travel_and_leave_the_digest_alone(tmp_path):

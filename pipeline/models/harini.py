@@ -13,7 +13,7 @@ from pipeline.models.entrance import entrance
 
 def build(classes: int, size: int = 48, *, width: int = 32, dense: int = 1024, dropout: float = 0.25,
           dense_dropout: float = 0.5, norm: bool = False, crop: int = 0, standardise: bool = False) -> keras.Model:
-    """Build it for images of at least 22 pixels; ``width`` filters first, twice and four times as many later. With
+    """Build it for images of at least 24 pixels; ``width`` filters first, twice and four times as many later. With
     ``norm`` a batch norm follows each convolution. ``crop`` and ``standardise`` are the entrance's."""
 
     def convolution(y, filters: int):

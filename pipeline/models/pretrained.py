@@ -13,6 +13,7 @@ from pipeline.failure import Failure
 
 # A server that does not answer within so many seconds is taken for none
 PATIENCE = 30
+RANDOM = "model.weights=none 'train.stages=[]'"
 
 
 def load(make: Callable[..., keras.Model], weights: str) -> tuple[keras.Model, str]:
@@ -32,13 +33,14 @@ def load(make: Callable[..., keras.Model], weights: str) -> tuple[keras.Model, s
     # DVC's temporary experiments run beside the project, which holds the file
     file = Path(os.environ.get("DVC_ROOT", ""), weights)
     if not file.is_file():
-        raise Failure(f"model.weights: there is no file {file}; give one, or say imagenet, or none for random weights")
+        raise Failure(f"model.weights: there is no file {file}; give one, or say imagenet, or "
+                      f"{RANDOM} for random weights")
     net = make(weights=None)
     try:
         net.load_weights(file)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Failure(f"model.weights: {file} does not fit {net.name} ({_first_line(error)}); give the file without "
-                      "the top layer, or say none for random weights") from error
+                      f"the top layer, or start from random weights with {RANDOM}") from error
     return net, f"weights {_digest(net)} of {file.name}"
 
 
@@ -50,7 +52,7 @@ def _downloaded(make: Callable[..., keras.Model]) -> keras.Model:
     # Keras raises a bare Exception for an address that does not answer
     except Exception as error:
         raise Failure(f"model.weights: ImageNet's weights cannot be had ({_first_line(error)}); give a file with "
-                      "model.weights=PATH, or start from random weights with model.weights=none") from error
+                      f"model.weights=PATH, or start from random weights with {RANDOM}") from error
     finally:
         socket.setdefaulttimeout(before)
 

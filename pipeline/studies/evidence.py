@@ -5,6 +5,7 @@ from math import hypot
 
 import numpy as np
 
+from pipeline.intervals import quantile
 from pipeline.studies.plan import MEASURES, Claim, Study
 
 Z = 1.96
@@ -30,8 +31,10 @@ def share(counts: list[str]) -> Estimate:
     mean = float(np.mean(shares))
     centre = (mean + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * (mean * (1 - mean) / n + Z**2 / (4 * n**2)) ** 0.5
-    seeds = Z * float(np.std(shares, ddof=1)) / len(shares) ** 0.5 if len(shares) > 1 else 0.0
-    return Estimate(mean, mean - hypot(mean - centre + half, seeds), mean + hypot(centre + half - mean, seeds))
+    seeds = float(np.var(shares, ddof=1)) / len(shares) if len(shares) > 1 else 0.0
+    wider = quantile(mean * (1 - mean) / n, seeds, len(shares)) / Z
+    below, above = (wider * hypot(part, Z * seeds**0.5) for part in (mean - centre + half, centre + half - mean))
+    return Estimate(mean, mean - below, mean + above)
 
 
 def less(one: Estimate, other: Estimate) -> Estimate:

@@ -40,7 +40,7 @@ def draw(path: Path, study: Study, lines: list[dict]) -> None:
                 height = row + 0.22 * (place - (len(marks) - 1) / 2)
                 _put(axis, height, COLOURS[place % len(COLOURS)], mark, study, lines)
         axis.set(yticks=range(rows), yticklabels=[label for label, _ in labelled], ylim=(rows - 0.5, -0.5),
-                 xlabel="points" if study.show == ("gap",) else "%")
+                 xlabel="points" if title == MEASURES["gap"] else "%")
         axis.set_title(title, fontsize=11)
         bare(axis)
     figure.suptitle(study.title, fontsize=13)

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline import evaluate, failure, members, merging, params, results, results_table, shelves, tracking, weighting
 from pipeline.bundle import Bundle, check_faces
-from pipeline.faces import Faces
+from pipeline.faces import CLASS_SETS, Faces
 from pipeline.params import Evaluate
 
 ALL = "all"
@@ -24,12 +24,14 @@ SIZES = (6, 11)
 
 @dataclass(frozen=True)
 class Choice:
-    """The members ordered by id, their probabilities ``(K, N, C)`` and weights ``(K, C)`` on and from PublicTest.
+    """The members ordered by id, their probabilities ``(K, N, C)`` and weights ``(K, C)`` on and from PublicTest, in
+    the classes of ``class_set``.
 
     ``search`` says what was searched, ``seconds`` how long that took; None and 0 where the members were named.
     """
 
     members: list[Bundle]
+    class_set: str
     opinions: np.ndarray
     weights: np.ndarray
     weighting: str
@@ -41,7 +43,7 @@ def choose(found: list[Bundle], public: Faces, weighted: str, sizes: tuple[int, 
     """Which of these bundles are to be members, and their weights.
 
     Args:
-        public: PublicTest in the bundles' classes.
+        public: PublicTest in the ensemble's classes.
         weighted: one of weighting.WEIGHTINGS, or ``all`` for whichever is best.
         sizes: search all subsets of the smallest to the largest size, cut to as many as there are; None takes all.
     """
@@ -57,7 +59,8 @@ def choose(found: list[Bundle], public: Faces, weighted: str, sizes: tuple[int, 
                   "tried": best.tried}
         seconds = best.seconds
     weights = weighting.weights(weighted, opinions[places], public.labels)
-    return Choice([found[place] for place in places], opinions[places], weights, weighted, search, seconds)
+    return Choice([found[place] for place in places], public.manifest["class_set"], opinions[places], weights, weighted,
+                  search, seconds)
 
 
 def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> tuple[Bundle, Path]:
@@ -71,7 +74,7 @@ def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> tuple[Bundle, 
     """
     first = choice.members[0]
     shelf = results.root() / "data" / first.provenance["dataset"] / "ensembles"
-    wanted = choice.weighting, {one.id for one in choice.members}, choice.search
+    wanted = choice.class_set, choice.weighting, {one.id for one in choice.members}, choice.search
     there = (Bundle.load(file.parent) for file in sorted(shelf.glob("[!.]*/bundle.json")))
     made = next((one for one in there if _of(one) == wanted), None) or _make(choice, faces, shelf)
     line = results.recorded(made) or results.entry(made, evaluate.evaluate(made, faces, settings)[0])
@@ -79,17 +82,16 @@ def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> tuple[Bundle, 
     return made, results.record(line)
 
 
-def _of(bundle: Bundle) -> tuple[str, set[str], dict | None]:
+def _of(bundle: Bundle) -> tuple[str, str, set[str], dict | None]:
     config = bundle.provenance["config"]
-    return config["weighting"], set(config["members"]), config["search"]
+    return bundle.class_set, config["weighting"], set(config["members"]), config["search"]
 
 
 def _make(choice: Choice, faces: Faces, shelf: Path) -> Bundle:
     """The bundle, with the id of a new run inside."""
-    class_set = choice.members[0].class_set
-    public = faces.with_classes(class_set).split("PublicTest")
-    facts = merging.provenance(choice.members, _config(choice, public.labels))
-    experiment = f"{facts['dataset']}-{class_set}"
+    public = faces.with_classes(choice.class_set).split("PublicTest")
+    facts = merging.provenance(choice.members, choice.class_set, _config(choice, public.labels))
+    experiment = f"{facts['dataset']}-{choice.class_set}"
     mark = " ".join([choice.weighting, *(one.id for one in choice.members)])
     tags = {**{name: facts[name] for name in tracking.TAGS}, "kind": results.ENSEMBLE, "ensemble": mark}
     with tracking.start(f"ensemble of {len(choice.members)}, {choice.weighting}", experiment, tags,
@@ -110,7 +112,9 @@ def _config(choice: Choice, labels: np.ndarray) -> dict:
     for member, accuracy, weights in zip(choice.members, accuracies, choice.weights, strict=True):
         facts = member.provenance
         about[member.id] = {**{name: facts[name] for name in ("recipe", "seed", "protocol", "run_id")},
-                            "int8": "quantised" in facts, "PublicTest": round(float(accuracy), 6),
+                            "class_set": member.class_set, "int8": "quantised" in facts,
+                            "votes": facts["config"].get("train", {}).get("votes", 0),
+                            "PublicTest": round(float(accuracy), 6),
                             "weights": [round(float(weight), 6) for weight in weights]}
     # nothing is drawn, so every ensemble has the same seed
     return {"recipe": results.ENSEMBLE, "seed": 0, "chosen_on": "PublicTest", "weighting": choice.weighting,
@@ -128,6 +132,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--search", metavar=("LOW", "HIGH"), nargs="*", type=int,
                         help="take the best on PublicTest of all subsets of LOW to HIGH members (default: "
                              f"{SIZES[0]} {SIZES[1]}); stands after the members")
+    parser.add_argument("--classes", choices=tuple(CLASS_SETS),
+                        help="the ensemble's classes (default: those of the member that knows the fewest); members of "
+                             "7 go with 6, their disgust and angry added up")
     options = parser.parse_args(argv)
     sizes = None if options.search is None else tuple(options.search) or SIZES
     if sizes is not None and (len(sizes) != 2 or not 2 <= sizes[0] <= sizes[1]):
@@ -138,7 +145,7 @@ def main(argv: list[str] | None = None) -> None:
         members.check(found)
         faces = Faces.load(results.root() / "data" / found[0].provenance["dataset"] / "faces")
         check_faces(found[0].provenance, faces.manifest, found[0].folder)
-        public = faces.with_classes(found[0].class_set).split("PublicTest")
+        public = faces.with_classes(members.class_set(found, options.classes)).split("PublicTest")
         choice = choose(found, public, options.weights, sizes)
         if choice.search:
             low, high = choice.search["sizes"]
@@ -148,7 +155,7 @@ def main(argv: list[str] | None = None) -> None:
     line = results.recorded(bundle) or {}
     for name, one in line["config"]["members"].items():
         print(f"  {name}  PublicTest {100 * one['PublicTest']:.2f} %  {one['recipe']} seed {one['seed']}"
-              f"{' in int8' if one['int8'] else ''}")
+              f"{' in int8' if one['int8'] else ''}, {one['class_set']} classes")
     told = ", ".join(f"{split} {100 * line['figures'][split]['single']['accuracy']:.2f} %"
                      for split in ("PublicTest", "PrivateTest"))
     print(f"ensemble: {results_table.title(line)}: {told}")

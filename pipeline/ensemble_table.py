@@ -9,10 +9,11 @@ HEAD = """
 ## Ensembles of six classes (S3)
 
 `ferpipe ensemble MEMBER... --search` merges trained models into one bundle, by S3's three ways: a plain mean of the
-members' probabilities, weighted by their accuracy, or by their recall of each class. Weights and members are chosen on
-PublicTest; where many subsets were tried there, *ours, PublicTest* is the maximum over all of them and so an
+members' probabilities, weighted by their accuracy, or by their recall of each class. Weights and members are chosen
+on PublicTest; where many subsets were tried there, *ours, PublicTest* is the maximum over all of them and so an
 optimistic figure, while PrivateTest was opened for the chosen one alone. Beside an ensemble that S3 has no figure for
-stands their best. S3 finds nine members better than eleven under every weighting{compared}.
+stands their best. Members of seven classes have their disgust and angry added up. S3 finds nine members better than
+eleven under every weighting{compared}.
 
 | ensemble | split | published | ours | ours, PublicTest | tried on PublicTest | parameters | hours and hardware |
 |---|---|---|---|---|---|---|---|
@@ -75,6 +76,7 @@ def row(line: dict) -> str:
         ours = f"**{ours.replace(' ', '** ', 1)}"
     tried = f"{search['tried']:,} of {len(search['of'])} models" if search else "this one"
     name = results_table.title(line) + (f", {line['weights']}" if "weights" in line else "")
+    name += ", FER+ votes" if any(one.get("votes") for one in line["config"]["members"].values()) else ""
     name += ", leak-free" if line["protocol"] == "leak-free" else ""
     return (f"| {name} | PrivateTest | {published} | {ours} | {chosen} | {tried} | {line['parameters'] / 1e6:.2f} M "
             f"| {line['minutes'] / 60:.1f} h, {line['hardware']} |")

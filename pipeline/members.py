@@ -8,7 +8,7 @@ import numpy as np
 from pipeline import registry, results, shelves
 from pipeline.atomic import atomic_file
 from pipeline.bundle import Bundle
-from pipeline.faces import Faces
+from pipeline.faces import CLASS_SETS, Faces
 from pipeline.failure import Failure
 
 
@@ -54,25 +54,46 @@ def find_one(name: str, at_hand: dict[str, Bundle], place: Path) -> Bundle:
 
 
 def check(members: list[Bundle]) -> None:
-    """Raise Failure where members differ in data set, source digest, class set, size or crop margin."""
+    """Raise Failure where members differ in data set, source digest, size or crop margin."""
     def shared(bundle: Bundle) -> dict[str, str]:
         facts = {name: bundle.provenance[name] for name in ("dataset", "source_digest")}
         return {name: str(value) for name, value in
-                {**facts, **{name: bundle.meta[name] for name in ("class_set", "size", "crop_margin")}}.items()}
+                {**facts, **{name: bundle.meta[name] for name in ("size", "crop_margin")}}.items()}
 
     first = shared(members[0])
     for other in members[1:]:
         for name, value in shared(other).items():
             if value != first[name]:
                 raise Failure(f"{other.folder}: {name} {value[:12]}, of {members[0].folder} {first[name][:12]}; "
-                              "members must share dataset, source digest and class set")
+                              "members must share dataset, source digest, size and margin")
+
+
+def class_set(members: list[Bundle], asked: str | None) -> str:
+    """The classes of an ensemble of these: ``asked``, else those of the member that knows the fewest.
+
+    Raises Failure where a member's classes can be merged into no such ones.
+    """
+    wanted = asked or min((member.class_set for member in members), key=lambda name: len(CLASS_SETS[name][0]))
+    for member in members:
+        if member.class_set not in (wanted, "7") or (member.class_set != wanted and CLASS_SETS[wanted][1] is None):
+            raise Failure(f"{member.folder}: knows the class set {member.class_set}, which is none of an ensemble of "
+                          f"{wanted}; name members of the same, or of 7 and 6")
+    return wanted
+
+
+def mapping(member: Bundle, wanted: str) -> np.ndarray | None:
+    """float32 ``(classes, merged classes)`` that adds up a member's probabilities; None where they stay as they are."""
+    target, places = CLASS_SETS[wanted]
+    if member.class_set == wanted or places is None:
+        return None
+    return np.eye(len(target), dtype="float32")[list(places)]
 
 
 def opinions(members: list[Bundle], public: Faces) -> np.ndarray:
     """The members' single-view probabilities float32 ``(K, N, C)``, kept per bundle and faces beside the ensembles.
 
     Args:
-        public: PublicTest, in the members' classes.
+        public: PublicTest, in the ensemble's classes.
     """
     cache = results.root() / "data" / members[0].provenance["dataset"] / "ensembles" / ".cache"
     found = []
@@ -84,7 +105,8 @@ def opinions(members: list[Bundle], public: Faces) -> np.ndarray:
             probabilities = member.predict(public.images)
             with atomic_file(path) as new, open(new, "wb") as file:
                 np.save(file, probabilities)
-        found.append(probabilities)
+        merged = mapping(member, public.manifest["class_set"])
+        found.append(probabilities if merged is None else probabilities @ merged)
     return np.stack(found)
 
 

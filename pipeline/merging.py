@@ -12,13 +12,15 @@ from pipeline.atomic import atomic_folder
 from pipeline.bundle import Bundle
 from pipeline.faces import Faces
 from pipeline.failure import Failure
+from pipeline.members import mapping
 from pipeline.metrics import cross_entropy
 from pipeline.sealing import PARITY, fit_temperature, seal, write_history
 from pipeline.weighting import TINY, combine
 
 
-def merge(files: list[Path], weights: np.ndarray, path: Path) -> None:
-    """Write one ONNX file whose probabilities are the members', weighted ``(K, C)`` and normalised.
+def merge(files: list[Path], weights: np.ndarray, path: Path, mappings: list[np.ndarray | None]) -> None:
+    """Write one ONNX file whose probabilities are the members', weighted ``(K, C)`` and normalised; see
+    ``members.mapping`` for those of members with more classes.
 
     Raises Failure where the members' files need different versions of ONNX's operators.
     """
@@ -33,7 +35,13 @@ def merge(files: list[Path], weights: np.ndarray, path: Path) -> None:
     nodes, values, outputs = [], [], []
     for place, (member, row) in enumerate(zip(members, weights, strict=True)):
         graph = compose.add_prefix(member, f"m{place}_", rename_inputs=False).graph
-        nodes += [*graph.node, helper.make_node("Mul", [f"m{place}_probabilities", f"w{place}"], [f"weighted{place}"])]
+        nodes += graph.node
+        answer = f"m{place}_probabilities"
+        if (more := mappings[place]) is not None:
+            nodes.append(helper.make_node("MatMul", [answer, f"c{place}"], [f"merged{place}"]))
+            values.append(numpy_helper.from_array(more, f"c{place}"))
+            answer = f"merged{place}"
+        nodes.append(helper.make_node("Mul", [answer, f"w{place}"], [f"weighted{place}"]))
         values += [*graph.initializer, numpy_helper.from_array(row[None].astype("float32"), f"w{place}")]
         outputs.append(f"weighted{place}")
     values += [numpy_helper.from_array(np.array(TINY, "float32"), "tiny"),
@@ -60,21 +68,23 @@ def write(folder: Path, members: list[Bundle], weights: np.ndarray, public: Face
 
     Args:
         weights: ``(K, C)``, see ``weighting``.
-        public: PublicTest in the members' classes, which the temperature is fitted on.
+        public: PublicTest in the ensemble's classes, which the temperature is fitted on.
         opinions: the members' probabilities on it, ``(K, N, C)``.
 
     Raises Failure when the merged file answers otherwise than the members' weighted mean, by more than 1e-4.
     """
     expected = combine(opinions, weights).astype("float32")
+    meta = {**members[0].meta, "classes": list(public.classes), "class_set": public.manifest["class_set"]}
     with atomic_folder(folder) as new:
-        merge([member.folder / "model.onnx" for member in members], weights, new / "model.onnx")
-        some = Bundle(new, members[0].meta, "draft").predict(public.images[:256])
+        merge([member.folder / "model.onnx" for member in members], weights, new / "model.onnx",
+              [mapping(member, meta["class_set"]) for member in members])
+        some = Bundle(new, meta, "draft").predict(public.images[:256])
         difference = float(np.abs(some - expected[:256]).max())
         if not difference <= PARITY:
             raise Failure(f"{folder}: the merged ONNX file and the members' mean differ by {difference:.1e} (at most "
                           f"{PARITY:.0e}); not written")
         write_history(new / "history.csv", history(expected, public.labels))
-        seal(new, {**members[0].meta, "temperature": fit_temperature(expected, public.labels),
+        seal(new, {**meta, "temperature": fit_temperature(expected, public.labels),
                    "provenance": {**provenance, "parity": difference}})
     return Bundle.load(folder)
 
@@ -85,7 +95,7 @@ def history(probabilities: np.ndarray, labels: np.ndarray) -> list[dict]:
              "val_loss": cross_entropy(np.log(np.maximum(probabilities, 1e-12)), labels)}]
 
 
-def provenance(members: list[Bundle], config: dict[str, Any]) -> dict[str, Any]:
+def provenance(members: list[Bundle], class_set: str, config: dict[str, Any]) -> dict[str, Any]:
     """What the ensemble's bundle and the ledger say of how it came about; its costs are the members' together."""
     facts = [member.provenance for member in members]
 
@@ -98,7 +108,7 @@ def provenance(members: list[Bundle], config: dict[str, Any]) -> dict[str, Any]:
         # members may have been trained on faces balanced in different ways
         "data_digest": digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
         "protocol": "leak-free" if all_of("protocol") == ["leak-free"] else "published",
-        "class_set": members[0].class_set,
+        "class_set": class_set,
         "recipe": results.ENSEMBLE,
         "config": config,
         "seed": config["seed"],

@@ -17,7 +17,9 @@ def title(line: dict) -> str:
     if line["recipe"] != results.ENSEMBLE:
         return f"`{line['recipe']}`"
     config = line["config"]
-    kinds = Counter(f"`{one['recipe']}`{' in int8' if one['int8'] else ''}" for one in config["members"].values())
+    kinds = Counter(f"`{one['recipe']}`{' in int8' if one['int8'] else ''}"
+                    f"{' of 7 classes' if one.get('class_set', line['class_set']) != line['class_set'] else ''}"
+                    for one in config["members"].values())
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     weighted = "plain mean" if config["weighting"] == "mean" else f"weighted by {config['weighting']}"
     return f"ensemble of {len(config['members'])}, {weighted}: {told}"

@@ -1,11 +1,14 @@
 """Several seeds of a recipe come into the ledger, each once, by the door for runs from elsewhere."""
 
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import toy_models
 
 from pipeline import balance, results, results_table, seeds
+from pipeline.faces import IN_THE_VOTES
 from pipeline.failure import Failure
 
 SMALL = ["train.epochs=1", "train.votes=0", "model.stem=4", "model.width=4", "model.stages=1"]
@@ -59,6 +62,23 @@ def test_int8_is_made_of_the_float_network_that_is_there_and_other_values_are_na
     table = results_table.table(results.entries())
     assert "| `speedrun`, model.stages 1, model.stem 4, model.width 4, train.votes 0.0 | 7 |" in table
     assert "train.votes 0.0 in int8 | 7 |" in table and "train.epochs" not in table
+
+
+@pytest.mark.slow
+def test_the_eight_classes_are_measured_on_the_faces_that_people_agree_on(project):
+    shutil.copyfile(toy_models.ROOT / "params.yaml", project / "params.yaml")
+    faces = toy_models.faces("fer2013", per_class=5)
+    places = np.asarray(IN_THE_VOTES)[np.arange(len(faces)) % 8]
+    votes = np.eye(10, dtype="uint8")[places] * 9
+    votes[::5] = 1  # nobody agrees
+    replace(faces, votes=votes, manifest={**faces.manifest, "votes": {"sha256": "toy"}}).save(
+        project / "data/fer2013/faces")
+    seeds.main(["speedrun", *SMALL, "classes=8", "--seeds", "1"])
+    line, = results.entries()
+    agreed = (votes.max(axis=1) > 1) & (faces.splits == "PrivateTest")
+    assert line["figures"]["PrivateTest"]["single"]["n"] == agreed.sum() == 28
+    assert line["classes"][-1] == "contempt" and np.shape(line["figures"]["test"]["flip"]["confusion"]) == (8, 8)
+    assert "| 8 | published |" in results_table.table([line])
 
 
 @pytest.mark.parametrize("wrong", ["epochs", "model.blocks=[2,2"])

@@ -19,8 +19,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, help="another seed than params.yaml's")
     parser.add_argument("--leak-free", action="store_true", help="without the images that stand in a test split")
     parser.add_argument("--faces", type=Path, metavar="DIR",
-                        help="leave the faces for it there, instead of taking what stage balance left")
+                        help="leave the faces for it in this new folder, instead of taking what stage balance left")
     options = parser.parse_intermixed_args(argv)
+    if options.faces and options.faces.exists():
+        raise Failure(f"{options.faces}: is there already; name a folder for the faces that is not")
     params = parameters.load(recipe=options.recipe)
     if not options.own and not options.recipe and params.tuned:
         params = params.override(resolve.best(params))

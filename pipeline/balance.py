@@ -29,11 +29,13 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
 
     ``drop_leaks`` first removes the Training images that stand pixel by pixel in PublicTest or PrivateTest.
     Copies stand after the originals and are called ``ORIGINAL#K``. One seed gives one result. The manifest gets
-    class_weights (or null), protocol, strategy, leaks_dropped, counts_before, counts and source_digest.
+    class_weights (or null), protocol, strategy, left_out (faces of no class), leaks_dropped, counts_before, counts
+    and source_digest.
     Raises Failure for a class without Training images or a strategy without its number.
     """
+    whole = len(faces)
     faces = faces.with_classes(class_set)
-    before, dropped = faces.counts(), 0
+    before, dropped, left_out = faces.counts(), 0, whole - len(faces)
     if settings.drop_leaks:
         leaks = leaking(faces)
         faces, dropped = faces.take(~leaks), int(leaks.sum())
@@ -55,6 +57,7 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
         "source_digest": faces.manifest.get("digest"),
         "protocol": "leak-free" if settings.drop_leaks else "published",
         "strategy": settings.strategy,
+        "left_out": left_out,
         "leaks_dropped": dropped,
         "class_weights": weights,
         "counts_before": before,
@@ -145,7 +148,8 @@ def main() -> None:
     facts = balanced.manifest
     before, after = (sum(facts[key]["Training"].values()) for key in ("counts_before", "counts"))
     print(f"balance: {facts['strategy']}, {facts['protocol']} protocol: {before:,} -> {after:,} Training images, "
-          f"{facts['leaks_dropped']:,} dropped as leaks; {mine.data / 'balanced'}")
+          f"{facts['leaks_dropped']:,} dropped as leaks, {facts['left_out']:,} of all splits in no class; "
+          f"{mine.data / 'balanced'}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ is opened by evaluate only, and for the chosen ensemble only.
 """
 
 import argparse
+import hashlib
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +94,8 @@ def _make(choice: Choice, faces: Faces, shelf: Path) -> Bundle:
     public = faces.with_classes(choice.class_set).split("PublicTest")
     facts = merging.provenance(choice.members, choice.class_set, _config(choice, public.labels))
     experiment = f"{facts['dataset']}-{choice.class_set}"
-    mark = " ".join([choice.weighting, *(one.id for one in choice.members)])
+    sought = hashlib.sha256(json.dumps(choice.search, sort_keys=True).encode()).hexdigest()[:12]
+    mark = " ".join([choice.weighting, *(one.id for one in choice.members), sought])
     tags = {**{name: facts[name] for name in tracking.TAGS}, "kind": results.ENSEMBLE, "ensemble": mark}
     with tracking.start(f"ensemble of {len(choice.members)}, {choice.weighting}", experiment, tags,
                         run_id=tracking.find(experiment, "ensemble", mark)) as run:

@@ -56,12 +56,14 @@ def _accelerators() -> list[str]:
 
 
 def _multiplies_bfloat16() -> bool:
-    """Of NVIDIA's GPUs those from compute capability 8 on do, and every TPU."""
+    """Of NVIDIA's GPUs those from compute capability 8 on do; TPUs are known under JAX alone."""
     if keras.backend.backend() == "jax":
         import jax
 
         device = jax.devices()[0]
-        return device.platform == "tpu" or float(getattr(device, "compute_capability", 0)) >= 8
+        # ROCm's is no number
+        major = str(getattr(device, "compute_capability", "")).partition(".")[0]
+        return device.platform == "tpu" or (major.isdecimal() and int(major) >= 8)
     import tensorflow
 
     gpus = tensorflow.config.list_physical_devices("GPU")

@@ -23,6 +23,10 @@ from pipeline.sealing import fit_temperature, seal
 BATCH = 64
 
 
+class Refused(Failure):
+    """The int8 file loses more accuracy, or weighs more, than it may."""
+
+
 def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **facts: Any) -> Bundle:
     """Make a bundle in ``folder`` whose model.onnx is int8 of one whose model.onnx is float32; the rest is the same.
 
@@ -31,7 +35,7 @@ def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **f
             temperature fitted on.
         facts: what the new provenance says otherwise than the old one.
 
-    Raises Failure when the bundle is int8 already, loses more accuracy than it may, or weighs more than it may.
+    Raises Failure when the bundle is int8 already, and Refused.
     """
     name = f"{bundle.provenance['recipe']} seed {bundle.provenance['seed']}"
     if "quantised" in bundle.provenance:
@@ -39,19 +43,19 @@ def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **f
     public = faces.split("PublicTest")
     before = bundle.predict(public.images)
     with atomic_folder(folder) as new:
-        for name in ("history.csv", "model.keras"):
-            if (bundle.folder / name).exists():
-                shutil.copyfile(bundle.folder / name, new / name)
+        for file in ("history.csv", "model.keras"):
+            if (bundle.folder / file).exists():
+                shutil.copyfile(bundle.folder / file, new / file)
         chosen = calibration(faces, settings.faces)
         static(bundle.folder / "model.onnx", new / "model.onnx", chosen)
         after = Bundle(new, bundle.meta, "draft").predict(public.images)
         was, now = (float((p.argmax(axis=1) == public.labels).mean()) for p in (before, after))
         weight = (new / "model.onnx").stat().st_size
         if was - now > settings.max_loss:
-            raise Failure(f"{name}: int8 costs {100 * (was - now):.2f} points on PublicTest ({100 * was:.2f} "
+            raise Refused(f"{name}: int8 costs {100 * (was - now):.2f} points on PublicTest ({100 * was:.2f} "
                           f"to {100 * now:.2f}), at most {100 * settings.max_loss:.2f} are allowed (quantise.max_loss)")
         if settings.max_bytes is not None and weight > settings.max_bytes:
-            raise Failure(f"{name}: {weight:,} bytes in int8, at most {settings.max_bytes:,} are allowed "
+            raise Refused(f"{name}: {weight:,} bytes in int8, at most {settings.max_bytes:,} are allowed "
                           "(quantise.max_bytes); train a smaller network")
         seal(new, {
             **bundle.meta,

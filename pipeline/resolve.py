@@ -3,6 +3,7 @@
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.faces import CLASS_SETS
 from pipeline.failure import Failure
 from pipeline.params import Params
 
@@ -20,7 +21,7 @@ def resolve(params: Params, manifest: dict) -> dict:
                                ("protocol", PROTOCOLS[params.balance.drop_leaks], manifest.get("protocol"))):
         if asked != there:
             raise Failure(f"{params.data / 'balanced'}: made with {name} {there}, asked is {asked}; {_again(params)}")
-    votes = manifest.get("votes")
+    votes, by_votes = manifest.get("votes"), CLASS_SETS[params.classes][1] is None
     if params.train.votes and votes is None:
         raise Failure(f"{params.data / 'balanced'}: no FER+ votes, but train.votes is {params.train.votes}; put "
                       "fer2013new.csv into data/external/ and run `dvc repro balance`, or say train.votes=0")
@@ -37,13 +38,14 @@ def resolve(params: Params, manifest: dict) -> dict:
         "model": params.model.model_dump(),
         "augment": params.augment.model_dump(),
         "train": params.train.model_dump(mode="json"),
-        **({"votes": votes["sha256"]} if params.train.votes and votes else {}),
+        **({"votes": votes["sha256"]} if votes and (params.train.votes or by_votes) else {}),
         **({"teacher": teacher["sha256"]} if params.train.teacher and teacher else {}),
     }
 
 
 def _again(params: Params) -> str:
-    return f"run `dvc repro balance` with recipe: {params.recipe} in params.yaml first"
+    return (f"run `dvc repro balance` with recipe: {params.recipe} and these values in params.yaml first (`ferpipe "
+            "resolve` needs none of that with --faces DIR)")
 
 
 def best(params: Params) -> dict:

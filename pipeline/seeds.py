@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline import balance, changes, failure, results, shelves
+from pipeline import balance, changes, failure, int8, results, shelves
 from pipeline import params as parameters
 from pipeline.bundle import Bundle
 from pipeline.faces import Faces
@@ -81,12 +81,17 @@ def enter(mine: Params, faces: Faces) -> Path:
     config = resolve(mine, balanced.manifest)
     same = [line for line in results.entries(mine.dataset) if line["source_digest"] == faces.manifest["digest"]
             and changes.comparable(line["config"]) == changes.comparable(config)]
-    there = {bool(line.get("quantised")): line for line in same}
-    if mine.quantise.int8 in there:
-        return results.place(there[mine.quantise.int8])
-    at_hand = shelves.bundles("seeds") if there else {}
-    bundle = at_hand.get(there[False]["bundle"]) if False in there else None
+    floats = [line for line in same if not line.get("quantised")]
+    done = [line for line in same if line.get("quantised")
+            and {**line["quantised"]["settings"], "int8": True} == mine.quantise.model_dump()]
+    if there := done if mine.quantise.int8 else floats:
+        return results.place(there[-1])
+    at_hand = shelves.bundles("seeds") if floats else {}
+    bundle = next((at_hand[line["bundle"]] for line in floats if line["bundle"] in at_hand), None)
     if bundle is None:
+        if floats:
+            print(f"seeds: {mine.recipe}, seed {mine.seed}: the ledger has it, but its bundle is not here; it is "
+                  "trained again", flush=True)
         bundle, path = _imported(mine, config, faces, balanced)
     if mine.quantise.int8:
         _, path = quantise(bundle, faces, mine.quantise, mine.evaluate)
@@ -119,8 +124,16 @@ def main(argv: list[str] | None = None) -> None:
     own = parameters.load(recipe=options.recipe)
     own = own.override({"dataset": "fer2013", **({"balance.drop_leaks": True} if options.leak_free else {}), **values})
     faces = downloaded(own)
+    refused = []
     for seed in options.seeds:
-        print(f"seeds: {options.recipe}, seed {seed}: {enter(own.override({'seed': seed}), faces)}", flush=True)
+        try:
+            told = str(enter(own.override({"seed": seed}), faces))
+        except int8.Refused as error:
+            refused.append(error)
+            told = f"not in int8: {error}"
+        print(f"seeds: {options.recipe}, seed {seed}: {told}", flush=True)
+    if refused:
+        raise Failure(f"seeds: {len(refused)} of {len(options.seeds)} seeds have no int8 entry")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where the bundles of this machine stand: the champion, what train made, and what was imported, quantised, merged."""
 
 import os
+import shutil
 from pathlib import Path
 
 from pipeline import results
@@ -11,7 +12,12 @@ SHELVES = ("*/bundle", "*/imported/*", "*/quantised/*", "*/ensembles/*")
 
 
 def draft(shelf: Path) -> Path:
-    """Where this process makes a bundle before it has a name."""
+    """Where this process makes a bundle before it has a name; what killed ones left is removed."""
+    import psutil
+
+    for left in shelf.glob(".new-*"):
+        if not psutil.pid_exists(int(left.name.rpartition("-")[2])):
+            shutil.rmtree(left, ignore_errors=True)
     return shelf / f".new-{os.getpid()}"
 
 

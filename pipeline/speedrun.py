@@ -31,7 +31,8 @@ COLUMNS = ("idea", "values", "seed", "epochs", "parameters", "minutes", "single"
 def values_told(mine: Params) -> str:
     """What is not as in compact, the epochs aside: ``train.optimizer=muon train.votes=0.4``."""
     config = {block: getattr(mine, block).model_dump(mode="json") for block in changes.BLOCKS}
-    found = changes.changed(config, recipes.named(BASE))
+    base = recipes.named(BASE)
+    found = changes.changed(config, base) | ({} if mine.classes == base["classes"] else {"classes": mine.classes})
     return " ".join(f"{path}={value}" for path, value in sorted(found.items()) if path != "train.epochs")
 
 
@@ -111,7 +112,8 @@ def main(argv: list[str] | None = None) -> None:
             mine = own.override({**values, "seed": seed})
             if options.idea and any((line["idea"], line["values"], line["seed"]) ==
                                     (options.idea, values_told(mine), str(seed)) and
-                                    line["epochs"] == str(mine.train.epochs) for line in log()):
+                                    (line["epochs"] == str(mine.train.epochs) or mine.train.early_stopping)
+                                    for line in log()):
                 print(f"speedrun: {options.idea}, seed {seed}: stands in {LOG}", flush=True)
             elif options.idea:
                 log(attempt(mine, prepared(mine, faces), options.idea))

@@ -14,7 +14,8 @@ from pipeline.failure import Failure
 COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 EMOTIONS = 8
 # ``ids``: the names in Kaggle's folder, without .jpg, in the order of the CSV edition's rows. Which row stands for
-# which of the 177 images that FER+ calls no face is arbitrary
+# which of the 177 images that FER+ calls no face is arbitrary; two names that stand in two of the folder's classes
+# each have no votes
 KAGGLE = Path(__file__).parent / "editions" / "kaggle_rows.npz"
 
 
@@ -27,8 +28,7 @@ def with_votes(faces: Faces, path: Path) -> Faces:
     Raises:
         Failure: It is another kind of file, or fits less than half of the faces.
     """
-    content = path.read_bytes()
-    lines = csv.DictReader(content.decode("utf-8-sig", "replace").splitlines())
+    lines = csv.DictReader(path.read_text(encoding="utf-8-sig", errors="replace").splitlines())
     names = lines.fieldnames or []
     if not set(COLUMNS) <= set(names):
         raise Failure(f"{path}: not the votes of FER+; expected the columns {', '.join(COLUMNS)}")
@@ -44,7 +44,7 @@ def with_votes(faces: Faces, path: Path) -> Faces:
     known = int(votes.any(axis=1).sum())
     if known < len(faces) / 2:
         raise Failure(f"{path}: fits only {known:,} of {len(faces):,} faces; it belongs to other images, take it away")
-    about = {"source": path.name, "sha256": hashlib.sha256(content).hexdigest(), "faces": known}
+    about = {"source": path.name, "sha256": digest(faces.ids, votes), "faces": known}
     return replace(faces, votes=votes, manifest={**faces.manifest, "votes": about})
 
 
@@ -60,6 +60,13 @@ def _rows(faces: Faces, path: Path) -> list[int]:
         raise Failure(f"{path}: counts the rows of FER-2013's CSV edition, but the faces of {faces.manifest['source']} "
                       "have other names than Kaggle's; use that edition or Kaggle's folder, or take the votes away")
     return numbers
+
+
+def digest(ids: np.ndarray, votes: np.ndarray) -> str:
+    """sha256 over the faces and what was seen in each, whatever file that came in."""
+    sha = hashlib.sha256("\n".join(ids.tolist()).encode())
+    sha.update(np.ascontiguousarray(votes).tobytes())
+    return sha.hexdigest()
 
 
 def shares(votes: np.ndarray) -> np.ndarray:

@@ -274,6 +274,10 @@ def test_the_command_says_what_it_tried_and_made(project, faces, capsys):
     assert "12 ensembles of 2 to 3 of 3 models tried on PublicTest in " in said
     line, = results.entries("sample")
     assert results_table.title(line) in said and line["bundle"] in said and "PrivateTest" in said
+    # another search is told as such, whatever it finds
+    ensemble.main([*names, "--weights", "all", "--search", "3", "3"])
+    ensemble.main([*names, "--weights", "all", "--search", "3", "3", "--classes", "6"])
+    assert sorted(line["class_set"] for line in results.entries("sample")) == ["6", "7", "7"]
     for wrong in (["--search", "2"], ["--search", "3", "2"], ["--search", "1", "2"]):
         with pytest.raises(SystemExit):
             ensemble.main([*names, *wrong])

@@ -31,6 +31,7 @@ def test_nine_against_eleven_is_told_where_both_were_run():
     assert "under every weighting (not run here yet)." in ensemble_table.section([line(9)])
     assert "here nine against eleven reach, by recall 70.00 against 71.00." in ensemble_table.section(
         [line(9), line(11, accuracy=0.71)])
+    assert "(not run here yet)" in ensemble_table.section([line(9), line(11, protocol="leak-free")])
 
 
 def test_an_ensemble_that_was_made_again_has_one_row():
@@ -57,6 +58,9 @@ def test_every_kind_stands_beside_its_own_figure_or_their_best(size, weighting, 
 def test_what_kind_of_figure_it_is_is_told():
     row, *_ = rows(line(protocol="leak-free", weights="ImageNet weights"))
     assert "in int8, ImageNet weights, leak-free |" in row
+    voted = line()
+    next(iter(voted["config"]["members"].values()))["votes"] = 0.4
+    assert ", FER+ votes |" in rows(voted)[0]
 
 
 def test_only_ensembles_of_other_classes_are_in_the_readme():

@@ -77,10 +77,12 @@ def test_another_recipe_comes_with_its_own_faces_and_values(own, capsys):
     assert (config["seed"], config["train"]["batch_size"], config["train"]["epochs"]) == (7, 32, 150)
     left = Faces.load(Path("there"))
     assert config["classes"] == list(left.classes) and "disgust" not in left.classes
+    with pytest.raises(Failure, match="is there already"):
+        away.main(["--faces", "there"])
     assert left.manifest["protocol"] == "leak-free" and left.manifest["strategy"] == "replicate"
 
 
 def test_what_it_advises_helps(own):
     other = params.load(recipe="edge")
-    with pytest.raises(Failure, match=r"with recipe: edge in params\.yaml first, or say train"):
+    with pytest.raises(Failure, match=r"recipe: edge and these values in params\.yaml first .* or say train"):
         resolve.resolve(other, {**MANIFEST, "votes": {"sha256": "v"}})

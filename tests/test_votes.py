@@ -39,7 +39,13 @@ def test_by_row_for_the_csv_edition_and_kaggle_s_folder_alone(tmp_path):
         with_votes(faces(ids), file)
     # as Kaggle names the CSV edition's rows 2 and 0, and a face that it does not have
     named = faces(["Training_64048399", "Training_1426440", "Training_1"])
-    assert with_votes(named, file).votes[:, 0].tolist() == [3, 1, 0]
+    found = with_votes(named, file)
+    assert found.votes[:, 0].tolist() == [3, 1, 0]
+    same = write(tmp_path / "ferplus_votes.csv", ("image", "row"), [(named.ids[0], 2, *[3] * 10),
+                                                                     (named.ids[1], 0, *[1] * 10)])
+    assert with_votes(named, same).manifest["votes"]["sha256"] == found.manifest["votes"]["sha256"], "the same votes"
+    other = write(tmp_path / "ferplus_votes.csv", ("image", "row"), [(name, 0, *[3] * 10) for name in named.ids])
+    assert with_votes(named, other).manifest["votes"]["sha256"] != found.manifest["votes"]["sha256"]
 
 
 def test_they_travel_and_leave_the_digest_alone(tmp_path):

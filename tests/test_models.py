@@ -187,7 +187,7 @@ def test_s3_s_residual_blocks_add_to_what_the_first_batch_norm_gives():
 
 def test_s1_s_network_at_a_quarter_of_its_filters_is_the_same_in_a_quarter_of_every_layer():
     net = models.build("cas", classes=7, width=8)
-    assert letters(net) == DESCRIBED["cas"][3] and sizes(net, "Conv2D", "filters") == [8, 16, 32, 32, 64, 64]
+    assert letters(net) == DESCRIBED["cas"][0] and sizes(net, "Conv2D", "filters") == [8, 16, 32, 32, 64, 64]
     assert sizes(net, "Dense", "units") == [64, 7]
 
 

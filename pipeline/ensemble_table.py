@@ -48,7 +48,8 @@ def section(lines: list[dict]) -> str:
     found = [row(line) for line in ours]
     for kind, published in PUBLISHED.items():
         if kind not in map(_kind, ours):
-            found.append(f"| {_called(*kind)} | PrivateTest | {100 * published:.2f} | not run yet | | | | |")
+            title = results_table.ensemble_title(*kind)
+            found.append(f"| {title} | PrivateTest | {100 * published:.2f} | not run yet | | | | |")
     return HEAD.format(compared=_nine_and_eleven(ours)) + "\n".join(found) + "\n"
 
 
@@ -61,10 +62,6 @@ def _nine_and_eleven(ours: list[dict]) -> str:
     told = "; ".join(f"{weighting} {100 * figures[9, weighting]:.2f} against {100 * figures[11, weighting]:.2f}"
                      for weighting in both)
     return f"; here nine against eleven reach, by {told}" if told else " (not run here yet)"
-
-
-def _called(size: int, weighting: str) -> str:
-    return f"ensemble of {size}, " + ("plain mean" if weighting == "mean" else f"weighted by {weighting}")
 
 
 def row(line: dict) -> str:

@@ -21,8 +21,12 @@ def title(line: dict) -> str:
                     f"{' of 7 classes' if one.get('class_set', line['class_set']) != line['class_set'] else ''}"
                     for one in config["members"].values())
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    weighted = "plain mean" if config["weighting"] == "mean" else f"weighted by {config['weighting']}"
-    return f"ensemble of {len(config['members'])}, {weighted}: {told}"
+    return f"{ensemble_title(len(config['members']), config['weighting'])}: {told}"
+
+
+def ensemble_title(size: int, weighting: str) -> str:
+    """How a table calls an ensemble, whatever its members."""
+    return f"ensemble of {size}, " + ("plain mean" if weighting == "mean" else f"weighted by {weighting}")
 
 
 def table(lines: list[dict]) -> str:

@@ -63,12 +63,22 @@ def trained(mine: Params, faces: Faces) -> Iterator["Fitted"]:
     """The network trained on prepared faces. A training that was cut goes on from its last epoch; what it goes on from
     is kept until the block has ended well."""
     with quiet():
-        from pipeline import checkpoint, training
+        from pipeline import training
 
     config = resolve(mine, faces.manifest)
-    state = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
-    with checkpoint.alone(state):
+    with _state(config, faces) as state:
         yield training.fit_faces(config, faces, checkpoint=state)
+
+
+@contextmanager
+def _state(config: dict, faces: Faces) -> Iterator[Path]:
+    """The folder of a training's state, for this process alone; it goes when the block has ended well."""
+    with quiet():
+        from pipeline import checkpoint
+
+    folder = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
+    with checkpoint.alone(folder):
+        yield folder
 
 
 def enter(mine: Params, faces: Faces) -> Path:
@@ -101,11 +111,10 @@ def enter(mine: Params, faces: Faces) -> Path:
 def _imported(mine: Params, config: dict, faces: Faces, balanced: Faces) -> tuple[Bundle, Path]:
     """The trained network as a bundle, and its ledger entry. What the training left is kept until both stand."""
     with quiet():
-        from pipeline import checkpoint, import_run, training
+        from pipeline import import_run, training
 
-    state = results.root() / ".checkpoints" / checkpoint.key(config, balanced.manifest["digest"])
-    out = state / "out"
-    with checkpoint.alone(state):
+    with _state(config, balanced) as state:
+        out = state / "out"
         if not (out / "run.json").exists():
             fitted = training.fit_faces(config, balanced, checkpoint=state)
             training.leave(out, config, balanced, fitted)

@@ -20,8 +20,10 @@ def convert(net: keras.Model, path: Path, batch: int, images: np.ndarray | None 
 
     spec = tf.TensorSpec((batch, *net.input_shape[1:]), tf.float32, name="image")
     serve = tf.function(lambda image: net(image, training=False), input_signature=[spec])
-    # without the network as second argument: with it the weights would stay variables, which no int8 kernel reads
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()])
+    # It warns that the network is not its second argument: with it the weights would stay variables, which no int8
+    # kernel reads
+    with quiet():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()])
     if images is not None:
         whole = range(0, len(images) - batch + 1, batch)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

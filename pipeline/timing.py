@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from tqdm import tqdm
 
 from pipeline.failure import Failure
 
@@ -95,7 +96,7 @@ def measure(rows: list[Row], calls: int) -> None:
     """Fill in the rows: start-up as the median of three, memory after the first prediction, the time of every call."""
     with ExitStack() as stack:
         workers = []
-        for row in rows:
+        for row in tqdm(rows, desc="starting", unit="network", disable=None, leave=False):
             log = stack.enter_context(tempfile.TemporaryFile())
             starts = []
             for _ in range(STARTS - 1):
@@ -105,7 +106,10 @@ def measure(rows: list[Row], calls: int) -> None:
             row.seconds_to_first = statistics.median([*starts, worker.seconds])
             row.resident_bytes = worker.resident_bytes
             workers.append(worker)
+        bar = stack.enter_context(tqdm(total=calls * len(BATCHES) * len(rows), desc="timing", unit="call", disable=None,
+                                       leave=False))
         for done in range(0, calls, ROUND):
             for batch in BATCHES:
                 for row, worker in zip(rows, workers, strict=True):
-                    row.milliseconds[batch] += worker.time(batch, min(ROUND, calls - done))
+                    row.milliseconds[batch] += (times := worker.time(batch, min(ROUND, calls - done)))
+                    bar.update(len(times))

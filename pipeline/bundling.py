@@ -12,7 +12,7 @@ from pipeline.failure import Failure
 from pipeline.models import with_softmax
 from pipeline.onnx_export import export
 from pipeline.sealing import PARITY, fit_temperature, seal, write_history
-from pipeline.training import predict
+from pipeline.training.loop import predict
 
 FORMAT = 1
 # FER-2013's crop in terms of a Haar detector's box: one side is the box's side divided by this

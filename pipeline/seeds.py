@@ -26,7 +26,7 @@ from pipeline.quiet import quiet
 from pipeline.resolve import resolve
 
 if TYPE_CHECKING:
-    from pipeline.training import Fitted
+    from pipeline.training.loop import Fitted
 
 
 def values_of(pairs: list[str]) -> dict[str, Any]:
@@ -63,18 +63,18 @@ def trained(mine: Params, faces: Faces) -> Iterator["Fitted"]:
     """The network trained on prepared faces. A training that was cut goes on from its last epoch; what it goes on from
     is kept until the block has ended well."""
     with quiet():
-        from pipeline import training
+        from pipeline.training import loop
 
     config = resolve(mine, faces.manifest)
     with _state(config, faces) as state:
-        yield training.fit_faces(config, faces, checkpoint=state)
+        yield loop.fit_faces(config, faces, checkpoint=state)
 
 
 @contextmanager
 def _state(config: dict, faces: Faces) -> Iterator[Path]:
     """The folder of a training's state, for this process alone; it goes when the block has ended well."""
     with quiet():
-        from pipeline import checkpoint
+        from pipeline.training import checkpoint
 
     folder = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
     with checkpoint.alone(folder):
@@ -111,13 +111,14 @@ def enter(mine: Params, faces: Faces) -> Path:
 def _imported(mine: Params, config: dict, faces: Faces, balanced: Faces) -> tuple[Bundle, Path]:
     """The trained network as a bundle, and its ledger entry. What the training left is kept until both stand."""
     with quiet():
-        from pipeline import import_run, training
+        from pipeline import import_run
+        from pipeline.training import loop, output
 
     with _state(config, balanced) as state:
         out = state / "out"
         if not (out / "run.json").exists():
-            fitted = training.fit_faces(config, balanced, checkpoint=state)
-            training.leave(out, config, balanced, fitted)
+            fitted = loop.fit_faces(config, balanced, checkpoint=state)
+            output.leave(out, config, balanced, fitted)
         return import_run.import_run(import_run.read(out), faces, mine.evaluate)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import changes, results, results_table
+from pipeline import changes, results
 from pipeline import params as parameters
 from pipeline import recipe as recipes
 from pipeline.atomic import atomic_file
@@ -21,6 +21,7 @@ from pipeline.failure import Failure
 from pipeline.params import Params
 from pipeline.quiet import quiet
 from pipeline.seeds import downloaded, enter, prepared, trained, values_of
+from pipeline.tables import results_table
 
 # What the log's values are told against
 RECIPE, BASE = "speedrun", "compact"
@@ -47,12 +48,13 @@ def logged(mine: Params, idea: str) -> bool:
 def attempt(mine: Params, faces: Faces, idea: str) -> dict:
     """Train once and measure on PublicTest; the log's line."""
     with quiet():
-        from pipeline import models, training
+        from pipeline import models
+        from pipeline.training import loop
 
     public = faces.split("PublicTest")
     with trained(mine, faces) as fitted:
         served = models.with_softmax(fitted.net)
-        single, mirrored = (training.predict(served, public.images, flip) for flip in (False, True))
+        single, mirrored = (loop.predict(served, public.images, flip) for flip in (False, True))
     return {"idea": idea, "values": values_told(mine), "seed": mine.seed,
             "epochs": len(fitted.history), "parameters": fitted.net.count_params(),
             "minutes": f"{fitted.seconds / 60:.2f}",

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import failure, members, params, results, shelves, teacher
+from pipeline import failure, params, results, shelves, teacher
 from pipeline.atomic import atomic_file
 from pipeline.bundle import Bundle, check_faces
+from pipeline.ensemble import members
 from pipeline.faces import Faces
 from pipeline.failure import Failure
 

@@ -22,7 +22,8 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
     The checkpoint goes only when everything is written: an interruption at any point costs one epoch at most.
     """
     with quiet():
-        from pipeline import bundling, checkpoint, training
+        from pipeline import bundling
+        from pipeline.training import checkpoint, loop, output
 
     config = resolve(params, faces.manifest)
     state = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
@@ -38,7 +39,7 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
         note.write_text(run.id, encoding="utf-8")
         run.params(tracking.flat(config))
         run.dataset(faces.manifest)
-        fitted = training.fit_faces(config, faces, checkpoint=state,
+        fitted = loop.fit_faces(config, faces, checkpoint=state,
                                     on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
         validation = faces.split("PublicTest")
         wanted = params.data / "bundle"
@@ -47,7 +48,7 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
             fitted.net,
             classes=faces.classes,
             class_set=params.classes,
-            provenance={**training.provenance(config, faces, fitted), "tuned": taken, "run_id": run.id},
+            provenance={**output.provenance(config, faces, fitted), "tuned": taken, "run_id": run.id},
             history=fitted.history,
             validation=(validation.images, validation.labels),
         )

@@ -111,7 +111,7 @@ def search(params: Params, faces: Faces, storage, own: dict[str, Any], space: di
     import optuna
 
     with quiet():
-        from pipeline import training
+        from pipeline.training import loop
 
     study = optuna.create_study(
         storage=storage, study_name=study_name(params, faces.manifest), direction="maximize", load_if_exists=True,
@@ -124,7 +124,7 @@ def search(params: Params, faces: Faces, storage, own: dict[str, Any], space: di
         values = {path: suggest(trial, path, entry) for path, entry in space.items()}
         changed = params.override({**values, "train.epochs": params.tune.epochs})
         config = resolve(changed, faces.manifest)
-        size = training.build_net(config).count_params()
+        size = loop.build_net(config).count_params()
         if size > params.tune.max_parameters:
             if values == own:
                 raise failure.Failure(f"params.yaml: tune.max_parameters: the recipe's own network has {size:,}; "
@@ -144,11 +144,11 @@ def search(params: Params, faces: Faces, storage, own: dict[str, Any], space: di
                     raise optuna.TrialPruned
 
             try:
-                fitted = training.fit_faces(config, faces, on_epoch=on_epoch)
+                fitted = loop.fit_faces(config, faces, on_epoch=on_epoch)
             except optuna.TrialPruned:
                 print(f"tune: trial {trial.number} pruned", flush=True)
                 raise
-            except training.Diverged:
+            except loop.Diverged:
                 if values == own:
                     raise
                 print(f"tune: trial {trial.number} diverged with {shown(values)}", flush=True)

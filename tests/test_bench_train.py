@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import bench_train, params
+from pipeline import params
+from pipeline.bench import throughput
 from pipeline.failure import Failure
 
 ROOT = Path(__file__).parent.parent
@@ -18,26 +19,26 @@ def row(recipe="compact", ours=(100, 110, 120), plain=(100, 100, 100), augmentat
 
 
 def test_a_row_holds_medians_and_the_ratio_of_the_rounds_with_its_spread():
-    last = bench_train.table([row(plain=(100, 100, 60))]).splitlines()[-1]
+    last = throughput.table([row(plain=(100, 100, 60))]).splitlines()[-1]
     assert last == "| compact | 64 | bfloat16 | 0.69 M | 110 | 100 | 1.10 [1.00, 2.00] | 9,000 |"
-    assert bench_train.table([row(augmentation=())]).endswith("| none |")
+    assert throughput.table([row(augmentation=())]).endswith("| none |")
 
 
 def test_the_sentence_names_what_is_slower_and_whether_the_augmentation_reaches_its_goal():
     rows = [row("slow", ours=(80, 90, 99)), row("close", ours=(80, 90, 101)), row("fast", augmentation=(4000,))]
-    said = bench_train.conclusion(rows)
+    said = throughput.conclusion(rows)
     assert "in every round: slow." in said and "not in all: close." in said
     assert "fast's, makes 4,000 images/s (below the goal of 5,000)" in said
-    assert "No recipe is slower" in bench_train.conclusion([row()])
+    assert "No recipe is slower" in throughput.conclusion([row()])
 
 
 def test_rows_of_other_recipes_stay_and_a_short_look_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setattr(bench_train, "measured", lambda name, seconds, rounds: row(name, seconds=seconds))
-    bench_train.main(["cas", "--seconds", "1"])
+    monkeypatch.setattr(throughput, "measured", lambda name, seconds, rounds: row(name, seconds=seconds))
+    throughput.main(["cas", "--seconds", "1"])
     assert not list(tmp_path.rglob("*"))
-    bench_train.main(["compact"])
-    bench_train.main(["cas"])
+    throughput.main(["compact"])
+    throughput.main(["cas"])
     kept = json.loads((tmp_path / "reports/bench-train.json").read_text())
     assert [one["recipe"] for one in kept] == ["cas", "compact"]
     text = (tmp_path / "reports/bench-train.md").read_text()
@@ -47,7 +48,7 @@ def test_rows_of_other_recipes_stay_and_a_short_look_writes_nothing(tmp_path, mo
 def test_an_unknown_recipe_is_one_line(monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(Failure, match="there is no recipe 'alexnet'"):
-        bench_train.main(["alexnet", "--seconds", "1"])
+        throughput.main(["alexnet", "--seconds", "1"])
 
 
 @pytest.mark.slow
@@ -56,7 +57,7 @@ def test_a_recipe_is_measured_on_all_sides_in_a_process_of_its_own(monkeypatch):
     small = {"model.stem": 4, "model.width": 4, "model.stages": 1}
     monkeypatch.setattr(params, "load", lambda recipe: load(ROOT / "params.yaml", recipe).override(small))
     monkeypatch.chdir(ROOT)
-    found = bench_train.measured("speedrun", 0.01, 2)
+    found = throughput.measured("speedrun", 0.01, 2)
     assert all(len(found[side]) == 2 and min(found[side]) > 0 for side in ("ours", "plain", "augmentation"))
     assert found["batch"] == 64 and found["parameters"] < 10_000
-    assert "| speedrun | 64 |" in bench_train.table([found])
+    assert "| speedrun | 64 |" in throughput.table([found])

@@ -14,7 +14,7 @@ HISTORY = [{"epoch": 1, "loss": 2.0, "val_accuracy": 0.3}, {"epoch": 2, "loss": 
 
 @pytest.fixture(scope="module", params=["compact", pytest.param("cas", marks=pytest.mark.slow)])
 def made(request, tmp_path_factory):
-    from pipeline.training import build_net
+    from pipeline.training.loop import build_net
 
     options = {"compact": {"stem": 4, "width": 4, "stages": 2}, "cas": {}}[request.param]
     net = build_net({"seed": 5, "classes": EMOTIONS, "model": {"name": request.param, **options}})

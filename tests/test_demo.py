@@ -536,7 +536,7 @@ def test_the_demo_starts_fast_and_loads_nothing_heavy(picture, model, tmp_path):
     assert float(seconds) < 2
 
 
-@pytest.mark.parametrize("module, word", [("demo.main", "SOURCE"), ("predict", "PATH"), ("demo.bench", "frames")])
+@pytest.mark.parametrize("module, word", [("demo.main", "SOURCE"), ("predict.main", "PATH"), ("demo.bench", "frames")])
 def test_help_loads_not_even_opencv(module, word):
     script = (
         f"import sys; from pipeline.{module} import main\n"

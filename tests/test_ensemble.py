@@ -8,27 +8,15 @@ import numpy as np
 import pytest
 import toy_models
 
-from pipeline import (
-    bench,
-    ensemble,
-    int8,
-    members,
-    merging,
-    promote,
-    promotions,
-    quantise,
-    rebuild_mlflow,
-    registry,
-    results,
-    results_table,
-    shelves,
-    tracking,
-    weighting,
-)
+from pipeline import int8, promote, promotions, quantise, rebuild_mlflow, registry, results, shelves, tracking
+from pipeline.bench import inference
 from pipeline.bundle import Bundle
+from pipeline.ensemble import main as ensemble
+from pipeline.ensemble import members, merging, weighting
 from pipeline.failure import Failure
 from pipeline.params import Evaluate, Promote
 from pipeline.recipe import Quantise
+from pipeline.tables import results_table
 
 EVALUATION = Evaluate(bootstrap=100, confidence=0.95)
 GATES = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.0), seed=1)
@@ -219,7 +207,7 @@ def test_quantising_or_timing_an_ensemble_is_refused(tmp_path, faces):
     with pytest.raises(Failure, match="is an ensemble; quantise its members"):
         quantise.quantise(bundle, faces, Quantise(), EVALUATION)
     with pytest.raises(Failure, match="is an ensemble, which has no Keras network"):
-        bench.main([str(bundle.folder)])
+        inference.main([str(bundle.folder)])
 
 
 # What comes after

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import ensemble_table, recipe_table, results_table
+from pipeline.tables import ensemble_table, recipe_table, results_table
 
 
 def line(size=9, weighting="recall", accuracy=0.7, class_set="6", search=None, **changes):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import hardware
+from pipeline.training import hardware
 
 
 @pytest.mark.parametrize(("devices", "batch", "shared"), [(2, 128, 2), (3, 128, 2), (6, 128, 4), (5, 7, 1), (1, 64, 1)])

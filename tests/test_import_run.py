@@ -98,10 +98,10 @@ def test_keras_is_imported_without_tensorflow_s_lines(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_comes_home_as_bundle_ledger_entry_and_mlflow_run_and_twice_is_once(project, faces, tmp_path):
-    from pipeline import training
+    from pipeline.training.__main__ import main
 
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    training.main([str(tmp_path / "config.json"), str(project / "data/sample/faces"), str(tmp_path / "out")])
+    main([str(tmp_path / "config.json"), str(project / "data/sample/faces"), str(tmp_path / "out")])
     away = import_run.read(tmp_path / "out")
     bundle, path = import_run.import_run(away, faces, SETTINGS)
     again, same_path = import_run.import_run(away, faces, SETTINGS)

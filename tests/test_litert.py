@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import toy_models
 
-from pipeline import int8, litert, onnx_export, runtimes
+from pipeline import int8, litert, onnx_export
+from pipeline.bench import runtimes
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 
 
 def mixed(active=1.0, **options):
-    from pipeline.mixing import Mix
+    from pipeline.training.mixing import Mix
 
     layer = Mix(**options)
     layer.active.assign(active)

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from toy_faces import face_frame, frames_of, python, toy_bundle, write_clip
 
-from pipeline import reader
-from pipeline.answers import Answer
 from pipeline.demo.boxes import Box, Face
 from pipeline.faces import EMOTIONS
 from pipeline.failure import Failure
-from pipeline.predict import expand, main
-from pipeline.reader import Found, classified
+from pipeline.predict import reader
+from pipeline.predict.answers import Answer
+from pipeline.predict.main import expand, main
+from pipeline.predict.reader import Found, classified
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_a_long_video_has_a_table_of_bounded_length():
 def test_ctrl_c_tells_what_was_read_and_leaves_a_playable_video(album, tmp_path):
     shutil.copy(album / "clip.mp4", tmp_path)
     script = (
-        "import os, signal, sys; from pipeline import predict, reader\n"
+        "import os, signal, sys; from pipeline.predict import main as predict, reader\n"
         "from pipeline.demo.output import VideoOutput\n"
         "reader.FRAMES = 1\n"
         "add, count = VideoOutput.add, []\n"
@@ -172,7 +172,7 @@ def test_ctrl_c_tells_what_was_read_and_leaves_a_playable_video(album, tmp_path)
 
 def test_predict_loads_neither_tensorflow_nor_a_plotting_library_for_pictures(album):
     script = (
-        "import sys; from pipeline.predict import main; main(sys.argv[1:])\n"
+        "import sys; from pipeline.predict.main import main; main(sys.argv[1:])\n"
         "heavy = {'tensorflow', 'keras', 'mlflow', 'pandas', 'sklearn', 'matplotlib', 'scipy', 'optuna'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

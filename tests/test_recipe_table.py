@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import params, recipe_picture, recipe_table, results
+from pipeline import params, results
 from pipeline import recipe as recipes
 from pipeline.resolve import resolve
+from pipeline.tables import recipe_picture, recipe_table
 
 ROOT = Path(__file__).parent.parent
 PUBLISHED = {

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import results, results_table
+from pipeline import results
 from pipeline.failure import Failure
+from pipeline.tables import results_table
 
 ROOT = Path(__file__).parent.parent
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import toy_models
 
-from pipeline import balance, results, results_table, seeds
+from pipeline import balance, results, seeds
 from pipeline.faces import IN_THE_VOTES
 from pipeline.failure import Failure
+from pipeline.tables import results_table
 
 SMALL = ["train.epochs=1", "train.votes=0", "model.stem=4", "model.width=4", "model.stages=1"]
 
@@ -35,7 +36,8 @@ def test_every_seed_enters_once_and_the_twin_is_a_row_of_its_own(project):
 def test_a_training_is_not_lost_when_coming_home_fails(project, monkeypatch):
     shutil.copyfile(toy_models.ROOT / "params.yaml", project / "params.yaml")
     toy_models.faces("fer2013", per_class=5).save(project / "data/fer2013/faces")
-    from pipeline import import_run, training
+    from pipeline import import_run
+    from pipeline.training import loop
 
     def no_server(*_):
         raise Failure("the tracking server does not answer")
@@ -43,7 +45,7 @@ def test_a_training_is_not_lost_when_coming_home_fails(project, monkeypatch):
     with monkeypatch.context() as broken, pytest.raises(Failure, match="does not answer"):
         broken.setattr(import_run, "import_run", no_server)
         seeds.main(["speedrun", *SMALL, "--seeds", "1"])
-    monkeypatch.setattr(training, "fit_faces", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "fit_faces", lambda *_, **__: pytest.fail("trained again"))
     seeds.main(["speedrun", *SMALL, "--seeds", "1"])
     assert len(results.entries()) == 1 and not list((project / ".checkpoints").glob("*"))
 

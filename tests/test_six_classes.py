@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import toy_models
 
-from pipeline import registry, results, results_table
+from pipeline import registry, results
 from pipeline.bundle import Bundle
 from pipeline.faces import CLASS_SETS, Faces
+from pipeline.tables import results_table
 
 SIX = CLASS_SETS["6"][0]
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ CLASSES = 7
 
 def student(**train):
     from pipeline import models
-    from pipeline.student import Student
+    from pipeline.training.student import Student
 
     settings = Train(**{"epochs": 1, "batch_size": 8, "optimizer": "adamw", "learning_rate": 0.01, "keep": "last",
                         "schedule": "constant", **train}).model_dump()

@@ -146,7 +146,7 @@ def test_a_share_of_training_is_a_share_of_every_class_and_leaves_the_tests_whol
 
 @pytest.mark.slow
 def test_variants_are_trained_once_on_public_test_alone_and_shared_between_studies(toys, capsys, monkeypatch):
-    from pipeline import training
+    from pipeline.training import loop
 
     faces = toy_models.faces("fer2013", per_class=6)
     faces.manifest.update(protocol="published", class_set="7")
@@ -159,9 +159,9 @@ def test_variants_are_trained_once_on_public_test_alone_and_shared_between_studi
     assert not list((toys / ".checkpoints").iterdir()), "nothing is left to go on from"
 
     def diverge(*_, **__):
-        raise training.Diverged("no number")
+        raise loop.Diverged("no number")
 
-    monkeypatch.setattr(training, "fit_faces", diverge)
+    monkeypatch.setattr(loop, "fit_faces", diverge)
     main.main(["one", "two"])
     assert log(file=main.FOLDER / "one.csv") == first
     shared, diverged = log(file=main.FOLDER / "two.csv")

@@ -5,7 +5,7 @@ import json
 import pytest
 import toy_models
 
-from pipeline import bench, timing
+from pipeline.bench import inference, timing
 from pipeline.bundle import Bundle
 from pipeline.failure import Failure
 
@@ -21,16 +21,16 @@ ROWS = [row("compact", "Keras predict", 50), row("compact", "ONNX Runtime", 0.8)
 
 
 def test_the_table_has_a_line_for_every_row():
-    lines = bench.table(ROWS).splitlines()
+    lines = inference.table(ROWS).splitlines()
     assert len({line.count("|") for line in lines}) == 1 and len(lines) == 2 + len(ROWS)
     assert lines[3].endswith(" | float32 | 0.80 / 1.60 | 3.20 / 6.40 | 12.80 / 25.60 | 0.50 | 60 | 2.50 |")
 
 
 def test_the_conclusion_compares_like_with_like():
-    said = bench.conclusion(ROWS)
+    said = inference.conclusion(ROWS)
     assert "0.80 ms with compact" in said and "(within the goal of 1 ms)" in said
     assert "62 times as long" in said and "10.0 times under the same runtime and 100 times under Keras predict" in said
-    assert "(beyond the goal" in bench.conclusion([row("a", "LiteRT", 1.5), row("b", "LiteRT", 3)])
+    assert "(beyond the goal" in inference.conclusion([row("a", "LiteRT", 1.5), row("b", "LiteRT", 3)])
 
 
 def test_a_file_that_a_runtime_cannot_read_is_one_line(tmp_path):
@@ -56,24 +56,24 @@ def test_every_call_is_counted_for_every_batch(tmp_path, monkeypatch):
 def test_the_whole_contest_with_a_bundle_that_only_serves(tmp_path, monkeypatch, capsys):
     """All ten rows; a champion has no model.keras, its network is built from its provenance."""
     monkeypatch.setattr(timing, "STARTS", 1)
-    for module in (bench, timing):
+    for module in (inference, timing):
         monkeypatch.setattr(module, "BATCHES", (1,))
     tiny = {"name": "compact", "stem": 4, "width": 4, "stages": 1}
-    monkeypatch.setitem(bench.S1, "model", tiny)
+    monkeypatch.setitem(inference.S1, "model", tiny)
     bundle = toy_models.bundle(tmp_path / "toy", dataset="fer2013")
     meta = json.loads((bundle.folder / "bundle.json").read_text())
     meta["provenance"]["config"] = {"seed": 1, "classes": meta["classes"], "model": tiny}
     (bundle.folder / "bundle.json").write_text(json.dumps(meta))
     (bundle.folder / "model.keras").unlink()
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    bench.main([str(bundle.folder), "--calls", "1"])
+    inference.main([str(bundle.folder), "--calls", "1"])
     printed = capsys.readouterr().out
     for cells in ("toy | Keras predict | float32", "toy | LiteRT | int8", "`cas` | ONNX Runtime | int8"):
         assert cells in printed
     assert not (tmp_path / "reports").exists(), "one call is no report"
-    monkeypatch.setattr(bench, "CALLS", 1)
-    monkeypatch.setattr(bench, "contest", lambda bundle, folder: [
+    monkeypatch.setattr(inference, "CALLS", 1)
+    monkeypatch.setattr(inference, "contest", lambda bundle, folder: [
         timing.Row(name, "ONNX Runtime", "float32", str(bundle.folder / "model.onnx")) for name in ("toy", "S1's")])
-    bench.main([str(bundle.folder), "--calls", "1"])
+    inference.main([str(bundle.folder), "--calls", "1"])
     assert len(json.loads((tmp_path / "reports/bench.json").read_text())["rows"]) == 2
     assert Bundle.load(bundle.folder).id in (tmp_path / "reports/bench.md").read_text()

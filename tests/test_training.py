@@ -56,7 +56,7 @@ class Cut(Exception):
 
 
 def fitted(toy, settings, **options):
-    from pipeline.training import fit_faces
+    from pipeline.training.loop import fit_faces
 
     return fit_faces(settings, toy, verbose=False, **options)
 
@@ -107,7 +107,7 @@ def test_averages_mixing_and_votes_survive_a_cut_too(toy, tmp_path, keep):
 
 @pytest.mark.slow
 def test_the_averaged_network_is_the_one_that_was_measured(toy):
-    from pipeline.training import predict
+    from pipeline.training.loop import predict
 
     result = fitted(toy, config(epochs=3, ema=0.9))
     validation = toy.split("PublicTest")
@@ -171,7 +171,7 @@ def test_early_stopping_keeps_the_best_epoch_and_survives_a_cut(toy, tmp_path):
 
 @pytest.mark.parametrize("change", [{"learning_rate": 0.02}, {"epochs": 5}, {"batch_size": 16}])
 def test_changed_parameters_never_take_up_the_old_checkpoint(change):
-    from pipeline.checkpoint import key
+    from pipeline.training.checkpoint import key
 
     assert key(config(**change), "data") != key(config(), "data")
     assert key(config(), "other data") != key(config(), "data")
@@ -194,7 +194,7 @@ def test_a_damaged_checkpoint_is_dropped(toy, tmp_path, capsys):
 
 
 def test_one_run_is_trained_by_one_process_at_a_time(tmp_path):
-    from pipeline import checkpoint
+    from pipeline.training import checkpoint
 
     with checkpoint.alone(tmp_path / "run"):
         with pytest.raises(Failure, match="another process"), checkpoint.alone(tmp_path / "run"):
@@ -206,23 +206,24 @@ def test_one_run_is_trained_by_one_process_at_a_time(tmp_path):
 @pytest.mark.slow
 def test_the_standalone_program_never_goes_on_with_another_config_s_state(toy, tmp_path, monkeypatch):
     """Interrupt one run, start another into the same folder: the worst trap would report the first one's network."""
-    from pipeline import training
+    from pipeline.training import checkpoint
+    from pipeline.training.__main__ import main
 
     toy.save(tmp_path / "faces")
 
     def run(settings):
         (tmp_path / "config.json").write_text(json.dumps(settings))
-        training.main([f"{tmp_path}/{name}" for name in ("config.json", "faces", "out")])
+        main([f"{tmp_path}/{name}" for name in ("config.json", "faces", "out")])
 
     def cut(*arguments):
         real(*arguments)
         raise KeyboardInterrupt
 
-    real = training.checkpoints.save
-    monkeypatch.setattr(training.checkpoints, "save", cut)
+    real = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", cut)
     with pytest.raises(KeyboardInterrupt):
         run(config())
-    monkeypatch.setattr(training.checkpoints, "save", real)
+    monkeypatch.setattr(checkpoint, "save", real)
     run(config(learning_rate=0.02, epochs=2))
     rows = json.loads((tmp_path / "out/history.json").read_text())
     assert [row["epoch"] for row in rows] == [1, 2]
@@ -232,11 +233,11 @@ def test_the_standalone_program_never_goes_on_with_another_config_s_state(toy, t
 
 @pytest.mark.parametrize("content", ["{", "{}", "[1]"])
 def test_a_config_that_is_none_is_one_line(content, tmp_path):
-    from pipeline import training
+    from pipeline.training.__main__ import main
 
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(Failure, match="not a resolved recipe"):
-        training.main([str(tmp_path / "config.json"), str(tmp_path), str(tmp_path / "out")])
+        main([str(tmp_path / "config.json"), str(tmp_path), str(tmp_path / "out")])
 
 
 @pytest.mark.slow
@@ -268,7 +269,7 @@ def test_the_standalone_program_survives_kill_9(toy, tmp_path):
 def test_muon_s_shorter_iteration_gives_what_keras_s_gives():
     import keras
 
-    from pipeline.optimizers import Muon
+    from pipeline.training.optimizers import Muon
 
     ours = Muon(0.01)
     for shape in ((90, 10), (10, 90), (16, 16)):
@@ -278,7 +279,7 @@ def test_muon_s_shorter_iteration_gives_what_keras_s_gives():
 
 
 def test_the_last_epochs_can_see_images_that_are_mirrored_only():
-    from pipeline.augment import Augment
+    from pipeline.training.augment import Augment
 
     images = np.random.default_rng(0).integers(0, 256, (32, 48, 48, 1)).astype("float32")
     augment = Augment(flip=True, rotation=20, zoom=0.2, brightness=0.5, erasing=1.0)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-import pipeline
+import pipeline.training
 from pipeline import params, tune
 from pipeline import study as studies
 from pipeline.faces import EMOTIONS, SPLITS, Faces
@@ -170,7 +170,7 @@ class Toy:
         self.size = lambda config: 10
         run = SimpleNamespace(id="r", params=id, figures=id, dataset=id, tags=id, epoch=lambda row, step: None)
         monkeypatch.setattr(tune.tracking, "start", lambda *_, **__: contextlib.nullcontext(run))
-        monkeypatch.setattr(pipeline, "training", SimpleNamespace(
+        monkeypatch.setattr(pipeline.training, "loop", SimpleNamespace(
             Diverged=ArithmeticError,
             build_net=lambda config: SimpleNamespace(count_params=lambda: self.size(config)),
             fit_faces=lambda config, _, on_epoch: SimpleNamespace(

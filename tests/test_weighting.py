@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pipeline import weighting
+from pipeline.ensemble import weighting
 from pipeline.failure import Failure
 
 

@@ -113,7 +113,7 @@ def fitted(some, **options):
     """A small ``compact`` network that tells ``patterned`` faces apart: its last layer by least squares."""
     import keras
 
-    from pipeline.training import build_net
+    from pipeline.training.loop import build_net
 
     net = build_net({"seed": 5, "classes": EMOTIONS,
                      "model": {"name": "compact", "stem": 8, "width": 8, "stages": 2, **options}})

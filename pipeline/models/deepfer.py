@@ -10,7 +10,6 @@ import keras
 from keras import layers
 
 from pipeline.models import pretrained
-from pipeline.stages import BACKBONE
 
 
 def build(classes: int, size: int = 48, *, weights: str = "none", upsample: int = 2, dense: int = 256,
@@ -26,7 +25,7 @@ def build(classes: int, size: int = 48, *, weights: str = "none", upsample: int 
         x = layers.UpSampling2D(upsample, interpolation="bilinear")(x)
     x = layers.Concatenate()([x, x, x])
     make = functools.partial(keras.applications.ResNet50V2, include_top=False, input_shape=(side, side, 3),
-                             name=BACKBONE)
+                             name=pretrained.BACKBONE)
     backbone, started_from = pretrained.load(make, weights)
     x = layers.GlobalAveragePooling2D()(backbone(x))
     x = layers.Dense(dense, activation="relu")(x)

@@ -11,6 +11,8 @@ import numpy as np
 
 from pipeline.failure import Failure
 
+# The name of the pretrained part inside a network; the rest is the head
+BACKBONE = "backbone"
 # A server that does not answer within so many seconds is taken for none
 PATIENCE = 30
 RANDOM = "model.weights=none 'train.stages=[]'"

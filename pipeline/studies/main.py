@@ -74,23 +74,23 @@ def train(name: str, facts: dict, values: dict) -> None:
     print(f"study: {name}, {facts['variant']}, seed {mine.seed}: {mine.train.epochs} epochs of "
           f"{int((faces.splits == 'Training').sum()):,} images", flush=True)
     with quiet():
-        from pipeline import training
+        from pipeline.training import loop
     try:
         with trained(mine, faces) as fitted:
             log({**facts, **measured(fitted, faces)}, FOLDER / f"{name}.csv", COLUMNS)
-    except training.Diverged as error:
+    except loop.Diverged as error:
         print(f"study: {error}")
         log({**facts, **nothing(mine, faces)}, FOLDER / f"{name}.csv", COLUMNS)
 
 
 def measured(fitted, faces: Faces) -> dict:
     """The figures of a trained network, PrivateTest closed."""
-    from pipeline import training
+    from pipeline.training import loop
 
     hits = {}
     for split in ("PublicTest", "Training"):
         part = faces.split(split)
-        hits[split] = training.predict(fitted.net, part.images).argmax(1) == part.labels
+        hits[split] = loop.predict(fitted.net, part.images).argmax(1) == part.labels
     seen = fitted.history[fitted.best_epoch - 1]["accuracy"]
     images = len(hits["Training"])
     return {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "parameters": fitted.net.count_params(),

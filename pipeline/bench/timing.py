@@ -62,7 +62,7 @@ class Worker:
         threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.runtimes", RUNTIMES[row.runtime], row.file], stdin=subprocess.PIPE,
+            [sys.executable, "-m", "pipeline.bench.runtimes", RUNTIMES[row.runtime], row.file], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **threads})
         self._answer()
         self.seconds = time.perf_counter() - begun

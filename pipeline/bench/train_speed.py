@@ -1,7 +1,7 @@
 """Images a second of our training loop and of plain Keras ``fit`` with the same network, in turn, in one process.
 
-``python -m pipeline.train_speed SECONDS ROUNDS`` reads a resolved recipe from stdin and prints the figures as JSON;
-``ferpipe bench-train`` calls it for every recipe.
+``python -m pipeline.bench.train_speed SECONDS ROUNDS`` reads a resolved recipe from stdin and prints the figures
+as JSON; ``ferpipe bench-train`` calls it for every recipe.
 """
 
 import json
@@ -13,11 +13,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from pipeline import hardware, optimizers
-from pipeline.augment import Augment
-from pipeline.epochs import epochs_of
-from pipeline.student import Student, feed
-from pipeline.training import build_net
+from pipeline.training import hardware, optimizers
+from pipeline.training.augment import Augment
+from pipeline.training.epochs import epochs_of
+from pipeline.training.loop import build_net
+from pipeline.training.student import Student, feed
 
 # An epoch of FER-2013, the most that one measurement trains on
 MOST = 28709

@@ -36,7 +36,7 @@ def measured(recipe: str, seconds: float, rounds: int) -> dict:
         mine = mine.override(RANDOM)
     manifest = {"strategy": mine.balance.strategy, "class_set": mine.classes,
                 "protocol": PROTOCOLS[mine.balance.drop_leaks], "classes": CLASS_SETS[mine.classes][0]}
-    done = subprocess.run([sys.executable, "-m", "pipeline.train_speed", str(seconds), str(rounds)], text=True,
+    done = subprocess.run([sys.executable, "-m", "pipeline.bench.train_speed", str(seconds), str(rounds)], text=True,
                           input=json.dumps(resolve(mine, manifest)), capture_output=True)
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]

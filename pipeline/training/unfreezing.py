@@ -10,9 +10,7 @@ from typing import Any
 import keras
 
 from pipeline.failure import Failure
-
-# The name of the pretrained part inside a network; the rest is the head
-BACKBONE = "backbone"
+from pipeline.models.pretrained import BACKBONE
 
 
 def upcoming(settings: dict, history: list[dict]) -> int | None:

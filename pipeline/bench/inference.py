@@ -15,11 +15,11 @@ import numpy as np
 
 from pipeline import failure, processor, results
 from pipeline.atomic import atomic_file
+from pipeline.bench.timing import BATCHES, Row, measure
 from pipeline.bundle import Bundle
 from pipeline.demo.main import CHAMPION
 from pipeline.failure import Failure
 from pipeline.quiet import quiet
-from pipeline.timing import BATCHES, Row, measure
 
 # Fewer say too little of a p95 to stand in a report
 CALLS = 1000
@@ -34,7 +34,7 @@ def contest(bundle: Bundle, folder: Path) -> list[Row]:
         import keras
 
         from pipeline.models import with_softmax
-        from pipeline.training import build_net
+        from pipeline.training.loop import build_net
 
     own = bundle.folder / "model.keras"
     if own.exists():

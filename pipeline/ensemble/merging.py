@@ -10,12 +10,12 @@ import numpy as np
 from pipeline import results
 from pipeline.atomic import atomic_folder
 from pipeline.bundle import Bundle
+from pipeline.ensemble.members import mapping
+from pipeline.ensemble.weighting import TINY, combine
 from pipeline.faces import Faces
 from pipeline.failure import Failure
-from pipeline.members import mapping
 from pipeline.metrics import cross_entropy
 from pipeline.sealing import PARITY, fit_temperature, seal, write_history
-from pipeline.weighting import TINY, combine
 
 
 def merge(files: list[Path], weights: np.ndarray, path: Path, mappings: list[np.ndarray | None]) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.answers import Answer
 from pipeline.demo.view import BACKGROUND, BRIGHT, COLOURS, DIM, OTHER, TRACK, Colour
 from pipeline.plotting import save
+from pipeline.predict.answers import Answer
 
 # So many faces, those that are there longest, get a diagram each
 MOST = 4

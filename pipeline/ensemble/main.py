@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import evaluate, failure, members, merging, params, results, results_table, shelves, tracking, weighting
+from pipeline import evaluate, failure, params, results, shelves, tracking
 from pipeline.bundle import Bundle, check_faces
+from pipeline.ensemble import members, merging, weighting
 from pipeline.faces import CLASS_SETS, Faces
 from pipeline.params import Evaluate
+from pipeline.tables import results_table
 
 ALL = "all"
 SIZES = (6, 11)

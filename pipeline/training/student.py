@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from pipeline.augment import Augment
 from pipeline.failure import Failure
-from pipeline.mixing import Mix
+from pipeline.training.augment import Augment
+from pipeline.training.mixing import Mix
 
 # The crowd's answers in FER+ (Barsoum et al. 2016, arXiv 1608.01041): seven emotions and contempt
 VOTES = 8

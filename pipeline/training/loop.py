@@ -1,36 +1,25 @@
-"""The one training loop, used by tune and train; keras and numpy alone, under TensorFlow or JAX.
+"""The loop: a resolved recipe's network trained on images, epoch by epoch, and what came of it."""
 
-Also a program for machines that have nothing else, a Colab or a plain GPU box::
-
-    python -m pipeline.training CONFIG.json FACES OUT
-
-CONFIG.json is a resolved recipe (``ferpipe resolve``), FACES a folder with images.npy and faces.csv,
-OUT receives net.keras, history.json and run.json, which ``ferpipe import-run OUT`` brings home.
-"""
-
-import json
 import math
-import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from pipeline import checkpoint as checkpoints
-from pipeline import hardware, models, optimizers, stages
-from pipeline.atomic import atomic_file
-from pipeline.averaging import SAMPLE, averaged
-from pipeline.epochs import epochs_of
+from pipeline import models
 from pipeline.faces import Faces
 from pipeline.failure import Failure
 from pipeline.metrics import cross_entropy
-from pipeline.student import Student, feed
+from pipeline.training import checkpoint as checkpoints
+from pipeline.training import hardware, optimizers, unfreezing
+from pipeline.training.averaging import SAMPLE, averaged
+from pipeline.training.epochs import epochs_of
+from pipeline.training.student import Student, feed
 from pipeline.votes import shares
 
 BATCH_TO_PREDICT = 512
@@ -99,8 +88,8 @@ def fit(
 
     def begin(stage: int) -> None:
         nonlocal run_epoch
-        stages.enter(net, settings, stage)
-        student.compile(optimizer=optimizers.build(stages.within(settings, stage), steps))
+        unfreezing.enter(net, settings, stage)
+        student.compile(optimizer=optimizers.build(unfreezing.within(settings, stage), steps))
         student.optimizer.build(student.trainable_variables)
         run_epoch = epochs_of(student, data, settings["batch_size"], verbose)
 
@@ -108,14 +97,14 @@ def fit(
                              "stop": False, "history": []}
     best = net.get_weights()
     found = None if checkpoint is None else checkpoints.restore(
-        checkpoint, student, lambda then: begin(stages.running(then["history"])))
+        checkpoint, student, lambda then: begin(unfreezing.running(then["history"])))
     if found is None:
         begin(0)
     else:
         state, best = found
 
-    while not state["stop"] and (stage := stages.upcoming(settings, state["history"])) is not None:
-        if stage != stages.running(state["history"]):
+    while not state["stop"] and (stage := unfreezing.upcoming(settings, state["history"])) is not None:
+        if stage != unfreezing.running(state["history"]):
             net.set_weights(best)
             state["plateau"] = 0
             begin(stage)
@@ -135,7 +124,7 @@ def fit(
             weights = net.get_weights()
         row = {
             "epoch": epoch + 1,
-            **stages.column(settings, stage),
+            **unfreezing.column(settings, stage),
             "learning_rate": float(student.optimizer.learning_rate),
             "loss": logs["loss"],
             "accuracy": logs["accuracy"],
@@ -144,7 +133,7 @@ def fit(
         }
         if not math.isfinite(row["loss"]):
             raise Diverged(f"training: the loss of epoch {row['epoch']} is {row['loss']}; lower train.learning_rate")
-        _step_counters(state, row, stages.within(settings, stage), student.optimizer)
+        _step_counters(state, row, unfreezing.within(settings, stage), student.optimizer)
         if settings["keep"] == "last" or state["best_epoch"] == row["epoch"]:
             best = weights
         state["seconds"] += time.perf_counter() - begun
@@ -188,41 +177,6 @@ def _step_counters(state: dict, row: dict, settings: dict, optimizer) -> None:
             state["plateau"] = 0
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train from a resolved recipe and a faces folder; the result is for ``ferpipe import-run``."""
-    arguments = sys.argv[1:] if argv is None else argv
-    if len(arguments) != 3:
-        raise Failure("usage: python -m pipeline.training CONFIG.json FACES OUT")
-    config_file, faces_folder, out = map(Path, arguments)
-    try:
-        config = json.loads(config_file.read_text(encoding="utf-8"))
-        missing = [name for name in ("recipe", "seed", "classes", "model", "augment", "train") if name not in config]
-        if missing:
-            raise ValueError(f"it lacks {', '.join(missing)}")
-    except (OSError, ValueError, TypeError) as error:
-        raise Failure(f"{config_file}: not a resolved recipe ({error}); make one with `ferpipe resolve`") from error
-    hardware.share_devices(config["train"]["batch_size"])
-    train_into(out, config, Faces.load(faces_folder))
-    print(f"{out}: bring it home with `ferpipe import-run {out}`")
-
-
-def train_into(out: Path, config: dict, faces: Faces) -> None:
-    """Train a resolved recipe on prepared faces and leave net.keras, history.json and run.json in ``out``."""
-    state = out / "checkpoint" / checkpoints.key(config, faces.manifest["digest"])
-    with checkpoints.alone(state):
-        leave(out, config, faces, fit_faces(config, faces, checkpoint=state))
-
-
-def leave(out: Path, config: dict, faces: Faces, fitted: Fitted) -> None:
-    """Write net.keras, history.json and run.json, the last one last: where it stands, the others are its own."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "run.json").unlink(missing_ok=True)
-    fitted.net.save(out / "net.keras")
-    for name, told in (("history.json", fitted.history), ("run.json", provenance(config, faces, fitted))):
-        with atomic_file(out / name) as new:
-            new.write_text(json.dumps(told, indent=1), encoding="utf-8")
-
-
 def fit_faces(config: dict, faces: Faces, **options) -> Fitted:
     """``fit`` on the Training split of prepared faces, with PublicTest as the validation split."""
     train, validation = faces.split("Training"), faces.split("PublicTest")
@@ -230,31 +184,3 @@ def fit_faces(config: dict, faces: Faces, **options) -> Fitted:
     if train.teacher is not None:
         extra["teacher"] = train.teacher
     return fit(config, (train.images, train.labels), (validation.images, validation.labels), extra=extra, **options)
-
-
-def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:
-    """What a bundle and the ledger say of how a network came about."""
-    manifest = faces.manifest
-    return {
-        **{name: manifest[name] for name in ("dataset", "edition", "protocol", "class_set")},
-        "data_digest": manifest["digest"],
-        "source_digest": manifest.get("source_digest", manifest["digest"]),
-        "recipe": config["recipe"],
-        "config": config,
-        "seed": config["seed"],
-        "epochs_run": len(fitted.history),
-        "epochs_asked": config["train"]["epochs"],
-        "best_epoch": fitted.best_epoch,
-        "seconds": round(fitted.seconds, 1),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hardware": hardware.describe(),
-        "backend": keras.backend.backend(),
-        "precision": fitted.precision,
-        **({"weights": fitted.net.started_from} if hasattr(fitted.net, "started_from") else {}),
-    }
-
-
-if __name__ == "__main__":
-    from pipeline import failure
-
-    failure.run(main, "training")

@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from pipeline import timeline
-from pipeline.answers import Answer
 from pipeline.atomic import atomic_file
 from pipeline.bundle import Bundle
 from pipeline.demo.annotate import Annotated, main_first
@@ -24,6 +22,8 @@ from pipeline.demo.tracks import Tracks
 from pipeline.demo.view import draw
 from pipeline.demo.watcher import Search, everywhere
 from pipeline.failure import Failure
+from pipeline.predict import timeline
+from pipeline.predict.answers import Answer
 
 # Frames wait for each other until they have so many faces, are so many, or take so many bytes
 FACES, FRAMES, BYTES = 64, 64, 64_000_000

@@ -18,11 +18,9 @@ from pipeline.failure import Failure
 
 def key(config: dict, data_digest: str) -> str:
     """The name of a run's checkpoint: a hash of all that decides its result, so that no other run takes it up."""
-    here = Path(__file__).parent
     sha = hashlib.sha256(json.dumps([config, data_digest, keras.backend.backend(), keras.__version__]).encode())
-    modules = ("augment", "averaging", "checkpoint", "epochs", "hardware", "mixing", "optimizers", "stages",
-               "student", "training")
-    for source in (*(here / f"{name}.py" for name in modules), *sorted((here / "models").glob("*.py"))):
+    here = Path(__file__).parent
+    for source in (*sorted(here.glob("*.py")), *sorted((here.parent / "models").glob("*.py"))):
         sha.update(source.read_bytes())
     return sha.hexdigest()[:16]
 

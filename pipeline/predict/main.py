@@ -15,12 +15,12 @@ VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".mj
 def main(argv: list[str] | None = None) -> None:
     """Read every file. Raises Failure at the end when one could not be read, after the others were written."""
     args = _arguments(argv)
-    from pipeline import answers as forms
     from pipeline.atomic import atomic_file
     from pipeline.bundle import Bundle
     from pipeline.demo.detector import open_detector
     from pipeline.demo.source import quiet
-    from pipeline.reader import Reader
+    from pipeline.predict import answers as forms
+    from pipeline.predict.reader import Reader
 
     files = expand(args.paths)
     bundle = Bundle.load(args.model)

@@ -8,10 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline import models, stages
+from pipeline import models
 from pipeline.failure import Failure
+from pipeline.models import pretrained
 from pipeline.params import Train
-from pipeline.training import fit, provenance
+from pipeline.training import unfreezing
+from pipeline.training.loop import fit
+from pipeline.training.output import provenance
 
 FACTS = ("dataset", "edition", "protocol", "class_set", "digest")
 STAGES = [{"epochs": 2, "trainable": "head", "learning_rate": 0.01},
@@ -30,28 +33,29 @@ def history(*rows: tuple[int, float]) -> list[dict]:
 
 def test_a_recipe_without_stages_is_one_until_its_epochs_are_over():
     plain = settings(stages=[])
-    assert stages.upcoming(plain, []) == 0 and stages.upcoming(plain, [{"val_accuracy": 0.5}] * 6) == 0
-    assert stages.upcoming(plain, [{"val_accuracy": 0.5}] * 7) is None
-    assert stages.within(plain, 0) == plain and stages.column(plain, 0) == {}
+    assert unfreezing.upcoming(plain, []) == 0 and unfreezing.upcoming(plain, [{"val_accuracy": 0.5}] * 6) == 0
+    assert unfreezing.upcoming(plain, [{"val_accuracy": 0.5}] * 7) is None
+    assert unfreezing.within(plain, 0) == plain and unfreezing.column(plain, 0) == {}
 
 
 def test_a_stage_lasts_its_epochs_and_the_run_ends_with_the_last():
     rows, seen = [], []
-    while (stage := stages.upcoming(settings(), rows)) is not None:
+    while (stage := unfreezing.upcoming(settings(), rows)) is not None:
         seen.append(stage)
-        rows.append({**stages.column(settings(), stage), "val_accuracy": 0.5})
+        rows.append({**unfreezing.column(settings(), stage), "val_accuracy": 0.5})
     assert seen == [0, 0, 1, 1, 1, 2, 2]
-    assert stages.upcoming(settings(epochs=3), rows[:3]) is None, "fewer epochs cut the run"
-    assert stages.upcoming(settings(epochs=99), rows) is None, "more do not stretch it"
+    assert unfreezing.upcoming(settings(epochs=3), rows[:3]) is None, "fewer epochs cut the run"
+    assert unfreezing.upcoming(settings(epochs=99), rows) is None, "more do not stretch it"
 
 
 def test_early_stopping_ends_the_stage_and_not_the_run():
     patient = settings(early_stopping=1)
-    assert stages.upcoming(patient, history((1, 0.5), (1, 0.4))) == 1
-    assert stages.upcoming(patient, history((1, 0.5), (1, 0.6), (2, 0.4))) == 1, "a stage counts for itself"
-    assert stages.upcoming(patient, history((1, 0.5), (1, 0.6), (2, 0.4), (2, 0.4))) == 2
-    assert stages.upcoming(patient, history((3, 0.5), (3, 0.4))) is None
-    assert stages.within(patient, 1)["early_stopping"] == 0 and stages.within(patient, 1)["learning_rate"] == 0.005
+    assert unfreezing.upcoming(patient, history((1, 0.5), (1, 0.4))) == 1
+    assert unfreezing.upcoming(patient, history((1, 0.5), (1, 0.6), (2, 0.4))) == 1, "a stage counts for itself"
+    assert unfreezing.upcoming(patient, history((1, 0.5), (1, 0.6), (2, 0.4), (2, 0.4))) == 2
+    assert unfreezing.upcoming(patient, history((3, 0.5), (3, 0.4))) is None
+    second = unfreezing.within(patient, 1)
+    assert second["early_stopping"] == 0 and second["learning_rate"] == 0.005
 
 
 def backboned(classes: int, size: int = 48):
@@ -60,7 +64,7 @@ def backboned(classes: int, size: int = 48):
     x = keras.layers.MaxPooling2D(8)(inside)
     for _ in range(2):
         x = keras.layers.ReLU()(keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3)(x)))
-    backbone = keras.Model(inside, x, name=stages.BACKBONE)
+    backbone = keras.Model(inside, x, name=pretrained.BACKBONE)
     image = keras.Input((size, size, 1), name="image")
     x = keras.layers.Flatten()(backbone(keras.layers.Rescaling(1 / 255)(image)))
     net = keras.Model(image, keras.layers.Dense(classes, name="logits")(x), name="toy")
@@ -71,16 +75,16 @@ def backboned(classes: int, size: int = 48):
 @pytest.mark.parametrize(("share", "learning"), [("head", 0), (0.2, 1), (0.5, 2), (1.0, 4)])
 def test_the_share_counts_the_backbone_s_last_layers_with_weights_and_the_head_always_learns(share, learning):
     net = backboned(7)
-    stages.unfreeze(net, 1.0)
-    stages.unfreeze(net, share)
-    layers = [layer for layer in net.get_layer(stages.BACKBONE).layers if layer.weights]
+    unfreezing.unfreeze(net, 1.0)
+    unfreezing.unfreeze(net, share)
+    layers = [layer for layer in net.get_layer(pretrained.BACKBONE).layers if layer.weights]
     assert [bool(layer.trainable_variables) for layer in layers] == [False] * (4 - learning) + [True] * learning
     assert net.get_layer("logits").trainable_variables
 
 
 def test_a_network_without_a_pretrained_part_is_one_line():
     with pytest.raises(Failure, match="compact has no pretrained part"):
-        stages.unfreeze(models.build("compact", classes=7, stem=4, width=4), "head")
+        unfreezing.unfreeze(models.build("compact", classes=7, stem=4, width=4), "head")
 
 
 @pytest.mark.slow

@@ -5,9 +5,10 @@ Every recipe with a ``published`` block has a row, also before its first run; th
 
 from collections import defaultdict
 
-from pipeline import changes, ensemble_table, recipe_picture, results, results_table
+from pipeline import changes, results
 from pipeline import recipe as recipes
 from pipeline.atomic import atomic_file
+from pipeline.tables import ensemble_table, recipe_picture, results_table
 
 HEAD = """\
 # The published systems as recipes

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import results_table
 from pipeline.plotting import BLUE, GRAY, RED, bare, save
+from pipeline.tables import results_table
 
 
 class Row(NamedTuple):

@@ -2,8 +2,8 @@
 
 import json
 
-from pipeline import results_table
-from pipeline.recipe_picture import Row
+from pipeline.tables import results_table
+from pipeline.tables.recipe_picture import Row
 
 HEAD = """
 ## Ensembles of six classes (S3)

@@ -4,6 +4,8 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 # Written last by pipeline/install.py: without it .venv is half-made
 READY := .venv/requirements.lock
+# A file of tests stays in one of the two processes, because its tests share what is slow to make
+PYTEST := "$(PY)" -m pytest -n 2 --dist loadfile
 SOURCE ?= 0
 PORT ?= 5000
 
@@ -23,10 +25,10 @@ run: $(READY) ## the whole pipeline, from the data to a promoted model (FER2013=
 	@"$(PY)" -m pipeline.cli run $${DATASET:+--dataset "$$DATASET"} $${FER2013:+--fer2013 "$$FER2013"}
 
 test: $(READY) ## every test, at most 12 minutes on two cores (ARGS=-x)
-	@"$(PY)" -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 quick: $(READY) ## the fast tests, at most 90 seconds
-	@"$(PY)" -m pytest -m "not slow" $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 demo: $(READY) ## the champion on a webcam, q ends it (SOURCE=file, folder, stream or index; ARGS="--headless --out FILE")
 	@"$(PY)" -m pipeline.cli demo "$(SOURCE)" $(ARGS)

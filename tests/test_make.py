@@ -101,7 +101,7 @@ def test_a_changed_lock_or_a_half_made_environment_is_installed_again(place):
     make(place, "quick")
     stamp.unlink()
     make(place, "quick")
-    assert calls(place) == ["python3|-m|pipeline.install|", "python|-m|pytest|-m|not slow|"] * 3
+    assert calls(place) == ["python3|-m|pipeline.install|", "python|-m|pytest|-n|2|--dist|loadfile|-m|not slow|"] * 3
 
 
 def test_demo_and_promotion_take_a_source_and_further_arguments(place):

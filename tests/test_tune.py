@@ -216,8 +216,13 @@ class Toy:
 
 @pytest.fixture
 def toy(project, monkeypatch):
-    monkeypatch.setattr(studies, "WAIT", 0.1)
     return Toy(project, monkeypatch)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Whoever finds the study's file locked gives up at once."""
+    monkeypatch.setattr(studies, "WAIT", 0.1)
 
 
 @pytest.fixture
@@ -292,7 +297,7 @@ def test_the_recipe_s_own_values_survive_a_kill_before_the_first_value_is_drawn(
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), Failure("the disk burns")])
-def test_a_study_that_is_locked_in_the_middle_of_the_search_is_one_line(toy, said, error):
+def test_a_study_that_is_locked_in_the_middle_of_the_search_is_one_line(impatient, toy, said, error):
     with contextlib.closing(sqlite3.connect(toy.file)) as other:
 
         def fit(config, on_epoch):
@@ -307,7 +312,7 @@ def test_a_study_that_is_locked_in_the_middle_of_the_search_is_one_line(toy, sai
     assert said == []
 
 
-def test_a_sign_of_life_that_cannot_be_written_is_no_traceback_of_a_thread(toy):
+def test_a_sign_of_life_that_cannot_be_written_is_no_traceback_of_a_thread(impatient, toy):
     storage = toy.fresh()._storage
     with contextlib.closing(sqlite3.connect(toy.file)) as other:
         other.execute("BEGIN EXCLUSIVE")

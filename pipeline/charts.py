@@ -54,7 +54,7 @@ def counts(path: Path, faces: Faces) -> None:
 def augmentation(path: Path, params: Params) -> None:
     """Drawn faces under balance's transformations and under the batch augmentation's ranges.
 
-    The training itself augments on the accelerator (pipeline.augment); here OpenCV draws the same maps from
+    The training itself augments on the accelerator (pipeline.training.augment); here OpenCV draws the same maps from
     the same ranges, as Keras would take longer to import than the whole stage.
     """
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""A Keras network as a LiteRT file (what was TensorFlow Lite), float32 or int8; ``runtimes`` runs one."""
+"""A Keras network as a LiteRT file (what was TensorFlow Lite), float32 or int8; ``bench.runtimes`` runs one."""
 
 import warnings
 from pathlib import Path

@@ -41,7 +41,7 @@ class Balance(Block):
 
 
 class Augment(Block):
-    """See pipeline.augment.Augment, whose arguments these are."""
+    """See pipeline.training.augment.Augment, whose arguments these are."""
 
     flip: bool = False
     rotation: float = Field(0.0, ge=0)
@@ -81,7 +81,7 @@ class Train(Block):
     cutmix: float = Field(0.0, ge=0)
     mix_share: float = Field(1.0, ge=0, le=1)
     mix_until: float = Field(0.85, ge=0, le=1)
-    # see pipeline.student.Student
+    # see pipeline.training.student.Student
     votes: float = Field(0.0, ge=0)
     teacher: float = Field(0.0, ge=0, le=1)
     temperature: float = Field(2.0, gt=0)
@@ -90,7 +90,7 @@ class Train(Block):
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     plateau_patience: int = Field(5, ge=1)
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    # of a pretrained network (pipeline.stages); epochs beyond theirs are not run
+    # of a pretrained network (pipeline.training.unfreezing); epochs beyond theirs are not run
     stages: tuple[Stage, ...] = ()
 
     @model_validator(mode="after")

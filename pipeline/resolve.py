@@ -1,4 +1,4 @@
-"""The resolved recipe: the plain JSON that training.fit takes, made from params, the search's result and the data."""
+"""The resolved recipe: plain JSON that training.loop.fit takes, made from params, the search's result and the data."""
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -12,7 +12,7 @@ PROTOCOLS = ("published", "leak-free")
 
 
 def resolve(params: Params, manifest: dict) -> dict:
-    """What training.fit is given, for the balanced data that ``manifest`` describes; the same on every machine.
+    """What training.loop.fit is given, for the balanced data that ``manifest`` describes; the same on every machine.
 
     Raises Failure when that data was made with other parameters.
     """

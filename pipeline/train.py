@@ -40,7 +40,7 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
         run.params(tracking.flat(config))
         run.dataset(faces.manifest)
         fitted = loop.fit_faces(config, faces, checkpoint=state,
-                                    on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
+                                on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
         validation = faces.split("PublicTest")
         wanted = params.data / "bundle"
         made = bundling.write(

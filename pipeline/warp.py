@@ -7,7 +7,7 @@ def warp(images: np.ndarray, rng: np.random.Generator, *, rotation: float = 0, s
          translation: float = 0, flip: bool = False, fill: str = "nearest") -> np.ndarray:
     """Every image ``(N, H, W)`` uint8 under its own random affine map; the arguments are the largest changes.
 
-    rotation in degrees, shear, zoom and translation as shares, as in pipeline.augment, whose map this is;
+    rotation in degrees, shear, zoom and translation as shares, as in pipeline.training.augment, whose map this is;
     ``fill`` of new pixels is ``nearest`` or ``constant`` (black). Bilinear.
     """
     import cv2

@@ -20,7 +20,7 @@ from pipeline.failure import Failure
 BATCHES = (1, 4, 16)
 ROUND = 50
 STARTS = 3
-# What a person calls a runtime: its name in pipeline.runtimes
+# What a person calls a runtime: its name in pipeline.bench.runtimes
 RUNTIMES = {"Keras predict": "keras", "ONNX Runtime": "onnx", "LiteRT": "litert"}
 
 
@@ -111,5 +111,6 @@ def measure(rows: list[Row], calls: int) -> None:
         for done in range(0, calls, ROUND):
             for batch in BATCHES:
                 for row, worker in zip(rows, workers, strict=True):
-                    row.milliseconds[batch] += (times := worker.time(batch, min(ROUND, calls - done)))
+                    times = worker.time(batch, min(ROUND, calls - done))
+                    row.milliseconds[batch] += times
                     bar.update(len(times))

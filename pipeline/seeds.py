@@ -63,22 +63,11 @@ def trained(mine: Params, faces: Faces) -> Iterator["Fitted"]:
     """The network trained on prepared faces. A training that was cut goes on from its last epoch; what it goes on from
     is kept until the block has ended well."""
     with quiet():
-        from pipeline.training import loop
+        from pipeline.training import checkpoint, loop
 
     config = resolve(mine, faces.manifest)
-    with _state(config, faces) as state:
+    with checkpoint.held(results.root() / ".checkpoints", config, faces.manifest["digest"]) as state:
         yield loop.fit_faces(config, faces, checkpoint=state)
-
-
-@contextmanager
-def _state(config: dict, faces: Faces) -> Iterator[Path]:
-    """The folder of a training's state, for this process alone; it goes when the block has ended well."""
-    with quiet():
-        from pipeline.training import checkpoint
-
-    folder = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
-    with checkpoint.alone(folder):
-        yield folder
 
 
 def enter(mine: Params, faces: Faces) -> Path:
@@ -112,9 +101,9 @@ def _imported(mine: Params, config: dict, faces: Faces, balanced: Faces) -> tupl
     """The trained network as a bundle, and its ledger entry. What the training left is kept until both stand."""
     with quiet():
         from pipeline import import_run
-        from pipeline.training import loop, output
+        from pipeline.training import checkpoint, loop, output
 
-    with _state(config, balanced) as state:
+    with checkpoint.held(results.root() / ".checkpoints", config, balanced.manifest["digest"]) as state:
         out = state / "out"
         if not (out / "run.json").exists():
             fitted = loop.fit_faces(config, balanced, checkpoint=state)

@@ -15,6 +15,9 @@ from pipeline.params import Params
 from pipeline.quiet import quiet
 from pipeline.resolve import best, resolve
 
+# Beside the checkpoint: the MLflow run that a cut training goes on in
+RUN = "run_id"
+
 
 def train(params: Params, faces: Faces, taken: dict) -> None:
     """Train and write the bundle and the curves; ``taken`` are the search's values, already in ``params``.
@@ -26,17 +29,14 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
         from pipeline.training import checkpoint, loop, output
 
     config = resolve(params, faces.manifest)
-    state = results.root() / ".checkpoints" / checkpoint.key(config, faces.manifest["digest"])
-    note = state / "run_id"
     name, experiment = f"{params.recipe} seed {params.seed}", f"{params.dataset}-{params.classes}"
-    run_id = note.read_text(encoding="utf-8") if note.exists() else None
     tags = {**tracking.tags_of(config, faces.manifest), "kind": "train"}
     with (
-        checkpoint.alone(state),
-        tracking.start(name, experiment, tags, run_id=run_id, system_metrics=True) as run,
+        checkpoint.held(results.root() / ".checkpoints", config, faces.manifest["digest"]) as state,
+        tracking.start(name, experiment, tags, run_id=_begun(state / RUN), system_metrics=True) as run,
         tempfile.TemporaryDirectory() as place,
     ):
-        note.write_text(run.id, encoding="utf-8")
+        (state / RUN).write_text(run.id, encoding="utf-8")
         run.params(tracking.flat(config))
         run.dataset(faces.manifest)
         fitted = loop.fit_faces(config, faces, checkpoint=state,
@@ -59,6 +59,10 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
     with atomic_file(params.reports / "history.csv") as new:
         shutil.copyfile(made.folder / "history.csv", new)
     print(f"train: bundle {made.id} in {made.folder}, {fitted.seconds / 60:.1f} minutes of training")
+
+
+def _begun(note: Path) -> str | None:
+    return note.read_text(encoding="utf-8") if note.exists() else None
 
 
 def main() -> None:

@@ -14,14 +14,15 @@ ROOT = Path(__file__).parent.parent
 
 def row(recipe="compact", ours=(100, 110, 120), plain=(100, 100, 100), augmentation=(9000,), **changes):
     return {"recipe": recipe, "batch": 64, "precision": "bfloat16", "parameters": 690_000, "machine": "a box",
-            "seconds": 10.0, "time": "2026-01-01T00:00+00:00", "ours": list(ours), "plain": list(plain),
+            "seconds": 10.0, "images": 28_709, "epochs": 28, "time": "2026-01-01T00:00+00:00",
+            "ours": list(ours), "plain": list(plain),
             **({"augmentation": list(augmentation)} if augmentation else {}), **changes}
 
 
 def test_a_row_holds_medians_and_the_ratio_of_the_rounds_with_its_spread():
     last = throughput.table([row(plain=(100, 100, 60))]).splitlines()[-1]
-    assert last == "| compact | 64 | bfloat16 | 0.69 M | 110 | 100 | 1.10 [1.00, 2.00] | 9,000 |"
-    assert throughput.table([row(augmentation=())]).endswith("| none |")
+    assert last == "| compact | 64 | bfloat16 | 0.69 M | 110 | 100 | 1.10 [1.00, 2.00] | 9,000 | 2.0 |"
+    assert throughput.table([row(augmentation=())]).endswith("| none | 2.0 |")
 
 
 def test_the_sentence_names_what_is_slower_and_whether_the_augmentation_reaches_its_goal():
@@ -49,6 +50,11 @@ def test_an_unknown_recipe_is_one_line(monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(Failure, match="there is no recipe 'alexnet'"):
         throughput.main(["alexnet", "--seconds", "1"])
+
+
+@pytest.mark.parametrize(("recipe", "images"), [("compact", 28_709), ("cas", 49_000), ("padova_vgg_v2", 41_605)])
+def test_an_epoch_has_the_images_that_balance_makes(recipe, images):
+    assert throughput.images(params.load(ROOT / "params.yaml", recipe)) == images
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline import params, results
 from pipeline import recipe as recipes
+from pipeline.bench import throughput
 from pipeline.resolve import resolve
 from pipeline.tables import recipe_picture, recipe_table
 
@@ -79,6 +80,12 @@ def test_recipes_without_a_run_have_a_row_too():
     assert rows([], "compact") == []
 
 
+def test_a_recipe_without_a_run_says_what_it_would_take():
+    timed = {"recipe": "cas", "machine": "a box", "epochs": 50, "images": 49_000, "ours": [50, 54, 53]}
+    row, = [row for row in recipe_table.page([], [timed]).splitlines() if row.startswith("| `cas` |")]
+    assert "| would take 12.8 h, a box | 0 |" in row
+
+
 def test_a_run_shows_our_figure_with_its_interval_and_bold_where_it_reaches_theirs(tmp_path):
     row, = rows([line("padova_vgg_v2", tmp_path, 0.68)], "padova_vgg_v2")
     assert "| PrivateTest | 6 | 67.18 | **68.00** [66.5, 69.5] |" in row
@@ -139,4 +146,4 @@ def test_the_picture_shows_what_was_run_as_its_authors_did_and_the_ensembles(tmp
 def test_the_committed_page_is_what_the_ledger_says(monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(ROOT))
     page = (ROOT / "reports/recipes.md").read_text(encoding="utf-8")
-    assert page == recipe_table.page(results.entries()), "run `ferpipe recipes`"
+    assert page == recipe_table.page(results.entries(), throughput.kept()), "run `ferpipe recipes`"

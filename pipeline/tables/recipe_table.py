@@ -4,10 +4,12 @@ Every recipe with a ``published`` block has a row, also before its first run; th
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from pipeline import changes, results
 from pipeline import recipe as recipes
 from pipeline.atomic import atomic_file
+from pipeline.bench import throughput
 from pipeline.tables import ensemble_table, recipe_picture, results_table
 
 HEAD = """\
@@ -20,8 +22,8 @@ what has learned from labels that the authors did not have. Accuracies in per ce
 over images and seeds; **bold** is at or above the published figure. *Split* is where that figure was measured: `test`
 is the folder edition's test folder, PublicTest and PrivateTest together. We choose epochs and the siblings' values on
 PublicTest (some authors chose the epoch on the test folder). Parameters are ours, the authors' count in brackets; hours
-are the quickest net's. A row with other values than the recipe's names them. Generated from [the ledger](results) by
-`ferpipe recipes`.
+are the quickest net's, or what a recipe that was not run would take by [the bench](bench-train.md). A row with other
+values than the recipe's names them. Generated from [the ledger](results) by `ferpipe recipes`.
 
 ![Accuracy of every recipe that was run at full length, with its interval, beside the published figure](recipes.png)
 
@@ -59,8 +61,11 @@ def groups(recipe: dict, lines: list[dict]) -> list[tuple[str, list[dict]]]:
     return [(told, results_table.by_seed(group)) for (told, *_), group in sorted(found.items())]
 
 
-def rows(name: str, recipe: dict, lines: list[dict]) -> list[str]:
-    """The rows of one recipe: one per changed values, data and processor, over the seeds."""
+def rows(name: str, recipe: dict, lines: list[dict], timed: dict[str, dict]) -> list[str]:
+    """The rows of one recipe: one per changed values, data and processor, over the seeds.
+
+    ``timed`` are bench-train's rows by recipe.
+    """
     about = recipe["published"]
     accuracy, split = about["accuracy"], about["split"]
     published = "not given" if accuracy is None else f"{100 * accuracy:.2f}"
@@ -68,8 +73,9 @@ def rows(name: str, recipe: dict, lines: list[dict]) -> list[str]:
     labels = ", FER+ votes" if recipe["train"].get("votes") else ""
     theirs = f" ({about['parameters'] / 1e6:.1f} M)" if about.get("parameters") else ""
     if not lines:
+        needs = f"would take {throughput.hours(timed[name]):.1f} h, {timed[name]['machine']}" if name in timed else ""
         return [f"| `{name}`{labels} | {split} | {recipe['classes']} | {published} | not run yet | | 0 of "
-                f"{recipe['train']['epochs']} |{theirs} | | 0 |"]
+                f"{recipe['train']['epochs']} |{theirs} | {needs} | 0 |"]
     found = []
     for told, group in groups(recipe, lines):
         ours, chosen = (results_table.cell(group, part, "single") for part in (split, "PublicTest"))
@@ -96,9 +102,10 @@ def by_system(lines: list[dict]) -> list[tuple[str, dict, list[dict]]]:
     return [(name, every[name], by_recipe[name]) for _, name in published]
 
 
-def page(lines: list[dict]) -> str:
-    """reports/recipes.md of these ledger entries."""
-    told = "\n".join(row for found in by_system(lines) for row in rows(*found))
+def page(lines: list[dict], timed: Iterable[dict] = ()) -> str:
+    """reports/recipes.md of these ledger entries and bench-train's rows."""
+    by_recipe = {row["recipe"]: row for row in timed}
+    told = "\n".join(row for found in by_system(lines) for row in rows(*found, by_recipe))
     return HEAD + told + "\n" + ensemble_table.section(lines)
 
 
@@ -116,7 +123,7 @@ def picture(lines: list[dict]) -> list[recipe_picture.Row]:
 def main(argv: list[str] | None = None) -> None:
     """Generate reports/recipes.md and its picture anew from the recipes and the ledger."""
     lines = results.entries()
-    text = page(lines)
+    text = page(lines, throughput.kept())
     path = results.root() / "reports" / "recipes.md"
     recipe_picture.draw(path.with_suffix(".png"), picture(lines))
     with atomic_file(path) as new:

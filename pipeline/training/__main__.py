@@ -38,8 +38,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def train_into(out: Path, config: dict, faces: Faces) -> None:
     """Train a resolved recipe on prepared faces and leave net.keras, history.json and run.json in ``out``."""
-    state = out / "checkpoint" / checkpoint.key(config, faces.manifest["digest"])
-    with checkpoint.alone(state):
+    with checkpoint.held(out / "checkpoint", config, faces.manifest["digest"]) as state:
         leave(out, config, faces, fit_faces(config, faces, checkpoint=state))
 
 

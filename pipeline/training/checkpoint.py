@@ -75,6 +75,14 @@ def _arrays(file: Path) -> list[np.ndarray]:
 
 
 @contextmanager
+def held(place: Path, config: dict, data_digest: str) -> Iterator[Path]:
+    """A run's folder inside ``place``, for this process alone; it goes when the block has ended well."""
+    folder = place / key(config, data_digest)
+    with alone(folder):
+        yield folder
+
+
+@contextmanager
 def alone(checkpoint: Path) -> Iterator[None]:
     """Hold the folder for one process; a sqlite file is a lock that every system has and no crash leaves behind.
 

@@ -23,13 +23,14 @@ def comparable(config: dict) -> dict:
 
 
 def changed(config: dict, recipe: dict) -> dict[str, Any]:
-    """The config's values by path that are not the recipe's; None where it lacks one that the recipe sets."""
+    """The config's values by path that are not the recipe's; None where it lacks one that the recipe sets, unless that
+    is an option of another network."""
     found: dict[str, Any] = {}
     for block, form in BLOCKS.items():
         own = form.model_validate(recipe[block]).model_dump(mode="json")
         there = config.get(block, {})
-        found |= {f"{block}.{name}": there.get(name) for name in sorted(set(there) | set(recipe[block]))
-                  if there.get(name) != own.get(name)}
+        names = set(there) if there.get("name") != own.get("name") else set(there) | set(recipe[block])
+        found |= {f"{block}.{name}": there.get(name) for name in sorted(names) if there.get(name) != own.get(name)}
     return found
 
 

@@ -11,7 +11,7 @@ import keras
 from pipeline.failure import Failure
 
 FAMILIES = ("cas", "compact", "deepfer", "harini", "javier", "padova_inception", "padova_resnet", "padova_vgg",
-            "resnet_v2", "seresnet", "vgg")
+            "resnet", "resnet_v2", "seresnet", "vgg")
 
 
 def build(name: str, *, classes: int, size: int = 48, **options) -> keras.Model:

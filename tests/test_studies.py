@@ -10,7 +10,7 @@ import toy_models
 from pipeline import params
 from pipeline.failure import Failure
 from pipeline.speedrun import log
-from pipeline.studies import main, page, plan
+from pipeline.studies import combined, main, page, plan
 from pipeline.studies.evidence import estimate, less, share, verdict
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +31,14 @@ published:
   more: {accuracy: 62}
 """
 OTHER = STUDY.replace("less", "thin").replace("more: {train.epochs: 1}", "more: {train.epochs: 2}")
+
+
+ENSEMBLES = STUDY.replace("show: [accuracy, gap]", """\
+seeds: [1, 2]
+ensembles:
+  single: {size: 1}
+  three, by recall: {size: 3, weighting: recall}
+show: [accuracy, gap]""").replace("higher: [more", 'higher: ["three, by recall"')
 
 
 @pytest.fixture
@@ -185,3 +193,45 @@ def test_a_class_that_the_class_set_lacks_has_no_figure():
     lines = [line("six", 610, disgust="")]
     assert estimate(lines, "six", "disgust") is None and estimate(lines, "six", "gap") is not None
     assert np.isclose(estimate(lines, "six", "gap").mean, 0.29)
+
+
+def test_no_ensemble_is_flattered_by_its_choice():
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 4, 3000)
+    guesses = rng.random((12, 3000, 4))
+    assert abs(combined.crossed(guesses, labels, 1, "mean").mean() - 0.25) < 0.02, "a guesser is right by chance"
+    knowing = guesses + np.where(np.arange(12)[:, None, None] < 3, 2 * np.eye(4)[labels], 0)
+    assert combined.crossed(knowing, labels, 3, "accuracy").all(), "the three that know are found from either half"
+
+
+def test_ensembles_of_other_trainings_are_asked_for_anew(toys):
+    (toys / "studies/one.yaml").write_text(ENSEMBLES)
+    before = plan.named("one").asked("single")
+    (toys / "studies/one.yaml").write_text(ENSEMBLES.replace("more: {train.epochs: 1}", "more: {train.epochs: 2}"))
+    assert before != plan.named("one").asked("single") == plan.named("one").asked("single")
+    assert before != plan.named("one").asked("three, by recall")
+
+
+@pytest.mark.slow
+def test_ensembles_are_counted_once_and_their_networks_trained_again_only_for_missing_answers(toys, capsys):
+    (toys / "studies/one.yaml").write_text(ENSEMBLES)
+    faces = toy_models.faces("fer2013", per_class=6)
+    faces.manifest.update(protocol="published", class_set="7")
+    faces.save(toys / "data/fer2013/faces")
+    main.main(["one"])
+    lines = log(file=main.FOLDER / "one.csv")
+    assert [(found["variant"], found["seed"]) for found in lines] == [
+        ("less", "1"), ("more", "1"), ("less", "2"), ("more", "2"), ("single", "0"), ("three, by recall", "0")]
+    assert lines[-1]["accuracy"].endswith("/42") and lines[-1]["training"] == ""
+    page = (toys / "reports/studies.md").read_text()
+    assert "(one pool of 4 networks, whose own spread no interval counts): PublicTest accuracy: three, by r" in page
+    assert (toys / "reports/studies/one.png").stat().st_size > 5000
+
+    combined.answers_of("one", plan.named("one"), "more", 2).unlink()
+    capsys.readouterr()
+    main.main(["one"])
+    assert "epochs of" not in capsys.readouterr().out, "the lines are there"
+    (toys / main.FOLDER / "one.csv").write_text((toys / main.FOLDER / "one.csv").read_text().rpartition('"three')[0])
+    main.main(["one"])
+    assert "more, seed 2: 1 epochs of" in (said := capsys.readouterr().out) and said.count("epochs of") == 1
+    assert log(file=main.FOLDER / "one.csv") == lines

@@ -48,7 +48,7 @@ def toy() -> Faces:
     return Faces(np.clip(images, 0, 255).astype("uint8"), ids, splits, labels.astype("int64"), manifest)
 
 
-SERESNET = {"name": "seresnet", "width": 4, "blocks": [1, 1], "squeeze": 2, "drop_path": 0.2, "dropout": 0.2}
+SERESNET = {"name": "seresnet", "width": 4, "blocks": [1], "squeeze": 2, "drop_path": 0.2, "dropout": 0.2}
 
 
 class Cut(Exception):

@@ -48,9 +48,10 @@ def less(one: Estimate, other: Estimate) -> Estimate:
 
 
 def estimate(lines: list[dict], variant: str, measure: str) -> Estimate | None:
-    """A variant's figure over its seeds; None without a line, or without that class."""
+    """A variant's figure over its seeds; None without a line, or where its lines lack it (a class of other class sets,
+    an ensemble's accuracy on Training)."""
     mine = [line for line in lines if line["variant"] == variant]
-    if not mine or not mine[0]["accuracy" if measure == "gap" else measure]:
+    if not mine or not mine[0]["training" if measure == "gap" else measure]:
         return None
     if measure == "gap":
         return less(share([line["training"] for line in mine]), share([line["accuracy"] for line in mine]))
@@ -59,7 +60,7 @@ def estimate(lines: list[dict], variant: str, measure: str) -> Estimate | None:
 
 def verdict(study: Study, lines: list[dict]) -> str:
     """The sentence under a study's picture, from its lines alone."""
-    missing = [variant for variant in study.variants if variant not in {line["variant"] for line in lines}]
+    missing = [row for row in study.rows if row not in {line["variant"] for line in lines}]
     if missing:
         return f"**Not run yet**: {', '.join(missing)}."
     found = [_weigh(claim, lines) for claim in study.claims]
@@ -68,7 +69,8 @@ def verdict(study: Study, lines: list[dict]) -> str:
     word = {frozenset({"yes"}): does, frozenset({"no"}): f"{doesnt}: the reverse", frozenset({"open"}):
             "Not decided"}.get(frozenset(outcomes), f"{does} in part" if "yes" in outcomes else doesnt)
     runs = [sum(line["variant"] == variant for line in lines) for variant in study.variants]
-    seeds = "one seed, whose own spread no interval counts" if min(runs) == 1 else f"{min(runs)} seeds"
+    one = f"one pool of {len(study.pool)} networks" if study.ensembles else "one seed" if min(runs) == 1 else ""
+    seeds = f"{one}, whose own spread no interval counts" if one else f"{min(runs)} seeds"
     return f"**{word}** ({seeds}): {'; '.join(text for _, text in found)}."
 
 

@@ -13,12 +13,13 @@ from pipeline import params as parameters
 from pipeline import results
 from pipeline.atomic import atomic_file
 from pipeline.faces import EMOTIONS, Faces
+from pipeline.failure import Failure
 from pipeline.params import Params
 from pipeline.quiet import quiet
 from pipeline.seeds import downloaded, prepared, trained
 from pipeline.speedrun import log
-from pipeline.studies import page, picture, plan
-from pipeline.studies.plan import Study, spelled
+from pipeline.studies import combined, page, picture, plan
+from pipeline.studies.plan import Study
 
 FOLDER, PAGE = Path("reports/studies"), Path("reports/studies.md")
 # Accuracies and recalls stand as hits/images
@@ -29,8 +30,7 @@ COLUMNS = ("variant", "recipe", "values", "seed", "epochs", "best_epoch", "param
 def lines_of(name: str) -> list[dict]:
     """The lines of a study that were trained as its file says now."""
     study = plan.named(name)
-    asked = {(variant, recipe, spelled(values)) for variant in study.variants
-             for recipe, values in [study.training(variant)]}
+    asked = {(row, *study.asked(row)) for row in study.rows}
     return [line for line in log(file=FOLDER / f"{name}.csv", columns=COLUMNS)
             if (line["variant"], line["recipe"], line["values"]) in asked]
 
@@ -45,42 +45,82 @@ def thinned(faces: Faces, share: float, seed: int) -> Faces:
     return faces.take(kept)
 
 
+def facts_of(name: str, row: str, seed: int) -> dict:
+    """The columns by which a line of a study is known."""
+    recipe, values = plan.named(name).asked(row)
+    return {"variant": row, "recipe": recipe, "values": values, "seed": str(seed)}
+
+
 def run(name: str, variant: str, seed: int) -> bool:
     """Bring one line into a study's file; False when it was there."""
-    study = plan.named(name)
-    recipe, values = study.training(variant)
-    facts = {"variant": variant, "recipe": recipe, "values": spelled(values), "seed": str(seed)}
+    facts = facts_of(name, variant, seed)
     if any(facts.items() <= line.items() for line in lines_of(name)):
         return False
     same = {**facts, "variant": ""}
-    for other in plan.names():
+    # an ensemble needs its networks' answers, which another study's line has not
+    for other in plan.names() if not plan.named(name).ensembles else ():
         for line in lines_of(other):
             if same.items() <= {**line, "variant": ""}.items():
                 print(f"study: {name}, {variant}, seed {seed}: trained before as {other}, {line['variant']}")
                 log({**line, **facts}, FOLDER / f"{name}.csv", COLUMNS)
                 return True
-    train(name, facts, values)
+    train(name, facts)
     return True
 
 
-def train(name: str, facts: dict, values: dict) -> None:
-    """Train a variant and add its line; a training that was cut goes on from its last epoch."""
-    own = {path: value for path, value in values.items() if path != "training_share"}
-    mine = parameters.load(recipe=facts["recipe"]).override({"dataset": "fer2013", "seed": int(facts["seed"]), **own})
+def configured(name: str, variant: str, seed: int) -> tuple[Params, float]:
+    """A variant's parameters and the share of Training that it learns from."""
+    recipe, values = plan.named(name).training(variant)
+    share = values.pop("training_share", 1.0)
+    return parameters.load(recipe=recipe).override({"dataset": "fer2013", "seed": seed, **values}), share
+
+
+def train(name: str, facts: dict) -> None:
+    """Train a variant and add its line where there is none; a training that was cut goes on from its last epoch."""
+    study, variant, seed = plan.named(name), facts["variant"], int(facts["seed"])
+    mine, share = configured(name, variant, seed)
     faces = downloaded(mine)
-    if "training_share" in values:
-        faces = thinned(faces, values["training_share"], mine.seed)
+    if share < 1:
+        faces = thinned(faces, share, mine.seed)
     faces = prepared(mine, faces)
-    print(f"study: {name}, {facts['variant']}, seed {mine.seed}: {mine.train.epochs} epochs of "
+    print(f"study: {name}, {variant}, seed {seed}: {mine.train.epochs} epochs of "
           f"{int((faces.splits == 'Training').sum()):,} images", flush=True)
     with quiet():
         from pipeline.training import loop
+    known = any(facts.items() <= line.items() for line in lines_of(name))
     try:
         with trained(mine, faces) as fitted:
-            log({**facts, **measured(fitted, faces)}, FOLDER / f"{name}.csv", COLUMNS)
+            if study.ensembles:
+                combined.keep(combined.answers_of(name, study, variant, seed), fitted.net, faces)
+            if not known:
+                log({**facts, **measured(fitted, faces)}, FOLDER / f"{name}.csv", COLUMNS)
     except loop.Diverged as error:
         print(f"study: {error}")
-        log({**facts, **nothing(mine, faces)}, FOLDER / f"{name}.csv", COLUMNS)
+        if not known:
+            log({**facts, **nothing(mine, faces)}, FOLDER / f"{name}.csv", COLUMNS)
+
+
+def combine(name: str) -> bool:
+    """Bring the ensembles' lines into a study's file; False when they were there. A network whose answers are not at
+    hand is trained again."""
+    study = plan.named(name)
+    missing = set(study.ensembles) - {line["variant"] for line in lines_of(name)}
+    if not missing:
+        return False
+    files = [combined.answers_of(name, study, *one) for one in study.pool]
+    for one, file in zip(study.pool, files, strict=True):
+        if not file.exists():
+            train(name, facts_of(name, *one))
+        if not file.exists():
+            raise Failure(f"study: {name}, {one[0]}, seed {one[1]} came to no network, so there are no ensembles of it")
+    mine, _ = configured(name, *study.pool[0])
+    public = downloaded(mine).with_classes(mine.classes)
+    opinions = np.stack([np.load(file, allow_pickle=False) for file in files])
+    for row in sorted(missing):
+        how = study.ensembles[row]
+        hits = combined.crossed(opinions, public.split("PublicTest").labels, how.size, how.weighting)
+        log({**facts_of(name, row, 0), **shares(hits, public)}, FOLDER / f"{name}.csv", COLUMNS)
+    return True
 
 
 def measured(fitted, faces: Faces) -> dict:
@@ -131,13 +171,15 @@ def main(argv: list[str] | None = None) -> None:
     """Train the variants of studies that are still missing and tell what came out; without a name only the latter."""
     parser = argparse.ArgumentParser("ferpipe study", description=main.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(plan.names()))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: 1, or those that the study's ensembles are of")
     options = parser.parse_args(argv)
     studies: dict[str, Study] = {name: plan.named(name) for name in options.names}
     for name, study in studies.items():
-        for seed in options.seeds:
+        for seed in options.seeds or study.seeds:
             for variant in study.variants:
                 if run(name, variant, seed):
                     publish()
+        if combine(name):
+            publish()
     publish()
     print(f"study: {PAGE}")

@@ -16,12 +16,12 @@ Panel = tuple[str, list[tuple[str, list[Mark]]]]
 def panels(study: Study) -> list[Panel]:
     """What stands where."""
     if study.picture == "panels":
-        return [(MEASURES[measure], [(variant, [("", variant, measure)]) for variant in study.variants])
+        return [(MEASURES[measure], [(variant, [("", variant, measure)]) for variant in study.rows])
                 for measure in study.show]
     if study.picture == "by_variant":
         return [("", [(variant, [(MEASURES[measure], variant, measure) for measure in study.show])
-                      for variant in study.variants])]
-    return [("", [(MEASURES[measure], [(variant, variant, measure) for variant in study.variants])
+                      for variant in study.rows])]
+    return [("", [(MEASURES[measure], [(variant, variant, measure) for variant in study.rows])
                   for measure in study.show])]
 
 

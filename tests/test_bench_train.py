@@ -28,6 +28,7 @@ def test_a_row_holds_medians_and_the_ratio_of_the_rounds_with_its_spread():
 def test_the_sentence_names_what_is_slower_and_whether_the_augmentation_reaches_its_goal():
     rows = [row("slow", ours=(80, 90, 99)), row("close", ours=(80, 90, 101)), row("fast", augmentation=(4000,))]
     said = throughput.conclusion(rows)
+    assert said.startswith("Median over the recipes, ours to plain: 0.90.")
     assert "in every round: slow." in said and "not in all: close." in said
     assert "fast's, makes 4,000 images/s (below the goal of 5,000)" in said
     assert "No recipe is slower" in throughput.conclusion([row()])

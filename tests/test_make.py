@@ -231,4 +231,4 @@ def test_continuous_integration_is_valid_bash_and_ends_with_the_tests():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     subprocess.run(["bash", "-n", str(script)], check=True)
-    assert script.read_text(encoding="utf-8").splitlines()[-1] == "timeout 20m make test"
+    assert script.read_text(encoding="utf-8").splitlines()[-1] == "timeout 40m make test"

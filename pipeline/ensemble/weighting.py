@@ -9,12 +9,14 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
 from pipeline.failure import Failure
 
-WEIGHTINGS = ("mean", "accuracy", "recall")
+Weighting = Literal["mean", "accuracy", "recall"]
+WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 # Added to every weighted sum, so that members with no say in what they are sure of do not lead to 0 / 0
 TINY = 1e-12
 # The most subsets that are searched, and the values that are held at a time while they are

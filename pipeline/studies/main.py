@@ -45,40 +45,54 @@ def thinned(faces: Faces, share: float, seed: int) -> Faces:
     return faces.take(kept)
 
 
-def facts_of(name: str, row: str, seed: int) -> dict:
+def facts_of(study: Study, row: str, seed: int) -> dict:
     """The columns by which a line of a study is known."""
-    recipe, values = plan.named(name).asked(row)
+    recipe, values = study.asked(row)
     return {"variant": row, "recipe": recipe, "values": values, "seed": str(seed)}
+
+
+def there(name: str, facts: dict) -> bool:
+    """Whether a study's file has this line."""
+    return any(facts.items() <= line.items() for line in lines_of(name))
+
+
+def add(name: str, facts: dict, figures: dict) -> None:
+    """Bring a line into a study's file, unless it is there."""
+    if not there(name, facts):
+        log({**figures, **facts}, FOLDER / f"{name}.csv", COLUMNS)
 
 
 def run(name: str, variant: str, seed: int) -> bool:
     """Bring one line into a study's file; False when it was there."""
-    facts = facts_of(name, variant, seed)
-    if any(facts.items() <= line.items() for line in lines_of(name)):
+    study = plan.named(name)
+    facts = facts_of(study, variant, seed)
+    if there(name, facts):
         return False
     same = {**facts, "variant": ""}
     # an ensemble needs its networks' answers, which another study's line has not
-    for other in plan.names() if not plan.named(name).ensembles else ():
+    others = () if study.ensembles else plan.names()
+    for other in others:
         for line in lines_of(other):
             if same.items() <= {**line, "variant": ""}.items():
                 print(f"study: {name}, {variant}, seed {seed}: trained before as {other}, {line['variant']}")
-                log({**line, **facts}, FOLDER / f"{name}.csv", COLUMNS)
+                add(name, facts, line)
                 return True
-    train(name, facts)
+    train(name, variant, seed)
     return True
 
 
-def configured(name: str, variant: str, seed: int) -> tuple[Params, float]:
+def configured(study: Study, variant: str, seed: int) -> tuple[Params, float]:
     """A variant's parameters and the share of Training that it learns from."""
-    recipe, values = plan.named(name).training(variant)
+    recipe, values = study.training(variant)
     share = values.pop("training_share", 1.0)
     return parameters.load(recipe=recipe).override({"dataset": "fer2013", "seed": seed, **values}), share
 
 
-def train(name: str, facts: dict) -> None:
-    """Train a variant and add its line where there is none; a training that was cut goes on from its last epoch."""
-    study, variant, seed = plan.named(name), facts["variant"], int(facts["seed"])
-    mine, share = configured(name, variant, seed)
+def train(name: str, variant: str, seed: int) -> None:
+    """Train a variant and add its line; a training that was cut goes on from its last epoch."""
+    study = plan.named(name)
+    facts = facts_of(study, variant, seed)
+    mine, share = configured(study, variant, seed)
     faces = downloaded(mine)
     if share < 1:
         faces = thinned(faces, share, mine.seed)
@@ -87,17 +101,14 @@ def train(name: str, facts: dict) -> None:
           f"{int((faces.splits == 'Training').sum()):,} images", flush=True)
     with quiet():
         from pipeline.training import loop
-    known = any(facts.items() <= line.items() for line in lines_of(name))
     try:
         with trained(mine, faces) as fitted:
             if study.ensembles:
                 combined.keep(combined.answers_of(name, study, variant, seed), fitted.net, faces)
-            if not known:
-                log({**facts, **measured(fitted, faces)}, FOLDER / f"{name}.csv", COLUMNS)
+            add(name, facts, measured(fitted, faces))
     except loop.Diverged as error:
         print(f"study: {error}")
-        if not known:
-            log({**facts, **nothing(mine, faces)}, FOLDER / f"{name}.csv", COLUMNS)
+        add(name, facts, nothing(mine, faces))
 
 
 def combine(name: str) -> bool:
@@ -108,18 +119,18 @@ def combine(name: str) -> bool:
     if not missing:
         return False
     files = [combined.answers_of(name, study, *one) for one in study.pool]
-    for one, file in zip(study.pool, files, strict=True):
+    for (variant, seed), file in zip(study.pool, files, strict=True):
         if not file.exists():
-            train(name, facts_of(name, *one))
+            train(name, variant, seed)
         if not file.exists():
-            raise Failure(f"study: {name}, {one[0]}, seed {one[1]} came to no network, so there are no ensembles of it")
-    mine, _ = configured(name, *study.pool[0])
+            raise Failure(f"study: {name}, {variant}, seed {seed} came to no network, so there are no ensembles of it")
+    mine, _ = configured(study, *study.pool[0])
     public = downloaded(mine).with_classes(mine.classes)
     opinions = np.stack([np.load(file, allow_pickle=False) for file in files])
     for row in sorted(missing):
         how = study.ensembles[row]
         hits = combined.crossed(opinions, public.split("PublicTest").labels, how.size, how.weighting)
-        log({**facts_of(name, row, 0), **shares(hits, public)}, FOLDER / f"{name}.csv", COLUMNS)
+        add(name, facts_of(study, row, 0), shares(hits, public))
     return True
 
 

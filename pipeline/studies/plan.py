@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline import recipe as recipes
+from pipeline.ensemble.weighting import Weighting
 from pipeline.faces import EMOTIONS
 from pipeline.failure import Failure
 from pipeline.recipe import Block
@@ -34,7 +35,7 @@ class Ensemble(Block):
     """An ensemble of so many of the networks that a study trains, weighted in one of S3's three ways."""
 
     size: int = Field(ge=1)
-    weighting: Literal["mean", "accuracy", "recall"] = "mean"
+    weighting: Weighting = "mean"
 
 
 class Study(Block):

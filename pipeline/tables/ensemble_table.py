@@ -2,6 +2,7 @@
 
 import json
 
+from pipeline.ensemble.weighting import WEIGHTINGS
 from pipeline.tables import results_table
 from pipeline.tables.recipe_picture import Row
 
@@ -57,8 +58,7 @@ def _nine_and_eleven(ours: list[dict]) -> str:
     """What S3's finding is here, by every weighting that we have both of; of several the last one."""
     figures = {_kind(line): line["figures"]["PrivateTest"]["single"]["accuracy"] for line in ours
                if line["protocol"] == "published"}
-    both = [weighting for weighting in ("mean", "accuracy", "recall")
-            if {(9, weighting), (11, weighting)} <= set(figures)]
+    both = [weighting for weighting in WEIGHTINGS if {(9, weighting), (11, weighting)} <= set(figures)]
     told = "; ".join(f"{weighting} {100 * figures[9, weighting]:.2f} against {100 * figures[11, weighting]:.2f}"
                      for weighting in both)
     return f"; here nine against eleven reach, by {told}" if told else " (not run here yet)"

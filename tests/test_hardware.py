@@ -1,5 +1,9 @@
 """What trained a model is asked of the backend: which devices share a batch, and whether they multiply bfloat16."""
 
+import os
+import platform
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -30,3 +34,15 @@ def test_bfloat16_is_for_devices_that_have_it(monkeypatch, platform, capability,
     monkeypatch.setattr(jax, "devices", lambda: [device])
     assert hardware.precision("auto") == ("bfloat16" if native else "float32")
     assert hardware.precision("float32") == "float32"
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="TensorFlow has its own choice elsewhere")
+@pytest.mark.parametrize(("asked", "taken"), [(None, "1"), ("0", "0")])
+def test_tensorflow_is_told_to_use_onednn_unless_somebody_said_no(asked, taken):
+    environment = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
+    if asked:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = asked
+    told = subprocess.run(
+        [sys.executable, "-c", "import pipeline, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"],
+        env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == taken

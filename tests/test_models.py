@@ -30,8 +30,8 @@ FAMILIES = [name if name in ("cas", "compact") else pytest.param(name, marks=pyt
 # G(lobal average pool), + (branches side by side), K (the pretrained backbone)
 LETTERS = {"Conv2D": "C", "BatchNormalization": "B", "MaxPooling2D": "M", "Dropout": "D", "Flatten": "F", "Dense": "H",
            "ReLU": "R", "Add": "A", "GlobalAveragePooling2D": "G", "Concatenate": "+", "Functional": "K"}
-# One residual block of S3, and one with a convolution on the shortcut
-BLOCK, WIDER = "BCRBCA", "BCRBCCA"
+# One residual block of S3, and one with a convolution on the shortcut, whose stride is a pool of one place
+BLOCK, WIDER = "BCRBCA", "BCRMBCCA"
 
 # recipe: the layers as its authors describe them, with the filters and the units (None where they are ours); the
 # parameters that they publish (None where they do not), ours

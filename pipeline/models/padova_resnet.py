@@ -34,7 +34,8 @@ def _block(x, filters: int, strides: int):
     y = layers.ReLU()(_convolution(x, filters, 3, strides))
     y = _convolution(layers.BatchNormalization()(y), filters, 3)
     if strides > 1:
-        x = _convolution(x, filters, 1, strides)
+        # every second place, as a strided 1x1 reads them: those crash TensorFlow 2.21 where channels are few (oneDNN)
+        x = _convolution(layers.MaxPooling2D(1, strides)(x), filters, 1)
     return layers.Add()([x, y])
 
 

@@ -8,9 +8,13 @@ from pathlib import Path
 def describe() -> str:
     """Its name and how many of its cores this process may use: ``AMD EPYC, 2 cores``, or ``1 core``."""
     names = [line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     name = names[0] if names else platform.processor() or platform.machine()
-    return f"{name}, {cores} core{'' if cores == 1 else 's'}"
+    return f"{name}, {cores()} core{'' if cores() == 1 else 's'}"
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def multiplies_bfloat16() -> bool:

@@ -194,8 +194,8 @@ def test_warp_keeps_within_its_ranges():
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, faces):
-    """A project with the real params.yaml and toy faces, as the working directory."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    """A project with toy faces, as the working directory."""
+    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     faces.save(tmp_path / "data/fer2013/faces")
     return tmp_path

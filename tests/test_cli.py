@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -115,8 +116,7 @@ def project(tmp_path, monkeypatch):
     """A project's folder without network, with every subprocess recorded instead of run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".git").mkdir()
-    given = (ROOT / "params.yaml").read_bytes()
-    Path("params.yaml").write_bytes(given.replace(b"dataset: sample", b"dataset: fer2013"))
+    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
     view = {"accuracy": 0.912, "interval": [0.88, 0.94], "n": 1234}
     Path("reports/sample").mkdir(parents=True)
     metrics = {split: {"single": view, "flip": view} for split in ("PublicTest", "PrivateTest")}
@@ -136,7 +136,7 @@ def test_the_main_job_says_its_plan_runs_the_stages_in_order_and_sums_up(project
     assert said.index("sample (about 1,000 drawn faces)") < said.index("What happens") < said.index("Done in")
     assert "sample (drawn), leak-free protocol\n" in said
     assert said.count("91.2 %  [88.0, 94.0]  n = 1,234") == 4
-    assert "\ndataset: sample " in Path("params.yaml").read_text()
+    assert "\ndataset: sample\n" in Path("params.yaml").read_text()
 
 
 def test_without_network_a_complete_download_of_kaggle_is_taken(project, monkeypatch, tmp_path, capsys):

@@ -584,9 +584,7 @@ def test_choosing_the_data_set_needs_no_heavy_import():
 
 
 def test_the_command_saves_the_faces_and_bad_input_leaves_them_there(tmp_path):
-    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
-    text = (tmp_path / "params.yaml").read_text(encoding="utf-8").replace("dataset: sample", "dataset: fer2013")
-    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
     external = folder(tmp_path / "data" / "external", {"fer2013.csv": csv_bytes()})
 
     def run():

@@ -10,7 +10,7 @@ import toy_models
 from pipeline import evaluate, params
 from pipeline.failure import Failure
 
-SETTINGS = params.load(Path(__file__).parent.parent / "params.yaml").evaluate
+SETTINGS = params.load(Path(__file__).parent / "params.yaml").evaluate
 
 
 @pytest.fixture

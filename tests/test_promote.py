@@ -16,7 +16,6 @@ from pipeline.decision import decide
 from pipeline.failure import Failure
 from pipeline.params import Promote
 
-ROOT = Path(__file__).parent.parent
 GATES = Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2)
 SETTINGS = SimpleNamespace(promote=GATES, seed=1)
 FAIR = {"happy": 0.8, "disgust": 0.5}
@@ -250,7 +249,7 @@ def test_a_bundle_of_another_edition_is_one_line(project):
 
 
 def test_the_command_reads_params_and_a_refusal_is_no_error(project, capsys):
-    shutil.copyfile(ROOT / "params.yaml", project / "params.yaml")
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
     faces = toy_models.faces("fer2013")
     faces.save(project / "data/fer2013/faces")
     for place, off in (("data/fer2013/bundle", 0), ("imported", 9)):

@@ -1,6 +1,7 @@
 """The resolved recipe: it fits the data that lies there, and the search's values belong to their recipe alone."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,12 @@ from pipeline import away, params, resolve
 from pipeline.faces import Faces
 from pipeline.failure import Failure
 
-ROOT = Path(__file__).parent.parent
 MANIFEST = {"classes": ["a", "b"], "class_set": "7", "strategy": "none", "protocol": "published"}
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copy(toy_models.PARAMS, tmp_path)
     monkeypatch.chdir(tmp_path)
     return params.load()
 

@@ -17,7 +17,7 @@ SMALL = ["train.epochs=1", "train.votes=0", "model.stem=4", "model.width=4", "mo
 
 @pytest.mark.slow
 def test_every_seed_enters_once_and_the_twin_is_a_row_of_its_own(project):
-    shutil.copyfile(toy_models.ROOT / "params.yaml", project / "params.yaml")
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
     faces = toy_models.faces("fer2013", per_class=5)
     # all but one Training image of every class differ from those of the test splits
     faces.images[[row for row in range(35) if row % 5], 0, 0] = 255
@@ -34,7 +34,7 @@ def test_every_seed_enters_once_and_the_twin_is_a_row_of_its_own(project):
 
 @pytest.mark.slow
 def test_a_training_is_not_lost_when_coming_home_fails(project, monkeypatch):
-    shutil.copyfile(toy_models.ROOT / "params.yaml", project / "params.yaml")
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
     toy_models.faces("fer2013", per_class=5).save(project / "data/fer2013/faces")
     from pipeline import import_run
     from pipeline.training import loop
@@ -52,7 +52,7 @@ def test_a_training_is_not_lost_when_coming_home_fails(project, monkeypatch):
 
 @pytest.mark.slow
 def test_int8_is_made_of_the_float_network_that_is_there_and_other_values_are_named(project):
-    shutil.copyfile(toy_models.ROOT / "params.yaml", project / "params.yaml")
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
     faces = toy_models.faces("fer2013", per_class=5)
     faces.images[faces.splits == "Training", 0, 0] = 255  # what stands in a test calibrates nothing
     faces.save(project / "data/fer2013/faces")
@@ -68,7 +68,7 @@ def test_int8_is_made_of_the_float_network_that_is_there_and_other_values_are_na
 
 @pytest.mark.slow
 def test_the_eight_classes_are_measured_on_the_faces_that_people_agree_on(project):
-    shutil.copyfile(toy_models.ROOT / "params.yaml", project / "params.yaml")
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
     faces = toy_models.faces("fer2013", per_class=5)
     places = np.asarray(IN_THE_VOTES)[np.arange(len(faces)) % 8]
     votes = np.eye(10, dtype="uint8")[places] * 9
@@ -90,7 +90,7 @@ def test_a_value_that_is_none_is_one_line(wrong):
 
 
 def test_values_stand_where_they_like_and_params_yaml_s_are_not_for_it(project, monkeypatch):
-    text = (toy_models.ROOT / "params.yaml").read_text(encoding="utf-8")
+    text = toy_models.PARAMS.read_text(encoding="utf-8")
     (project / "params.yaml").write_text(text.replace("epochs: null", "epochs: 99", 1), encoding="utf-8")
     toy_models.faces("fer2013", per_class=5).save(project / "data/fer2013/faces")
     asked = []

@@ -1,7 +1,6 @@
 """The speedrun's log: one line an idea, seeds together, PrivateTest closed."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 import toy_models
@@ -9,12 +8,10 @@ import toy_models
 from pipeline import speedrun
 from pipeline.failure import Failure
 
-ROOT = Path(__file__).parent.parent
-
 
 @pytest.fixture
 def with_params(project):
-    shutil.copy(ROOT / "params.yaml", project)
+    shutil.copy(toy_models.PARAMS, project)
     return project
 
 

@@ -1,7 +1,6 @@
 """Small studies: what they compare, what they may say, and that no training is done twice."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from pipeline.speedrun import log
 from pipeline.studies import combined, main, page, plan
 from pipeline.studies.evidence import estimate, less, share, verdict
 
-ROOT = Path(__file__).parent.parent
 STUDY = """
 title: Toys
 question: A finding.
@@ -44,7 +42,7 @@ show: [accuracy, gap]""").replace("higher: [more", 'higher: ["three, by recall"'
 @pytest.fixture
 def toys(tmp_path, monkeypatch):
     """A project with two toy studies, ``one`` and ``two``; they share the training on half of the images."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(toy_models.PARAMS, tmp_path)
     folder = tmp_path / "studies"
     folder.mkdir()
     (folder / "one.yaml").write_text(STUDY)
@@ -68,7 +66,7 @@ def test_every_study_is_valid_and_its_values_are_parameters():
         for variant in study.variants:
             recipe, values = study.training(variant)
             values.pop("training_share", None)
-            mine = params.load(ROOT / "params.yaml", recipe=recipe).override(values)
+            mine = params.load(toy_models.PARAMS, recipe=recipe).override(values)
             assert mine.train.precision == "auto" and mine.train.epochs <= 68, (name, variant)
             assert mine.model.model_dump()["width"] <= 16, "a slim network, for ten minutes of two cores"
 

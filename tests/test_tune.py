@@ -32,7 +32,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     yaml = YAML()
-    tree = yaml.load(ROOT / "params.yaml")
+    tree = yaml.load(ROOT / "tests/params.yaml")
     tree["dataset"] = "sample"
     tree["model"].update(width=4, stem=4, stages=2)
     tree["train"].update(batch_size=32, epochs=2, precision="float32")

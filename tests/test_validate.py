@@ -53,8 +53,8 @@ def set_label(faces: Faces, row: int, label: int) -> Faces:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """An empty project with the real params.yaml, as the working directory."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    """A project without faces, as the working directory."""
+    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

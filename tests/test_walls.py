@@ -62,6 +62,11 @@ def test_only_params_reads_params_yaml():
     assert "yaml" not in foreign("pipeline.run_all") | foreign("pipeline.cli")
 
 
+def test_the_tests_do_not_ask_what_a_user_has_set():
+    tests = {file.name: file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("*.py")}
+    assert {name for name in tests if 'ROOT / "params.yaml"' in tests[name]} <= {"test_params.py", "test_walls.py"}
+
+
 def test_training_needs_keras_and_numpy_alone():
     import sys
 

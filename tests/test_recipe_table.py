@@ -101,7 +101,8 @@ def test_what_a_run_changed_is_told_and_a_cut_run_is_marked(tmp_path):
     found = rows([plain, cut, stopped], "cas")
     assert len(found) == 3
     marked, = [row for row in found if "12 of 50 (cut by the hours at hand)" in row]
-    assert "| `cas`, train.batch_size 64 |" in marked
+    assert "| `cas`, train.batch_size 64 |" in marked and "| 1.5 h, a box; all 50 would take 6.2 h |" in marked
+    assert sum("would take" in row for row in found) == 1
     assert any("38 of 50 (ended by its rule)" in row for row in found)
     assert sum("| `cas` |" in row for row in found) == 2
     row, = rows([line("cas", tmp_path, 0.7, **{"train.epochs": 60})], "cas")

@@ -22,8 +22,9 @@ what has learned from labels that the authors did not have. Accuracies in per ce
 over images and seeds; **bold** is at or above the published figure. *Split* is where that figure was measured: `test`
 is the folder edition's test folder, PublicTest and PrivateTest together. We choose epochs and the siblings' values on
 PublicTest (some authors chose the epoch on the test folder). Parameters are ours, the authors' count in brackets; hours
-are the quickest net's, or what a recipe that was not run would take by [the bench](bench-train.md). A row with other
-values than the recipe's names them. Generated from [the ledger](results) by `ferpipe recipes`.
+are the quickest net's; what all epochs of a run that was cut would take is told from its own, and what a recipe that
+was not run would take by [the bench](bench-train.md). A row with other values than the recipe's names them.
+Generated from [the ledger](results) by `ferpipe recipes`.
 
 ![Accuracy of every recipe that was run at full length, with its interval, beside the published figure](recipes.png)
 
@@ -85,10 +86,12 @@ def rows(name: str, recipe: dict, lines: list[dict], timed: dict[str, dict]) -> 
             ours = f"**{ours.replace(' ', '** ', 1)}"
         quick = min(group, key=lambda line: line["minutes"])
         run = ", ".join(sorted({epochs(line, recipe) for line in group}))
+        done, own = quick["epochs"]["run"], recipe["train"]["epochs"]
+        whole = f"; all {own} would take {quick['minutes'] / 60 * own / done:.1f} h" if "cut" in run else ""
         extra = ("" if "train.votes" in told else labels) + (", " + told if told else "")
         found.append(f"| `{name}`{extra} | {split} | {group[0]['class_set']} | {published} | {ours} | {chosen} "
                      f"| {run} | {group[0]['parameters'] / 1e6:.2f} M{theirs} "
-                     f"| {quick['minutes'] / 60:.1f} h, {quick['hardware']} | {len(group)} |")
+                     f"| {quick['minutes'] / 60:.1f} h, {quick['hardware']}{whole} | {len(group)} |")
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toy_models
 
 from pipeline import balance as stage
 from pipeline.balance import balance
@@ -195,7 +196,7 @@ def test_warp_keeps_within_its_ranges():
 @pytest.fixture
 def project(tmp_path, monkeypatch, faces):
     """A project with toy faces, as the working directory."""
-    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
+    shutil.copy(toy_models.PARAMS, tmp_path)
     monkeypatch.chdir(tmp_path)
     faces.save(tmp_path / "data/fer2013/faces")
     return tmp_path

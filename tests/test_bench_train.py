@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import toy_models
 
 from pipeline import params
 from pipeline.bench import throughput
@@ -55,14 +56,14 @@ def test_an_unknown_recipe_is_one_line(monkeypatch):
 
 @pytest.mark.parametrize(("recipe", "images"), [("compact", 28_709), ("cas", 49_000), ("padova_vgg_v2", 41_605)])
 def test_an_epoch_has_the_images_that_balance_makes(recipe, images):
-    assert throughput.images(params.load(ROOT / "tests/params.yaml", recipe)) == images
+    assert throughput.images(params.load(toy_models.PARAMS, recipe)) == images
 
 
 @pytest.mark.slow
 def test_a_recipe_is_measured_on_all_sides_in_a_process_of_its_own(monkeypatch):
     load = params.load
     small = {"model.stem": 4, "model.width": 4, "model.stages": 1}
-    monkeypatch.setattr(params, "load", lambda recipe: load(ROOT / "tests/params.yaml", recipe).override(small))
+    monkeypatch.setattr(params, "load", lambda recipe: load(toy_models.PARAMS, recipe).override(small))
     monkeypatch.chdir(ROOT)
     found = throughput.measured("speedrun", 0.01, 2)
     assert all(len(found[side]) == 2 and min(found[side]) > 0 for side in ("ours", "plain", "augmentation"))

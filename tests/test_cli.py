@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import toy_models
 
 from pipeline import cli, run_all, ui
 from pipeline.failure import Failure
@@ -116,7 +117,7 @@ def project(tmp_path, monkeypatch):
     """A project's folder without network, with every subprocess recorded instead of run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".git").mkdir()
-    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
+    shutil.copy(toy_models.PARAMS, tmp_path)
     view = {"accuracy": 0.912, "interval": [0.88, 0.94], "n": 1234}
     Path("reports/sample").mkdir(parents=True)
     metrics = {split: {"single": view, "flip": view} for split in ("PublicTest", "PrivateTest")}

@@ -22,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import toy_models
 
 from pipeline import params
 from pipeline.download import download
@@ -584,7 +585,7 @@ def test_choosing_the_data_set_needs_no_heavy_import():
 
 
 def test_the_command_saves_the_faces_and_bad_input_leaves_them_there(tmp_path):
-    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
+    shutil.copy(toy_models.PARAMS, tmp_path)
     external = folder(tmp_path / "data" / "external", {"fer2013.csv": csv_bytes()})
 
     def run():

@@ -1,7 +1,6 @@
 """Evaluation: the figures are those of the model that is served, on the data that it was trained beside."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import toy_models
 from pipeline import evaluate, params
 from pipeline.failure import Failure
 
-SETTINGS = params.load(Path(__file__).parent / "params.yaml").evaluate
+SETTINGS = params.load(toy_models.PARAMS).evaluate
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+import toy_models
 
 from pipeline import params, recipe
 from pipeline.failure import Failure
 
 ROOT = Path(__file__).parent.parent
-STARTED = ROOT / "tests/params.yaml"
-OWN = STARTED.read_text(encoding="utf-8")
+OWN = toy_models.PARAMS.read_text(encoding="utf-8")
 
 
 def load(tmp_path, text):
@@ -20,7 +20,7 @@ def load(tmp_path, text):
 
 def test_params_yaml_loads_and_has_every_parameter_that_the_tests_start_from():
     params.load(ROOT / "params.yaml")
-    real, started = recipe.read(ROOT / "params.yaml"), recipe.read(STARTED)
+    real, started = recipe.read(ROOT / "params.yaml"), recipe.read(toy_models.PARAMS)
     assert list(started) == list(real)
     assert all(set(block) <= set(real[name]) for name, block in started.items() if isinstance(block, dict))
 
@@ -52,7 +52,7 @@ def test_an_odd_stage_is_named_with_its_path(tmp_path, stages, said):
 
 
 def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tmp_path):
-    assert load(tmp_path, OWN).train.learning_rate == params.load(STARTED).train.learning_rate
+    assert load(tmp_path, OWN).train.learning_rate == params.load(toy_models.PARAMS).train.learning_rate
     assert load(tmp_path, OWN.replace("  learning_rate: null", "  learning_rate: 1e-3")).train.learning_rate == 0.001
 
 
@@ -105,4 +105,4 @@ def test_no_params_file_is_one_line(tmp_path):
 
 def test_params_are_frozen():
     with pytest.raises(Exception, match="frozen"):
-        params.load(STARTED).seed = 2
+        params.load(toy_models.PARAMS).seed = 2

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import toy_models
 from ruamel.yaml import YAML
 
 import pipeline.training
@@ -32,7 +33,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     yaml = YAML()
-    tree = yaml.load(ROOT / "tests/params.yaml")
+    tree = yaml.load(toy_models.PARAMS)
     tree["dataset"] = "sample"
     tree["model"].update(width=4, stem=4, stages=2)
     tree["train"].update(batch_size=32, epochs=2, precision="float32")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toy_models
 
 from pipeline import expectations, failure, validate
 from pipeline.faces import EMOTIONS, SPLITS, Faces
@@ -54,7 +55,7 @@ def set_label(faces: Faces, row: int, label: int) -> Faces:
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project without faces, as the working directory."""
-    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
+    shutil.copy(toy_models.PARAMS, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

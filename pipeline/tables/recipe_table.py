@@ -43,13 +43,18 @@ def differs(line: dict, recipe: dict) -> str:
     return ", ".join(told + ([line["weights"]] if "weights" in line else []))
 
 
+def cut(line: dict, recipe: dict) -> bool:
+    """Whether it ran all the epochs that it was given, which were fewer than the recipe's."""
+    return line["epochs"]["run"] == line["epochs"]["asked"] < recipe["train"]["epochs"]
+
+
 def epochs(line: dict, recipe: dict) -> str:
     """``28 of 50``, with what ended the run before the recipe's own number."""
-    run, asked, own = line["epochs"]["run"], line["epochs"]["asked"], recipe["train"]["epochs"]
-    if run < asked:
+    run, own = line["epochs"]["run"], recipe["train"]["epochs"]
+    if run < line["epochs"]["asked"]:
         why = " (ended by its rule)"
     else:
-        why = " (cut by the hours at hand)" if run < own else " (longer than asked)" if run > own else ""
+        why = " (cut by the hours at hand)" if cut(line, recipe) else " (longer than asked)" if run > own else ""
     return f"{run} of {own}{why}"
 
 
@@ -87,7 +92,7 @@ def rows(name: str, recipe: dict, lines: list[dict], timed: dict[str, dict]) -> 
         quick = min(group, key=lambda line: line["minutes"])
         run = ", ".join(sorted({epochs(line, recipe) for line in group}))
         done, own = quick["epochs"]["run"], recipe["train"]["epochs"]
-        whole = f"; all {own} would take {quick['minutes'] / 60 * own / done:.1f} h" if "cut" in run else ""
+        whole = f"; all {own} would take {quick['minutes'] / 60 * own / done:.1f} h" if cut(quick, recipe) else ""
         extra = ("" if "train.votes" in told else labels) + (", " + told if told else "")
         found.append(f"| `{name}`{extra} | {split} | {group[0]['class_set']} | {published} | {ours} | {chosen} "
                      f"| {run} | {group[0]['parameters'] / 1e6:.2f} M{theirs} "

@@ -14,7 +14,8 @@ MODULES = {
     for path in sorted((ROOT / "pipeline").rglob("*.py"))
 }
 # What the accelerator is and can, and an epoch in one call, are asked of the backend itself
-BACKENDS = {"pipeline.training.hardware": {"jax", "tensorflow"}, "pipeline.training.epochs": {"jax"}}
+BACKENDS = {"pipeline.training.batch_norm": {"tensorflow"}, "pipeline.training.epochs": {"jax"},
+            "pipeline.training.hardware": {"jax", "tensorflow"}}
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 
 

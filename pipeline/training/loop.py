@@ -80,8 +80,8 @@ def fit(
     settings = config["train"]
     precision = hardware.precision(settings["precision"])
     with hardware.policy(precision):
-        net = build_net(config)
-        student = Student(net, config)
+        student = Student(build_net(config), config)
+    net = student.net
     data = feed(config, *train, extra or {})
     steps = math.ceil(len(train[0]) / settings["batch_size"])
     run_epoch: Callable[[np.ndarray], dict]

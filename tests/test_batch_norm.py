@@ -1,0 +1,64 @@
+"""The fused batch norm is Keras's, to rounding, in all that training sees of it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline import models
+from pipeline.models.pretrained import BACKBONE
+from pipeline.training import hardware, unfreezing
+from pipeline.training.batch_norm import FusedBatchNormalization, fused
+
+FACES = np.random.default_rng(0).normal(3, 2, (8, 6, 6, 5)).astype("float32")
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False, "momentum": 0.9, "epsilon": 0.1}])
+def test_a_step_is_keras_own(options):
+    found = []
+    for kind in (keras.layers.BatchNormalization, FusedBatchNormalization):
+        layer, images = kind(**options), tf.Variable(FACES)
+        layer.build(FACES.shape)
+        layer.set_weights([value + np.arange(5) / 5 for value in layer.get_weights()])
+        with tf.GradientTape() as tape:
+            y = layer(images, training=True)
+            loss = tf.reduce_sum(y**3)
+        learning = [images, *(variable.value for variable in layer.trainable_variables)]
+        found.append([y, *tape.gradient(loss, learning), *layer.get_weights()])
+    for stock, ours in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, stock, rtol=1e-3, atol=1e-3)
+
+
+def test_bfloat16_keeps_its_sums_in_float32():
+    with hardware.policy("bfloat16"):
+        layer, stock = FusedBatchNormalization(), keras.layers.BatchNormalization()
+    y = layer(FACES + 100, training=True)
+    assert y.dtype == tf.bfloat16
+    stock(FACES + 100, training=True)
+    np.testing.assert_allclose(layer.moving_variance, stock.moving_variance, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["cas", "compact", "padova_resnet", "resnet_v2", "seresnet", "vgg"])
+def test_the_faster_network_answers_as_the_one_it_stands_for(name):
+    net = models.build(classes=7, name=name)
+    faster, images = fused(net), np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype("float32")
+    assert any(isinstance(layer, FusedBatchNormalization) for layer in faster.layers)
+    np.testing.assert_allclose(faster(images), net(images), rtol=1e-4, atol=1e-4)
+    for one, other in zip(faster.weights, net.weights, strict=True):
+        assert one.name == other.name
+
+
+def test_a_frozen_backbone_keeps_its_statistics():
+    faster = fused(models.build(classes=7, name="deepfer"))
+    unfreezing.unfreeze(faster, "head")
+    backbone = faster.get_layer(BACKBONE)
+    before = backbone.get_weights()
+    faster(np.full((2, 48, 48, 1), 9, "float32"), training=True)
+    for one, other in zip(backbone.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_another_backend_has_keras_own(monkeypatch):
+    net = models.build(classes=7, name="compact")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert fused(net) is net

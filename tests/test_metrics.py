@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from pipeline.intervals import mean_interval
+from pipeline.intervals import mean_interval, median_interval
 from pipeline.metrics import bootstrap_interval, figures
 
 
@@ -47,3 +47,12 @@ def test_more_seeds_that_differ_widen_the_interval_and_one_seed_has_the_images_a
     assert mean_interval([0.2, 0.8], 10**9)[1] == pytest.approx(0.5 - 12.7062 * 0.3, abs=1e-3)
     _, wide_low, wide_high = mean_interval([0.62, 0.68], 3589)
     assert wide_high - wide_low > high - low
+
+
+def test_a_medians_interval_holds_the_true_one_in_95_of_100_samples():
+    assert median_interval([3.0, 1.0, 2.0]) == (2.0, 1.0, 3.0)
+    rng, hits = np.random.default_rng(0), 0
+    for _ in range(1000):
+        _, low, high = median_interval(list(rng.exponential(size=15)))
+        hits += low <= np.log(2) <= high
+    assert 950 <= hits < 985

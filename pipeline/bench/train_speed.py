@@ -22,7 +22,7 @@ from pipeline.training.student import Student, feed
 # An epoch of FER-2013, the most that one measurement trains on
 MOST = 28709
 # Steps before the first measurement, and at least in one
-FEWEST = 3
+FEWEST = 2
 # Trains for so many steps and returns the images a second
 Side = Callable[[int], float]
 

@@ -13,7 +13,7 @@ from pipeline.training.batch_norm import FusedBatchNormalization, fused
 FACES = np.random.default_rng(0).normal(3, 2, (8, 6, 6, 5)).astype("float32")
 
 
-@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False, "momentum": 0.9, "epsilon": 0.1}])
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False, "momentum": 0.1, "epsilon": 0.1}])
 def test_a_step_is_keras_own(options):
     found = []
     for kind in (keras.layers.BatchNormalization, FusedBatchNormalization):
@@ -26,7 +26,8 @@ def test_a_step_is_keras_own(options):
         learning = [images, *(variable.value for variable in layer.trainable_variables)]
         found.append([y, *tape.gradient(loss, learning), *layer.get_weights()])
     for stock, ours in zip(*found, strict=True):
-        np.testing.assert_allclose(ours, stock, rtol=1e-3, atol=1e-3)
+        # sums of large terms that cancel: a tolerance of the largest value, not of each
+        np.testing.assert_allclose(ours, stock, rtol=0, atol=1e-4 * np.abs(stock).max())
 
 
 def test_bfloat16_keeps_its_sums_in_float32():

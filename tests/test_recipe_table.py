@@ -24,7 +24,7 @@ PUBLISHED = {
 def line(recipe: str, tmp_path, accuracy: float = 0.65, **changed) -> dict:
     """A ledger entry of a recipe, with values changed by path."""
     path = tmp_path / "params.yaml"
-    text = (toy_models.PARAMS).read_text(encoding="utf-8").replace("recipe: compact", f"recipe: {recipe}")
+    text = toy_models.PARAMS.read_text(encoding="utf-8").replace("recipe: compact", f"recipe: {recipe}")
     path.write_text(text, encoding="utf-8")
     asked = params.load(path).override(changed)
     manifest = {"strategy": asked.balance.strategy, "class_set": asked.classes, "protocol": "published", "classes": []}

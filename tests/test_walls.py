@@ -13,7 +13,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "pipeline").rglob("*.py"))
 }
-# What the accelerator is and can, and an epoch in one call, are asked of the backend itself
+# What the accelerator is and can, an epoch in one call and a fused kernel are asked of the backend itself
 BACKENDS = {"pipeline.training.batch_norm": {"tensorflow"}, "pipeline.training.epochs": {"jax"},
             "pipeline.training.hardware": {"jax", "tensorflow"}}
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]

@@ -1,7 +1,7 @@
 """Images a second of our training loop and of plain Keras ``fit`` with the same network, in turn, in one process.
 
-``python -m pipeline.bench.train_speed SECONDS ROUNDS`` reads a resolved recipe from stdin and prints the figures
-as JSON; ``ferpipe bench-train`` calls it for every recipe.
+``python -m pipeline.bench.train_speed SECONDS`` reads a resolved recipe from stdin and prints the figures as JSON;
+``ferpipe bench-train`` calls it for every recipe.
 """
 
 import json
@@ -19,26 +19,45 @@ from pipeline.training.epochs import epochs_of
 from pipeline.training.loop import build_net
 from pipeline.training.student import Student, feed
 
-# An epoch of FER-2013, the most that one measurement trains on
-MOST = 28709
-# Steps before the first measurement, and at least in one
-FEWEST = 2
+# FER-2013's Training
+IMAGES = 28709
+# Seconds of a turn, one step at least: what else runs on a machine then hits the neighbouring turn as well
+TURN = 0.4
+# Turns of each side, however long they are
+FEWEST = 15
+# Measurements of the augmentation
+LOOKS = 3
 # Trains for so many steps and returns the images a second
 Side = Callable[[int], float]
 
 
-class Stopwatch(keras.callbacks.Callback):
-    """From the end of the first batch to the end of the last: what ``fit`` does around an epoch does not count."""
+class Turns(keras.callbacks.Callback):
+    """After every ``steps`` batches of ``fit``, the other side's turn; an epoch's first batches do not count.
 
-    def __init__(self, steps: int):
+    Attributes:
+        pairs: images a second of the other side and of ``fit``, turn by turn.
+    """
+
+    def __init__(self, other: Side, batch: int, steps: int, seconds: float):
         super().__init__()
-        self.steps, self.begun, self.seconds = steps, 0.0, 0.0
+        self.other, self.images, self.steps, self.seconds = other, steps * batch, steps, seconds
+        self.begun: float | None = None
+        self.pairs: list[tuple[float, float]] = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun = None
 
     def on_train_batch_end(self, batch, logs=None):
-        if batch in (0, self.steps - 1):
-            float(logs["loss"])  # an accelerator has finished the batch when its loss is there
-            now = time.perf_counter()
-            self.begun, self.seconds = (now, 0.0) if batch == 0 else (self.begun, now - self.begun)
+        if (batch + 1) % self.steps:
+            return
+        float(logs["loss"])  # an accelerator has finished the batch when its loss is there
+        speed = None if self.begun is None else self.images / (time.perf_counter() - self.begun)
+        others = self.other(self.steps)
+        if speed is not None:
+            self.pairs.append((others, speed))
+        spent = sum(self.images / other + self.images / mine for other, mine in self.pairs)
+        self.model.stop_training = len(self.pairs) >= FEWEST and spent >= self.seconds
+        self.begun = time.perf_counter()
 
 
 class Changed(keras.Model):
@@ -64,16 +83,16 @@ def ours(config: dict, images: np.ndarray, labels: np.ndarray) -> Side:
 
     def side(steps: int) -> float:
         order = rng.permutation(len(images))[: steps * settings["batch_size"]]
-        epoch(order[: settings["batch_size"]])
         begun = time.perf_counter()
-        epoch(order[settings["batch_size"] :])
-        return (len(order) - settings["batch_size"]) / (time.perf_counter() - begun)
+        epoch(order)
+        return len(order) / (time.perf_counter() - begun)
 
     return side
 
 
-def plain(config: dict, images: np.ndarray, labels: np.ndarray) -> Side:
-    """Keras's ``fit`` on numpy arrays: float32 images that are scaled already, one-hot labels, no augmentation."""
+def plain(config: dict, images: np.ndarray, labels: np.ndarray, turns: Turns) -> None:
+    """Keras's ``fit`` on numpy arrays, until the turns are over: float32 images that are scaled already, one-hot
+    labels, no augmentation."""
     settings = config["train"]
     with hardware.policy(hardware.precision(settings["precision"])):
         net = build_net(config)
@@ -82,13 +101,7 @@ def plain(config: dict, images: np.ndarray, labels: np.ndarray) -> Side:
                 metrics=["accuracy"])
     x = images[..., None].astype("float32") / 255
     y = np.eye(len(config["classes"]), dtype="float32")[labels]
-
-    def side(steps: int) -> float:
-        watch, count = Stopwatch(steps), steps * settings["batch_size"]
-        net.fit(x[:count], y[:count], batch_size=settings["batch_size"], verbose=0, callbacks=[watch])
-        return (count - settings["batch_size"]) / watch.seconds
-
-    return side
+    net.fit(x, y, batch_size=settings["batch_size"], epochs=sys.maxsize, verbose=0, callbacks=[turns])
 
 
 def augmentation(config: dict, images: np.ndarray) -> Side | None:
@@ -107,27 +120,26 @@ def augmentation(config: dict, images: np.ndarray) -> Side | None:
     return side
 
 
-def compare(config: dict, seconds: float, rounds: int) -> dict:
-    """Images a second of every round, about ``seconds`` each; who begins changes from round to round."""
+def compare(config: dict, seconds: float) -> dict:
+    """Images a second of our loop and of plain ``fit``, turn by turn for about ``seconds`` together."""
     batch = config["train"]["batch_size"]
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (max(MOST, FEWEST * batch), 48, 48), dtype="uint8")
+    images = rng.integers(0, 256, (max(IMAGES, 8 * batch), 48, 48), dtype="uint8")
     labels = rng.integers(0, len(config["classes"]), len(images))
-    sides = {"ours": ours(config, images, labels), "plain": plain(config, images, labels)}
+    loop = ours(config, images, labels)
+    loop(1)  # traces and compiles
+    steps = max(1, min(len(images) // batch // 4, round(TURN * loop(1) / batch)))
+    loop(steps)
+    turns = Turns(loop, batch, steps, seconds)
+    plain(config, images, labels, turns)
+    found = {side: [round(pair[place], 1) for pair in turns.pairs] for place, side in enumerate(("ours", "plain"))}
     if (alone := augmentation(config, images)) is not None:
-        sides["augmentation"] = alone
-    steps = {}
-    for name, side in sides.items():
-        side(FEWEST)  # traces and compiles
-        most = len(images) // batch if name != "augmentation" else sys.maxsize
-        steps[name] = max(FEWEST, min(most, round(seconds * side(FEWEST) / batch)))
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(rounds):
-        for name in list(sides)[:: -1 if turn % 2 else 1]:
-            found[name].append(round(sides[name](steps[name]), 1))
+        alone(2)
+        steps = max(2, round(TURN * alone(2) / batch))
+        found["augmentation"] = [round(alone(steps), 1) for _ in range(LOOKS)]
     return {"batch": batch, "precision": hardware.precision(config["train"]["precision"]),
             "parameters": build_net(config).count_params(), "machine": hardware.describe(), **found}
 
 
 if __name__ == "__main__":
-    print(json.dumps(compare(json.load(sys.stdin), float(sys.argv[1]), int(sys.argv[2]))))
+    print(json.dumps(compare(json.load(sys.stdin), float(sys.argv[1]))))

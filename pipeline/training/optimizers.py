@@ -38,18 +38,19 @@ class Muon(keras.optimizers.Muon):
         self.assign_sub(variable, lr * keras.ops.reshape(update, variable.shape))
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
-        """The same iteration on ``x @ x.T``: each step multiplies x by a polynomial of that small matrix, so x itself,
-        nine times as long as wide for most kernels, is needed at the beginning and at the end alone."""
+        """The same iteration on the smaller of ``x @ x.T`` and ``x.T @ x``: each step multiplies x by a polynomial of
+        that small matrix, so x itself, nine times as long as wide for most kernels, is needed at the beginning and at
+        the end alone."""
         tall = x.shape[-2] > x.shape[-1]
-        x = self.transpose_last_axis(x) if tall else x
         x = x / (keras.ops.norm(x, axis=(-2, -1), keepdims=True) + 1e-7)
-        gram, one = x @ self.transpose_last_axis(x), keras.ops.eye(x.shape[-2], dtype=x.dtype)
-        product = one
+        other = self.transpose_last_axis(x)
+        gram = other @ x if tall else x @ other
+        one, product = keras.ops.eye(gram.shape[-1], dtype=x.dtype), None
         for _ in range(steps):
             factor = self.muon_a * one + self.muon_b * gram + self.muon_c * gram @ gram
-            product, gram = factor @ product, factor @ factor @ gram
-        x = product @ x
-        return self.transpose_last_axis(x) if tall else x
+            product = factor if product is None else factor @ product
+            gram = factor @ factor @ gram
+        return x @ product if tall else product @ x
 
 
 def build(settings: dict, steps: int) -> keras.optimizers.Optimizer:

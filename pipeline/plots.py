@@ -8,11 +8,12 @@ from pipeline.bundle import Bundle
 from pipeline.plotting import BLUE, GRAY, ORANGE, save
 
 
-def _figure(columns: int, width: float = 11, height: float = 5):
+def _figure(width: float, height: float):
+    """Two pictures side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, columns)
+    return figure, figure.subplots(1, 2)
 
 
 def _save(path: Path, figure, bundle: Bundle, title: str) -> None:
@@ -29,7 +30,7 @@ def confusion(path: Path, found: dict, bundle: Bundle) -> None:
     one = found["PrivateTest"]["single"]
     counts = np.array(one["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = _figure(2, 12, 5.8)
+    figure, axes = _figure(12, 5.8)
     sides = ((axes[0], counts, "d", "images"), (axes[1], 100 * shares, ".0f", "% of the class"))
     for axis, matrix, style, name in sides:
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -45,7 +46,7 @@ def confusion(path: Path, found: dict, bundle: Bundle) -> None:
 
 def per_class(path: Path, found: dict, bundle: Bundle) -> None:
     """Precision, recall and F1 of every class on both test splits."""
-    figure, axes = _figure(2, 12, 4.6)
+    figure, axes = _figure(12, 4.6)
     places = np.arange(len(bundle.classes))
     for axis, split in zip(axes, ("PublicTest", "PrivateTest"), strict=True):
         one = found[split]["single"]
@@ -61,7 +62,7 @@ def per_class(path: Path, found: dict, bundle: Bundle) -> None:
 
 def curves(path: Path, history: list[dict], bundle: Bundle) -> None:
     """Loss and accuracy per epoch, training (augmented, as seen) and PublicTest."""
-    figure, axes = _figure(2, 11, 4.2)
+    figure, axes = _figure(11, 4.2)
     epochs = [row["epoch"] for row in history]
     for axis, name, scale in ((axes[0], "loss", 1), (axes[1], "accuracy", 100)):
         axis.plot(epochs, [scale * row[name] for row in history], color=GRAY, label="training, augmented")

@@ -13,8 +13,8 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "pipeline").rglob("*.py"))
 }
-# What the accelerator is and can, an epoch in one call and a fused kernel are asked of the backend itself
-BACKENDS = {"pipeline.training.batch_norm": {"tensorflow"}, "pipeline.training.epochs": {"jax"},
+# What the accelerator is and can, an epoch in one call and fused kernels are asked of the backend itself
+BACKENDS = {"pipeline.training.epochs": {"jax"}, "pipeline.training.fused": {"tensorflow"},
             "pipeline.training.hardware": {"jax", "tensorflow"}}
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 

@@ -97,8 +97,8 @@ def plain(config: dict, images: np.ndarray, labels: np.ndarray, turns: Turns) ->
     with hardware.policy(hardware.precision(settings["precision"])):
         net = build_net(config)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["label_smoothing"])
-    net.compile(optimizer=optimizers.build(settings, len(images) // settings["batch_size"]), loss=loss,
-                metrics=["accuracy"])
+    optimizer = optimizers.build(settings, len(images) // settings["batch_size"], stock=True)
+    net.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
     x = images[..., None].astype("float32") / 255
     y = np.eye(len(config["classes"]), dtype="float32")[labels]
     net.fit(x, y, batch_size=settings["batch_size"], epochs=sys.maxsize, verbose=0, callbacks=[turns])

@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from pipeline.training.fused import FusedAdam, FusedAdamW, adam_step
+
 
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up over ``warmup`` of all steps, then a cosine down to zero (Smith 2018, arXiv 1803.09820)."""
@@ -23,7 +25,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 
 class Muon(keras.optimizers.Muon):
     """Keras's Muon (Jordan et al. 2024) with the kernels of convolutions as matrices (all inputs by outputs), which
-    Keras leaves to AdamW, and with fewer products."""
+    Keras leaves to AdamW, with fewer products, and with AdamW in one kernel."""
 
     def _should_use_adamw(self, variable):
         if len(variable.shape) == 4 and variable.shape[2] > 1 and "depthwise" not in variable.path:
@@ -36,6 +38,13 @@ class Muon(keras.optimizers.Muon):
         matrix = keras.ops.reshape(g, (-1, variable.shape[-1]))
         update = self.lr_adjust(self.zeropower_via_newtonschulz5(matrix, self.ns_steps))
         self.assign_sub(variable, lr * keras.ops.reshape(update, variable.shape))
+
+    def _adamw_update_step(self, gradient, variable, learning_rate, m, v):
+        if keras.backend.backend() == "tensorflow":
+            adam_step(gradient, variable, learning_rate, m, v, step=self.iterations + 1, beta_1=self.adam_beta_1,
+                      beta_2=self.adam_beta_2, epsilon=self.epsilon)
+        else:
+            super()._adamw_update_step(gradient, variable, learning_rate, m, v)
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
         """The same iteration on the smaller of ``x @ x.T`` and ``x.T @ x``: each step multiplies x by a polynomial of
@@ -53,17 +62,19 @@ class Muon(keras.optimizers.Muon):
         return x @ product if tall else product @ x
 
 
-def build(settings: dict, steps: int) -> keras.optimizers.Optimizer:
-    """The optimiser of a recipe's train block for ``steps`` steps an epoch; norms and biases do not decay."""
+def build(settings: dict, steps: int, stock: bool = False) -> keras.optimizers.Optimizer:
+    """The optimiser of a recipe's train block for ``steps`` steps an epoch; norms and biases do not decay. Adam and
+    AdamW are Keras's own when ``stock``, and under another backend than TensorFlow."""
+    stock = stock or keras.backend.backend() != "tensorflow"
     rate = settings["learning_rate"]
     if settings["schedule"] == "one_cycle":
         rate = OneCycle(rate, steps * settings["epochs"], settings["warmup"])
     average: dict = {"use_ema": True, "ema_momentum": settings["ema"]} if settings["ema"] else {}
     if settings["optimizer"] == "adam":
-        return keras.optimizers.Adam(rate, **average)
+        return (keras.optimizers.Adam if stock else FusedAdam)(rate, **average)
     decay = settings["weight_decay"]
     if settings["optimizer"] == "adamw":
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=decay, **average)
+        optimizer = (keras.optimizers.AdamW if stock else FusedAdamW)(rate, weight_decay=decay, **average)
     elif settings["optimizer"] == "muon":
         optimizer = Muon(rate, weight_decay=decay, adam_weight_decay=decay, exclude_layers=["logits", "crowd"],
                          **average)

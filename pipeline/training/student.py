@@ -6,7 +6,7 @@ from keras import ops
 
 from pipeline.failure import Failure
 from pipeline.training.augment import Augment
-from pipeline.training.batch_norm import fused
+from pipeline.training.fused import fused
 from pipeline.training.mixing import Mix
 
 # The crowd's answers in FER+ (Barsoum et al. 2016, arXiv 1608.01041): seven emotions and contempt

@@ -1,4 +1,4 @@
-"""The fused batch norm is Keras's, to rounding, in all that training sees of it."""
+"""The fused batch norm and Adam are Keras's, to rounding, in all that training sees of them."""
 
 import keras
 import numpy as np
@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from pipeline import models
 from pipeline.models.pretrained import BACKBONE
-from pipeline.training import hardware, unfreezing
-from pipeline.training.batch_norm import FusedBatchNormalization, fused
+from pipeline.training import hardware, optimizers, unfreezing
+from pipeline.training.fused import FusedBatchNormalization, fused
 
 FACES = np.random.default_rng(0).normal(3, 2, (8, 6, 6, 5)).astype("float32")
 
@@ -63,3 +63,31 @@ def test_another_backend_has_keras_own(monkeypatch):
     net = models.build(classes=7, name="compact")
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     assert fused(net) is net
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("ema", [0, 0.9])
+@pytest.mark.parametrize("kind", ["adam", "adamw"])
+def test_five_steps_of_adam_are_keras_own(kind, ema, dtype):
+    settings = {"optimizer": kind, "learning_rate": 0.01, "weight_decay": 0.1, "schedule": "one_cycle", "warmup": 0.3,
+                "epochs": 1, "ema": ema}
+    ours, keras_own = (_trained(optimizers.build(settings, 10, stock=stock), dtype=dtype) for stock in (False, True))
+    for one, other in zip(ours, keras_own, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+def test_muon_trains_biases_as_keras_s_does():
+    ours, keras_own = (_trained(kind(0.01), shapes=((5,), (3,))) for kind in (optimizers.Muon, keras.optimizers.Muon))
+    for one, other in zip(ours, keras_own, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+def _trained(optimizer, dtype="float32", shapes=((5, 3), (3,))):
+    """Two variables and the optimiser's own after five steps."""
+    rng = np.random.default_rng(0)
+    variables = [keras.Variable(rng.normal(size=shape), dtype=dtype) for shape in shapes]
+    optimizer.build(variables)
+    step = tf.function(lambda *gradients: optimizer.apply(list(gradients), variables))
+    for _ in range(5):
+        step(*(tf.constant(rng.normal(size=variable.shape), "float32") for variable in variables))
+    return [variable.numpy() for variable in (*variables, *optimizer.variables)]

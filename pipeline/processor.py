@@ -19,8 +19,12 @@ def cores() -> int:
 
 def multiplies_bfloat16() -> bool:
     """Whether it does so natively (Linux alone tells)."""
-    flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
-    return bool({"avx512_bf16", "amx_bf16"} & set(flags))
+    return has("avx512_bf16") or has("amx_bf16")
+
+
+def has(flag: str) -> bool:
+    """Whether Linux names this among what the processor can (no other system does)."""
+    return flag in next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
 
 
 def _cpuinfo() -> list[str]:

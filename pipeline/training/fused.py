@@ -1,13 +1,17 @@
 """Batch norm and Adam in one kernel of TensorFlow's, where Keras has a dozen operations that each read everything: 5 to
-10 % of training time on two CPU cores for the first, 1 to 2 % for the second. The same to rounding, and the files of
-trained networks have Keras's own layers."""
+10 % of training time on two CPU cores for the first, 1 to 2 % for the second. The same to rounding."""
 
 import keras
 from keras import layers
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
-    """Keras's layer over images ``(N, H, W, C)``, trained by one kernel forward and one back; the same to rounding."""
+    """Keras's layer over images ``(N, H, W, C)``, trained by one kernel forward and one back."""
+
+    @staticmethod
+    def stands_for(layer: keras.Layer) -> bool:
+        """Whether this layer does what the other does."""
+        return type(layer) is layers.BatchNormalization and layer.axis in (-1, 3) and not layer.renorm
 
     def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable) or len(inputs.shape) != 4:
@@ -27,21 +31,6 @@ class FusedBatchNormalization(layers.BatchNormalization):
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + new * (1 - self.momentum))
         return tf.cast(y, self.compute_dtype)
-
-
-def fused(net: keras.Model) -> keras.Model:
-    """A network with equal weights, in the same order, whose batch norms are in the fused kernel; under another backend
-    than TensorFlow the network itself."""
-    if keras.backend.backend() != "tensorflow":
-        return net
-
-    def twin(layer):
-        fits = type(layer) is layers.BatchNormalization and layer.axis in (-1, 3) and not layer.renorm
-        return (FusedBatchNormalization if fits else type(layer)).from_config(layer.get_config())
-
-    faster = keras.models.clone_model(net, clone_function=twin, recursive=True)
-    faster.set_weights(net.get_weights())
-    return faster
 
 
 def adam_step(gradient, variable, rate, m, v, *, step, beta_1: float, beta_2: float, epsilon: float) -> None:

@@ -23,6 +23,12 @@ def precision(wanted: str) -> str:
     return "bfloat16" if native else "float32"
 
 
+def products_beat_convolutions() -> bool:
+    """Whether the gradients of convolutions' kernels are faster as matrix products than in oneDNN's own kernel: so it
+    was measured on processors with AVX2 and no AVX-512, alone."""
+    return not _accelerators() and processor.has("avx2") and not processor.has("avx512f")
+
+
 def share_devices(batch_size: int) -> int:
     """Let every batch be shared out among the machine's devices (JAX alone), as many as can have equal parts of it;
     returns how many."""

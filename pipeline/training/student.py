@@ -6,7 +6,7 @@ from keras import ops
 
 from pipeline.failure import Failure
 from pipeline.training.augment import Augment
-from pipeline.training.fused import fused
+from pipeline.training.faster import faster
 from pipeline.training.mixing import Mix
 
 # The crowd's answers in FER+ (Barsoum et al. 2016, arXiv 1608.01041): seven emotions and contempt
@@ -31,7 +31,7 @@ class Student(keras.Model):
         super().__init__(name="student")
         self.settings = settings = config["train"]
         self.augment = Augment(**config["augment"])
-        self.net = net = fused(net)
+        self.net = net = faster(net)
         self.mix = None
         if settings["mixup"] or settings["cutmix"]:
             self.mix = Mix(mixup=settings["mixup"], cutmix=settings["cutmix"], share=settings["mix_share"])

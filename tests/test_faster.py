@@ -1,14 +1,16 @@
-"""The fused batch norm and Adam are Keras's, to rounding, in all that training sees of them."""
+"""What trains faster is Keras's, to rounding, in all that training sees of it: batch norm, convolution and Adam."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline import models
+from pipeline import models, processor
 from pipeline.models.pretrained import BACKBONE
 from pipeline.training import hardware, optimizers, unfreezing
-from pipeline.training.fused import FusedBatchNormalization, fused
+from pipeline.training.convolution import ProductConv2D
+from pipeline.training.faster import faster
+from pipeline.training.fused import FusedBatchNormalization
 
 FACES = np.random.default_rng(0).normal(3, 2, (8, 6, 6, 5)).astype("float32")
 
@@ -39,22 +41,51 @@ def test_bfloat16_keeps_its_sums_in_float32():
     np.testing.assert_allclose(layer.moving_variance, stock.moving_variance, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["cas", "compact", "padova_resnet", "resnet_v2", "seresnet", "vgg"])
-def test_the_faster_network_answers_as_the_one_it_stands_for(name):
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("count", [3, 16])
+def test_the_gradients_of_a_convolution_are_keras_own(padding, count):
+    rng = np.random.default_rng(0)
+    faces = rng.normal(size=(count, 7, 6, 16)).astype("float32")
+    found, kernel = [], rng.normal(size=(3, 3, 16, 5))
+    for kind in (keras.layers.Conv2D, ProductConv2D):
+        layer, images = kind(5, 3, padding=padding, activation="relu"), tf.Variable(faces)
+        layer.build(faces.shape)
+        layer.set_weights([kernel, np.arange(5) - 2])
+        with tf.GradientTape() as tape:
+            y = layer(images)
+            loss = tf.reduce_sum(y**2)
+        found.append([y, *tape.gradient(loss, [images, *(variable.value for variable in layer.weights)])])
+    for stock, ours in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, stock, rtol=0, atol=1e-5 * np.abs(stock).max())
+
+
+@pytest.mark.parametrize("options", [{"kernel_size": 5}, {"strides": 2}, {"dilation_rate": 2}, {"groups": 2}])
+def test_other_convolutions_stay_keras_own(options):
+    layer = keras.layers.Conv2D(**{"filters": 16, "kernel_size": 3, **options})
+    layer.build((1, 9, 9, 16))
+    assert not ProductConv2D.stands_for(layer)
+
+
+@pytest.mark.parametrize("products", [False, True])
+@pytest.mark.parametrize("name", ["cas", "compact", "deepfer", "harini", "padova_resnet", "seresnet", "vgg"])
+def test_the_faster_network_answers_as_the_one_it_stands_for(name, products, monkeypatch):
+    monkeypatch.setattr(hardware, "products_beat_convolutions", lambda: products)
     net = models.build(classes=7, name=name)
-    faster, images = fused(net), np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype("float32")
-    assert any(isinstance(layer, FusedBatchNormalization) for layer in faster.layers)
-    np.testing.assert_allclose(faster(images), net(images), rtol=1e-4, atol=1e-4)
-    for one, other in zip(faster.weights, net.weights, strict=True):
+    quick, images = faster(net), np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype("float32")
+    kinds = {type(layer) for layer in quick._flatten_layers()}
+    assert (ProductConv2D in kinds) is products
+    assert FusedBatchNormalization in kinds or name == "harini"
+    np.testing.assert_allclose(quick(images), net(images), rtol=1e-4, atol=1e-4)
+    for one, other in zip(quick.weights, net.weights, strict=True):
         assert one.name == other.name
 
 
 def test_a_frozen_backbone_keeps_its_statistics():
-    faster = fused(models.build(classes=7, name="deepfer"))
-    unfreezing.unfreeze(faster, "head")
-    backbone = faster.get_layer(BACKBONE)
+    quick = faster(models.build(classes=7, name="deepfer"))
+    unfreezing.unfreeze(quick, "head")
+    backbone = quick.get_layer(BACKBONE)
     before = backbone.get_weights()
-    faster(np.full((2, 48, 48, 1), 9, "float32"), training=True)
+    quick(np.full((2, 48, 48, 1), 9, "float32"), training=True)
     for one, other in zip(backbone.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -62,7 +93,13 @@ def test_a_frozen_backbone_keeps_its_statistics():
 def test_another_backend_has_keras_own(monkeypatch):
     net = models.build(classes=7, name="compact")
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    assert fused(net) is net
+    assert faster(net) is net
+
+
+@pytest.mark.parametrize(("flags", "products"), [("avx avx2 fma", True), ("avx2 avx512f", False), ("neon", False)])
+def test_products_are_for_processors_where_they_were_measured(flags, products, monkeypatch):
+    monkeypatch.setattr(processor, "_cpuinfo", lambda: ["model name : a", f"flags : {flags}"])
+    assert hardware.products_beat_convolutions() is products
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

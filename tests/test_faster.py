@@ -59,10 +59,11 @@ def test_the_gradients_of_a_convolution_are_keras_own(padding, count):
         np.testing.assert_allclose(ours, stock, rtol=0, atol=1e-5 * np.abs(stock).max())
 
 
-@pytest.mark.parametrize("options", [{"kernel_size": 5}, {"strides": 2}, {"dilation_rate": 2}, {"groups": 2}])
+@pytest.mark.parametrize("options", [{"kernel_size": 5}, {"strides": 2}, {"dilation_rate": 2}, {"groups": 2},
+                                     {"filters": 16}])
 def test_other_convolutions_stay_keras_own(options):
-    layer = keras.layers.Conv2D(**{"filters": 16, "kernel_size": 3, **options})
-    layer.build((1, 9, 9, 16))
+    layer = keras.layers.Conv2D(**{"filters": 128, "kernel_size": 3, **options})
+    layer.build((1, 9, 9, 64))
     assert not ProductConv2D.stands_for(layer)
 
 

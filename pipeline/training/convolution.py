@@ -6,8 +6,8 @@ from keras import layers
 
 # Images in one product: enough rows where the maps are small, and still a few products side by side in a batch
 TOGETHER = 8
-# With fewer channels the products are too narrow
-CHANNELS = 16
+# Channels by filters; smaller products are not faster
+LEAST = 2048
 
 
 class ProductConv2D(layers.Conv2D):
@@ -18,7 +18,7 @@ class ProductConv2D(layers.Conv2D):
         """Whether this layer does what the other, which is built, does."""
         return (type(layer) is layers.Conv2D and layer.kernel_size == (3, 3) and layer.strides == (1, 1)
                 and layer.dilation_rate == (1, 1) and layer.groups == 1 and layer.data_format == "channels_last"
-                and layer.compute_dtype == "float32" and layer.kernel.shape[2] >= CHANNELS)
+                and layer.compute_dtype == "float32" and layer.kernel.shape[2] * layer.filters >= LEAST)
 
     def convolution_op(self, inputs, kernel):
         import tensorflow as tf

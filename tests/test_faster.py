@@ -43,12 +43,13 @@ def test_bfloat16_keeps_its_sums_in_float32():
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("count", [3, 16])
-def test_the_gradients_of_a_convolution_are_keras_own(padding, count):
+@pytest.mark.parametrize("side", [1, 3])
+def test_the_gradients_of_a_convolution_are_keras_own(side, padding, count):
     rng = np.random.default_rng(0)
     faces = rng.normal(size=(count, 7, 6, 16)).astype("float32")
-    found, kernel = [], rng.normal(size=(3, 3, 16, 5))
+    found, kernel = [], rng.normal(size=(side, side, 16, 5))
     for kind in (keras.layers.Conv2D, ProductConv2D):
-        layer, images = kind(5, 3, padding=padding, activation="relu"), tf.Variable(faces)
+        layer, images = kind(5, side, padding=padding, activation="relu"), tf.Variable(faces)
         layer.build(faces.shape)
         layer.set_weights([kernel, np.arange(5) - 2])
         with tf.GradientTape() as tape:
@@ -60,7 +61,7 @@ def test_the_gradients_of_a_convolution_are_keras_own(padding, count):
 
 
 @pytest.mark.parametrize("options", [{"kernel_size": 5}, {"strides": 2}, {"dilation_rate": 2}, {"groups": 2},
-                                     {"filters": 16}])
+                                     {"filters": 16}, {"kernel_size": (1, 3)}])
 def test_other_convolutions_stay_keras_own(options):
     layer = keras.layers.Conv2D(**{"filters": 128, "kernel_size": 3, **options})
     layer.build((1, 9, 9, 64))

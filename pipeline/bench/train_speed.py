@@ -51,10 +51,9 @@ class Turns(keras.callbacks.Callback):
         if (batch + 1) % self.steps:
             return
         float(logs["loss"])  # an accelerator has finished the batch when its loss is there
-        speed = None if self.begun is None else self.images / (time.perf_counter() - self.begun)
-        others = self.other(self.steps)
-        if speed is not None:
-            self.pairs.append((others, speed))
+        ended, others = time.perf_counter(), self.other(self.steps)
+        if self.begun is not None:
+            self.pairs.append((others, self.images / (ended - self.begun)))
         spent = sum(self.images / other + self.images / mine for other, mine in self.pairs)
         self.model.stop_training = len(self.pairs) >= FEWEST and spent >= self.seconds
         self.begun = time.perf_counter()

@@ -53,7 +53,7 @@ promote-and-demo: $(READY) ## promote, then show the champion on a webcam (SOURC
 bench: $(READY) ## time the champion under ONNX Runtime, LiteRT and Keras, about 20 minutes (ARGS="BUNDLE --calls 100")
 	@"$(PY)" -m pipeline.cli bench $(ARGS)
 
-bench-train: $(READY) ## every recipe's training against plain Keras fit, over an hour (ARGS="RECIPE --seconds 1")
+bench-train: $(READY) ## every recipe's training against plain Keras fit, about half an hour (ARGS="RECIPE --seconds 1")
 	@"$(PY)" -m pipeline.cli bench-train $(ARGS)
 
 speedrun: $(READY) ## human accuracy in eight minutes of two cores, three seeds (ARGS="--try IDEA path=value")

@@ -137,6 +137,38 @@ def test_a_run_cut_while_it_writes_its_checkpoint_goes_on_from_the_one_before(to
 
 
 @pytest.mark.slow
+def test_it_does_not_matter_how_many_steps_one_call_takes(toy, monkeypatch):
+    from pipeline.training import epochs
+
+    monkeypatch.setattr(epochs, "CALL", 0)  # one at a time
+    one = fitted(toy, config())
+    monkeypatch.setattr(epochs, "CALL", 1000)  # one, two, then all whole batches of an epoch
+    many = fitted(toy, config())
+    for a, b in zip(one.net.get_weights(), many.net.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [row["loss"] for row in one.history] == [row["loss"] for row in many.history]
+
+
+@pytest.mark.slow
+def test_an_epochs_figures_are_those_of_its_batches_one_by_one(toy):
+    """The last batch is smaller: every image counts once, not every batch."""
+    from pipeline.training import epochs, optimizers
+    from pipeline.training.loop import build_net
+    from pipeline.training.student import Student, feed
+
+    settings, train, order = config(), toy.split("Training"), np.arange(140)
+    data = feed(settings, train.images, train.labels, {})
+    found = []
+    for way in (lambda student: epochs.epochs_of(student, data, 32, False)(order),
+                lambda student: epochs._batch_by_batch(student, data, order, 32, False)):
+        student = Student(build_net(settings), settings)
+        student.compile(optimizer=optimizers.build(settings["train"], steps=5))
+        student.optimizer.build(student.trainable_variables)
+        found.append(way(student))
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+@pytest.mark.slow
 def test_another_seed_gives_another_network(toy):
     one = fitted(toy, config(epochs=1))
     two = fitted(toy, {**config(epochs=1), "seed": 4})

@@ -24,7 +24,7 @@ help: ## list every target
 run: $(READY) ## the whole pipeline, from the data to a promoted model (FER2013=PATH, DATASET=sample)
 	@"$(PY)" -m pipeline.cli run $${DATASET:+--dataset "$$DATASET"} $${FER2013:+--fer2013 "$$FER2013"}
 
-test: $(READY) ## every test, 11 to 18 minutes on two cores (ARGS=-x)
+test: $(READY) ## every test, 9 to 18 minutes on two cores (ARGS=-x)
 	@$(PYTEST) $(ARGS)
 
 quick: $(READY) ## the fast tests, at most 90 seconds

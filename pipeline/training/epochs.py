@@ -42,7 +42,7 @@ def _looped(student, data, batch_size, verbose) -> Callable[[np.ndarray], dict]:
 
     @functools.cache
     def compiled(size: int):
-        def steps(order):
+        def run(order):
             def step(start):
                 rows = tf.slice(order, [start], [size])
                 train_step(({name: tf.gather(values, rows) for name, values in resident.items()},))
@@ -52,7 +52,7 @@ def _looped(student, data, batch_size, verbose) -> Callable[[np.ndarray], dict]:
             # the metrics count on from step to step
             return student.get_metrics_result()
 
-        return tf.function(steps, input_signature=[tf.TensorSpec([None], "int32")])
+        return tf.function(run, input_signature=[tf.TensorSpec([None], "int32")])
 
     steps = 1
 

@@ -63,11 +63,13 @@ def _looped(student, data, batch_size, verbose) -> Callable[[np.ndarray], dict]:
         logs: dict = {}
         start, whole = 0, len(order) // batch_size * batch_size
         while start < len(order):
-            end = min(start + steps * batch_size, whole) if start < whole else len(order)
+            size = min(batch_size, len(order) - start)
+            end = min(start + steps * size, whole) if size == batch_size else len(order)
             begun = time.perf_counter()
-            logs = compiled(min(batch_size, end - start))(order[start:end].astype("int32"))
+            logs = compiled(size)(order[start:end].astype("int32"))
             logs = {name: float(value) for name, value in logs.items()}
-            steps = max(1, min(2 * steps, round(steps * CALL / (time.perf_counter() - begun))))
+            if size == batch_size:  # the epoch's last, smaller batch tells nothing about the others' pace
+                steps = max(1, min(2 * steps, round(steps * CALL / (time.perf_counter() - begun))))
             start = end
             bar.update(-(-start // batch_size), list(logs.items()))
         return logs
@@ -82,6 +84,7 @@ def _bar(rows: int, batch_size: int, verbose: bool) -> keras.utils.Progbar:
 
 
 def _batch_by_batch(student, data, order, batch_size, verbose) -> dict[str, float]:
+    """Batches from the host, each shared out among the devices."""
     if (spread := keras.distribution.distribution()) is not None:
         # every device gets as many rows; the next epoch's order leaves out others
         order = order[: len(order) // spread.device_mesh.devices.size * spread.device_mesh.devices.size]

@@ -14,7 +14,7 @@ CALL = 0.5
 
 
 def epochs_of(student: keras.Model, data: Data, batch_size: int, verbose: bool) -> Callable[[np.ndarray], dict]:
-    """The function that trains on every row of ``data`` once, in the order it is given, and returns the mean loss and
+    """The function that trains on every row of ``data``, in the order it is given, and returns the mean loss and
     accuracy.
 
     The data lie on the device. Under JAX on one device a whole epoch is one compiled call, under TensorFlow some steps
@@ -100,7 +100,10 @@ def _batch_by_batch(student, data, order, batch_size, verbose) -> dict[str, floa
 
 
 def _scanned(student, data, batch_size) -> Callable[[np.ndarray], dict]:
-    """The epoch as ``lax.scan`` over Keras's own train step, so that no Python stands between two steps."""
+    """The epoch as ``lax.scan`` over Keras's own train step, so that no Python stands between two steps.
+
+    The last batch is filled up with the epoch's first rows: a batch of another size would compile everything once more.
+    """
     import jax
 
     resident = {name: jax.device_put(values) for name, values in data.items()}
@@ -122,12 +125,8 @@ def _scanned(student, data, batch_size) -> Callable[[np.ndarray], dict]:
 
     def epoch(order: np.ndarray) -> dict:
         student.reset_metrics()
-        whole = len(order) // batch_size * batch_size
-        state = tuple([variable.value for variable in group] for group in groups)
-        logs: dict = {}
-        for part in (order[:whole].reshape(-1, batch_size), order[whole:].reshape(1, -1)):
-            if part.size:
-                state, logs = compiled(state, resident, part.astype("int32"))
+        batches = np.resize(order, (-(-len(order) // batch_size), batch_size)).astype("int32")
+        state, logs = compiled(tuple([variable.value for variable in group] for group in groups), resident, batches)
         for group, values in zip(groups, state, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)

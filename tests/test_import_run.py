@@ -121,9 +121,14 @@ def test_a_run_comes_home_as_bundle_ledger_entry_and_mlflow_run_and_twice_is_onc
     assert promote.enter("sample-7", bundle) == "1", "it can challenge the champion"
 
 
+# strong without what it has from edge: the usual recipe of accelerators, at a rate that is safe for two epochs
+USUAL = ["train.optimizer=sgd", "train.learning_rate=0.01", "train.mixup=0.3", "train.cutmix=1.0", "train.ema=0.9",
+         "train.label_smoothing=0.1", "augment.erasing=0.5", "augment.contrast=0.3"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("backend", "devices", "more"), [
-    ("tensorflow", 1, []), ("jax", 1, []), ("jax", 2, ["train.optimizer=sgd", "train.mixup=0.3", "train.cutmix=1.0"])])
+    ("tensorflow", 1, []), ("jax", 1, []), ("jax", 1, USUAL), ("jax", 2, USUAL)])
 def test_the_recipe_for_accelerators_goes_away_and_comes_home(project, faces, tmp_path, capsys, backend, devices, more):
     toy_models.small_run(project)
     # the toy's own images are of one grey each: standardised, nothing is left of them but rounding errors

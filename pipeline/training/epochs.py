@@ -1,4 +1,4 @@
-"""One epoch of training: every image once, in the order that it is given."""
+"""One epoch of training: every image, in the order that it is given."""
 
 import functools
 import sys
@@ -17,8 +17,9 @@ def epochs_of(student: keras.Model, data: Data, batch_size: int, verbose: bool) 
     """The function that trains on every row of ``data``, in the order it is given, and returns the mean loss and
     accuracy.
 
-    The data lie on the device. Under JAX on one device a whole epoch is one compiled call, under TensorFlow some steps
-    are; where several devices share a batch, the batches go in one by one.
+    The data lie on the device. Under JAX on one device a whole epoch is one compiled call, whose last batch is filled
+    up with the epoch's first rows; under TensorFlow some steps are one call; where several devices share a batch, the
+    batches go in one by one.
     """
     if keras.backend.backend() == "tensorflow":
         return _looped(student, data, batch_size, verbose)
@@ -100,10 +101,7 @@ def _batch_by_batch(student, data, order, batch_size, verbose) -> dict[str, floa
 
 
 def _scanned(student, data, batch_size) -> Callable[[np.ndarray], dict]:
-    """The epoch as ``lax.scan`` over Keras's own train step, so that no Python stands between two steps.
-
-    The last batch is filled up with the epoch's first rows: a batch of another size would compile everything once more.
-    """
+    """The epoch as ``lax.scan`` over Keras's own train step, so that no Python stands between two steps."""
     import jax
 
     resident = {name: jax.device_put(values) for name, values in data.items()}
@@ -125,6 +123,7 @@ def _scanned(student, data, batch_size) -> Callable[[np.ndarray], dict]:
 
     def epoch(order: np.ndarray) -> dict:
         student.reset_metrics()
+        # filled up with the first rows: a batch of another size would compile everything once more
         batches = np.resize(order, (-(-len(order) // batch_size), batch_size)).astype("int32")
         state, logs = compiled(tuple([variable.value for variable in group] for group in groups), resident, batches)
         for group, values in zip(groups, state, strict=True):

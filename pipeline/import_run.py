@@ -87,7 +87,7 @@ def _bundle(away: Away, faces: Faces, shelf: Path) -> Bundle:
     validation = faces.with_classes(facts["class_set"]).split("PublicTest")
     experiment = f"{facts['dataset']}-{facts['class_set']}"
     about = {name: facts[name] for name in tracking.TAGS}
-    with tracking.start(f"{facts['recipe']} seed {facts['seed']}", experiment,
+    with tracking.start(tracking.run_name(about), experiment,
                         {**about, "kind": "train", "imported": away.sha256},
                         run_id=tracking.find(experiment, "imported", away.sha256)) as run:
         run.params(facts["config"])

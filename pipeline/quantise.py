@@ -35,7 +35,7 @@ def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evalu
         experiment = f"{facts['dataset']}-{bundle.class_set}"
         mark = " ".join([bundle.id, *(f"{name}={value}" for name, value in gates.items())])
         tags = {**{name: facts[name] for name in tracking.TAGS}, "kind": "quantise", "quantised": mark}
-        with tracking.start(f"{facts['recipe']} seed {facts['seed']} int8", experiment, tags,
+        with tracking.start(tracking.run_name(tags) + " in int8", experiment, tags,
                             run_id=tracking.find(experiment, "quantised", mark)) as run:
             new = int8.quantise(bundle, shelves.draft(shelf), faces.with_classes(bundle.class_set), settings,
                                 run_id=run.id)

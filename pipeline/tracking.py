@@ -33,6 +33,11 @@ def tags_of(config: dict, manifest: dict) -> dict[str, Any]:
     return {name: facts[name] for name in TAGS if name in facts}
 
 
+def run_name(tags: dict) -> str:
+    """``hour seed 1``, or ``hour seed 1, leak-free``: twins are to be told apart in MLflow's list."""
+    return f"{tags['recipe']} seed {tags['seed']}" + (", leak-free" if tags.get("protocol") == "leak-free" else "")
+
+
 @in_one_line()
 def connect():
     """MLflow's client for ``uri()``; the first call of a process makes or checks the database."""
@@ -230,7 +235,7 @@ def restore(line: dict, bundle: Bundle | None = None, tags: dict | None = None) 
     if run_id is None:
         about = {name: line[name] for name in (*TAGS, "bundle")}
         about.update({"kind": "train", "rebuilt": "true", "trained_as": line["run_id"], **(tags or {})})
-        with start(f"{line['recipe']} seed {line['seed']}", experiment, about) as run:
+        with start(run_name(line), experiment, about) as run:
             run.params(line["config"])
             run.dataset({**line, "digest": line["data_digest"]})
             run.history(line["history"])

@@ -29,8 +29,8 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
         from pipeline.training import checkpoint, loop, output
 
     config = resolve(params, faces.manifest)
-    name, experiment = f"{params.recipe} seed {params.seed}", f"{params.dataset}-{params.classes}"
     tags = {**tracking.tags_of(config, faces.manifest), "kind": "train"}
+    name, experiment = tracking.run_name(tags), f"{params.dataset}-{params.classes}"
     with (
         checkpoint.held(results.root() / ".checkpoints", config, faces.manifest["digest"]) as state,
         tracking.start(name, experiment, tags, run_id=_begun(state / RUN), system_metrics=True) as run,

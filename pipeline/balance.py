@@ -3,6 +3,7 @@
 PublicTest and PrivateTest keep their images, their order and their names; a copy never leaves Training.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -27,13 +28,17 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
       number of copies is ``share`` of all of them, rounded down, and goes to the classes by largest remainder.
     * ``class_weights``: no copies; the manifest's ``class_weights`` are n / (k * n_c), for the loss.
 
-    ``drop_leaks`` first removes the Training images that stand pixel by pixel in PublicTest or PrivateTest.
+    ``drop_leaks`` first removes the Training images that stand pixel by pixel in PublicTest or PrivateTest, ``without``
+    those of one of its folds, see ``folds``.
     Copies stand after the originals and are called ``ORIGINAL#K``. One seed gives one result. The manifest gets
     class_weights (or null), protocol, strategy, left_out (faces of no class), leaks_dropped, counts_before, counts
     and source_digest.
     Raises Failure for a class without Training images or a strategy without its number.
     """
     whole = len(faces)
+    if settings.without:
+        fold, count = map(int, settings.without.split("/"))
+        faces = faces.take(folds(faces, count) != fold)
     faces = faces.with_classes(class_set)
     before, dropped, left_out = faces.counts(), 0, whole - len(faces)
     if settings.drop_leaks:
@@ -70,6 +75,17 @@ def leaking(faces: Faces) -> np.ndarray:
     tests = {image.tobytes() for image in faces.images[faces.splits != "Training"]}
     return np.array([split == "Training" and image.tobytes() in tests
                      for split, image in zip(faces.splits, faces.images, strict=True)], bool)
+
+
+def folds(faces: Faces, count: int) -> np.ndarray:
+    """int (N,): the fold, 1 to ``count``, of every Training image, by its pixels, so that two that are the same are in
+    one fold; 0 for the other splits. The folds have as many different images, give or take one."""
+    prints = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images], str)
+    training = faces.splits == "Training"
+    _, ranks = np.unique(prints[training], return_inverse=True)
+    found = np.zeros(len(faces), "int64")
+    found[training] = ranks % count + 1
+    return found
 
 
 def _training_rows(faces: Faces) -> Iterable[tuple[str, np.ndarray]]:
@@ -132,7 +148,7 @@ def prepared(mine: params.Params, faces: Faces) -> Faces:
     """The faces as the recipe balances them, with its teachers' answers."""
     faces = balance(faces, mine.balance, mine.classes, mine.seed)
     if mine.train.teacher:
-        faces = teacher.with_teacher(faces, teacher.place(faces.manifest["protocol"]))
+        faces = teacher.with_teacher(faces, teacher.place(mine.train.teachers, faces.manifest["protocol"]))
     return faces
 
 

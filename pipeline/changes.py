@@ -2,9 +2,13 @@
 
 from typing import Any
 
-from pipeline.params import RECIPE_BLOCKS, Train
+from pydantic import BaseModel
 
-DEFAULTS = {name: [] if field.default == () else field.default for name, field in Train.model_fields.items()}
+from pipeline.params import RECIPE_BLOCKS, Balance, Train
+
+FORMS: dict[str, type[BaseModel]] = {"train": Train, "balance": Balance}
+DEFAULTS = {block: {name: [] if field.default == () else field.default for name, field in form.model_fields.items()}
+            for block, form in FORMS.items()}
 # Decides nothing of the training, so no config holds it
 BLOCKS = {block: form for block, form in RECIPE_BLOCKS.items() if block != "quantise"}
 
@@ -15,11 +19,12 @@ VOTES = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
 
 
 def comparable(config: dict) -> dict:
-    """The config as every version would write it: without what is at its default in ``train``, because a later one can
-    be told more than an earlier one could, which makes no other run."""
+    """The config as every version would write it: without what is at its default in ``train`` and ``balance``, because
+    a later one can be told more than an earlier one could, which makes no other run."""
     votes = {"votes": VOTES.get(config["votes"], config["votes"])} if "votes" in config else {}
-    return {**config, **votes, "train": {name: value for name, value in config.get("train", {}).items()
-                                         if name not in DEFAULTS or value != DEFAULTS[name]}}
+    said = {block: {name: value for name, value in config.get(block, {}).items()
+                    if name not in own or value != own[name]} for block, own in DEFAULTS.items()}
+    return {**config, **votes, **said}
 
 
 def changed(config: dict, recipe: dict) -> dict[str, Any]:
@@ -28,7 +33,8 @@ def changed(config: dict, recipe: dict) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for block, form in BLOCKS.items():
         own = form.model_validate(recipe[block]).model_dump(mode="json")
-        there = config.get(block, {})
+        # one from before a value could be told was trained with its default
+        there = {**DEFAULTS.get(block, {}), **config[block]} if block in config else {}
         names = set(there) if there.get("name") != own.get("name") else set(there) | set(recipe[block])
         found |= {f"{block}.{name}": there.get(name) for name in sorted(names) if there.get(name) != own.get(name)}
     return found

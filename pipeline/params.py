@@ -33,6 +33,8 @@ class Balance(Block):
     target: int = Field(0, ge=0)
     share: float = Field(0.0, ge=0, le=1)
     drop_leaks: bool = False
+    # "2/3": without the second third of the Training images, which the model can then tell something new about
+    without: str = Field("", pattern=r"^([1-9]\d*/[1-9]\d*)?$")
     # augment_to's transformations: degrees, and shares of the side
     rotation: float = Field(0.0, ge=0)
     shear: float = Field(0.0, ge=0)
@@ -84,6 +86,8 @@ class Train(Block):
     # see pipeline.training.student.Student
     votes: float = Field(0.0, ge=0)
     teacher: float = Field(0.0, ge=0, le=1)
+    # the folder in data/teacher
+    teachers: str = Field("hour", pattern=r"^[\w-]+$")
     temperature: float = Field(2.0, gt=0)
     keep: Literal["best", "last"]
     early_stopping: int = Field(0, ge=0)

@@ -1,4 +1,8 @@
-"""``ferpipe teach BUNDLE...``: ask trained models about every Training face; see ``teacher``."""
+"""``ferpipe teach BUNDLE...``: ask trained models about every Training face; see ``teacher``.
+
+A model that was trained without a fold of Training (``balance.without``) is asked about the faces of that fold alone:
+what it says of them, it has not learnt from their labels. One such model of every fold together tells of every face.
+"""
 
 import argparse
 import json
@@ -7,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import failure, params, results, shelves, teacher
+from pipeline import balance, failure, params, results, shelves, teacher
 from pipeline.atomic import atomic_file
 from pipeline.bundle import Bundle, check_faces
 from pipeline.ensemble import members
@@ -15,13 +19,15 @@ from pipeline.faces import Faces
 from pipeline.failure import Failure
 
 
-def ask(teachers: list[Bundle], faces: Faces) -> Path:
+def ask(teachers: list[Bundle], faces: Faces, name: str = "mine") -> Path:
     """Write the mean of the teachers' answers, each averaged over a face and its mirror image, for all Training faces.
 
     Args:
         faces: as they came, with seven labels.
+        name: of these teachers together, for ``train.teachers``.
 
-    Raises Failure where they differ in protocol, or do not know the seven emotions or these faces.
+    Raises Failure where they differ in protocol, do not know the seven emotions or these faces, or where nobody is to
+    be asked about some face.
     """
     for member in teachers:
         check_faces(member.provenance, faces.manifest, member.folder)
@@ -31,21 +37,39 @@ def ask(teachers: list[Bundle], faces: Faces) -> Path:
     if len(protocols) > 1:
         raise Failure("teach: some members are leak-free and some are not; name members of one protocol")
     training = faces.split("Training")
-    told = []
-    for number, member in enumerate(teachers, 1):
+    heard = [_asked_about(training, member) for member in teachers]
+    told = np.sum(heard, axis=0)
+    if not told.all():
+        raise Failure(f"teach: nobody is asked about {int((told == 0).sum()):,} of {len(told):,} Training faces, which "
+                      "every model that was named has learnt or not; name one that was trained without each fold")
+    answers = np.zeros((len(training), len(training.classes)))
+    for number, (member, rows) in enumerate(zip(teachers, heard, strict=True), 1):
         print(f"teach: asking teacher {number} of {len(teachers)}, {member.id}", flush=True)
-        told += [member.predict(training.images, flip) for flip in (False, True)]
-    answers = np.mean(told, axis=0)
+        answers[rows] += sum(member.predict(training.images[rows], flip) for flip in (False, True)) / 2
+    answers /= told[:, None]
     about = {
         "source_digest": faces.manifest["digest"],
         "protocol": (protocol := protocols.pop()),
         "members": [{"bundle": member.id, "run_id": member.run_id,
-                     **{name: member.provenance[name] for name in ("recipe", "seed")}} for member in teachers],
+                     **{fact: member.provenance[fact] for fact in ("recipe", "seed")},
+                     **({"without": fold} if (fold := _without(member)) else {})} for member in teachers],
     }
-    path = results.root() / teacher.place(protocol)
+    path = results.root() / teacher.place(name, protocol)
     with atomic_file(path) as new, open(new, "wb") as file:
         np.savez_compressed(file, ids=training.ids, probabilities=answers.astype("float16"), about=json.dumps(about))
     return path
+
+
+def _without(member: Bundle) -> str:
+    return member.provenance["config"].get("balance", {}).get("without", "")
+
+
+def _asked_about(training: Faces, member: Bundle) -> np.ndarray:
+    """bool (N,): the faces that this teacher is asked about."""
+    if not (without := _without(member)):
+        return np.ones(len(training), bool)
+    fold, count = map(int, without.split("/"))
+    return balance.folds(training, count) == fold
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -53,15 +77,16 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser("ferpipe teach", description=main.__doc__)
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE",
                         help="a bundle's folder or id, an MLflow run's id, or a registered version (fer2013-7/3)")
+    parser.add_argument("--name", default="mine", help="how train.teachers is to call them together (mine)")
     options = parser.parse_args(argv)
     mine = params.load()
     at_hand = shelves.bundles("teach")
     with tempfile.TemporaryDirectory() as place:
         teachers = [members.find_one(name, at_hand, Path(place, str(number)))
                     for number, name in enumerate(options.bundles)]
-        path = ask(teachers, Faces.load(mine.data / "faces"))
+        path = ask(teachers, Faces.load(mine.data / "faces"), options.name)
     print(f"teach: {path}: {len(teachers)} teachers on every Training face, {path.stat().st_size / 1e6:.1f} MB; "
-          "run `dvc repro` with a recipe that has train.teacher")
+          f"run `dvc exp run -S train.teachers={options.name}` with a recipe that has train.teacher")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Teachers: what trained models say of every Training face, kept so that a smaller network can learn from it.
 
 One file a protocol, because a teacher that has seen the leaked images has no business in a leak-free training:
-data/teacher/published.npz and data/teacher/leak-free.npz, made by ``ferpipe teach``. Distillation as in Hinton et al.
+data/teacher/NAME/published.npz and leak-free.npz there, made by ``ferpipe teach``. Distillation as in Hinton et al.
 2015 (arXiv 1503.02531).
 """
 
@@ -19,9 +19,9 @@ from pipeline.failure import Failure
 FOLDER = Path("data/teacher")
 
 
-def place(protocol: str) -> Path:
-    """The file of a protocol's teachers."""
-    return FOLDER / f"{protocol}.npz"
+def place(name: str, protocol: str) -> Path:
+    """The file of these teachers for a protocol."""
+    return FOLDER / name / f"{protocol}.npz"
 
 
 def with_teacher(faces: Faces, path: Path) -> Faces:
@@ -38,8 +38,8 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
         with np.load(path, allow_pickle=False) as found:
             ids, seven, about = found["ids"].tolist(), found["probabilities"], json.loads(str(found["about"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise Failure(f"{path}: no teachers' answers there ({error}); make them with `ferpipe teach BUNDLE...` of "
-                      f"{protocol} models, or set train.teacher: 0") from error
+        raise Failure(f"{path}: no teachers' answers there ({error}); make them with `ferpipe teach BUNDLE... "
+                      f"--name {path.parent.name}` of {protocol} models, or set train.teacher: 0") from error
     if about["source_digest"] != faces.manifest["source_digest"]:
         raise Failure(f"{path}: about other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); ask "
                       "the teachers again with `ferpipe teach BUNDLE...`, or set train.teacher: 0")

@@ -12,7 +12,7 @@ import pytest
 import toy_models
 
 from pipeline import balance as stage
-from pipeline.balance import balance
+from pipeline.balance import balance, folds
 from pipeline.faces import SPLITS, Faces
 from pipeline.failure import Failure
 from pipeline.params import Balance
@@ -124,6 +124,17 @@ def test_class_weights_even_out_the_loss(faces):
     weights = np.array(result.manifest["class_weights"])
     assert result.digest() == faces.digest()
     assert np.allclose(weights * TRAINING, sum(TRAINING) / 7, rtol=1e-5), "every class weighs the same"
+
+
+def test_without_a_fold_the_others_are_left_and_the_folds_share_no_pixels(faces):
+    twins = Faces.take(faces, np.r_[np.arange(len(faces)), np.flatnonzero(faces.splits == "Training")[:5]])
+    fold = folds(twins, 3)
+    assert set(fold[twins.splits == "Training"]) == {1, 2, 3} and not fold[twins.splits != "Training"].any()
+    np.testing.assert_array_equal(fold[-5:], fold[twins.splits == "Training"][:5])
+    left = [set(balance(faces, Balance(strategy="none", without=f"{fold}/3"), "7", 1).split("Training").ids)
+            for fold in (1, 2, 3)]
+    every = set(faces.split("Training").ids)
+    assert sorted(name for ids in left for name in every - ids) == sorted(every)
 
 
 def test_drop_leaks_removes_exactly_the_planted_ones(faces):

@@ -66,7 +66,7 @@ def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a
     again["figures"]["PrivateTest"]["single"]["accuracy"] = 0.7
     rows = results_table.table([again, line()]).splitlines()[2:]
     assert len(rows) == 1 and "70.00 [" in rows[0] and "| 1 |" in rows[0]
-    others = [line(), line(source_digest="t"), line(config={"balance": 1})]
+    others = [line(), line(source_digest="t"), line(config={"balance": {"share": 1}})]
     assert len(results_table.table(others).splitlines()[2:]) == 3
 
 

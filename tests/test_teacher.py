@@ -72,5 +72,21 @@ def test_the_protocols_are_kept_apart(project):
     with pytest.raises(Failure, match="one protocol"):
         teach.ask(mixed, faces)
     assert teach.ask(mixed[1:], faces).name == "leak-free.npz"
-    with np.load(teacher.place("leak-free")) as file:
+    with np.load(teacher.place("mine", "leak-free")) as file:
         assert json.loads(str(file["about"]))["protocol"] == "leak-free"
+
+
+def test_a_teacher_trained_without_a_fold_is_asked_about_that_fold_alone(project):
+    faces = toy_models.faces("sample", per_class=6)
+    halves = [toy_models.bundle(project / f"half{fold}", off=off, without=f"{fold}/2")
+              for fold, off in ((1, 0), (2, 0.4))]
+    training = teacher.with_teacher(balanced(faces), teach.ask(halves, faces)).split("Training")
+    fold = balance.folds(training, 2)
+    for number, member in enumerate(halves, 1):
+        views = [member.predict(training.images, flip) for flip in (False, True)]
+        np.testing.assert_allclose(training.teacher[fold == number], np.mean(views, axis=0)[fold == number], atol=1e-3)
+    with pytest.raises(Failure, match="nobody is asked"):
+        teach.ask(halves[:1], faces)
+    everything = toy_models.bundle(project / "all", off=0.2)
+    with np.load(teach.ask([halves[0], everything], faces, "both")) as file:
+        assert [one.get("without") for one in json.loads(str(file["about"]))["members"]] == ["1/2", None]

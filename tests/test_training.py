@@ -298,16 +298,45 @@ def test_the_standalone_program_survives_kill_9(toy, tmp_path):
         np.testing.assert_array_equal(one, two)
 
 
-def test_muon_s_shorter_iteration_gives_what_keras_s_gives():
+KERNELS = ((3, 3, 4, 6), (6, 5), (3, 3, 6, 4), (3, 3, 1, 8), (6, 6), (5,))
+
+
+def _after_three_steps_of_muon() -> list[np.ndarray]:
+    """KERNELS after three steps along fixed gradients."""
     import keras
 
     from pipeline.training.optimizers import Muon
 
-    ours = Muon(0.01)
+    rng = np.random.default_rng(0)
+    variables = [keras.Variable(rng.normal(size=shape), dtype="float32") for shape in KERNELS]
+    optimizer = Muon(0.01, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.apply([keras.ops.array(rng.normal(size=shape), "float32") for shape in KERNELS], variables)
+    return [np.asarray(variable) for variable in variables]
+
+
+def test_muon_takes_the_same_steps_under_jax_where_it_takes_kernels_together(tmp_path):
+    code = ("import numpy, sys, test_training\n"
+            "numpy.savez(sys.argv[1], *test_training._after_three_steps_of_muon())")
+    subprocess.run([sys.executable, "-c", code, tmp_path / "jax.npz"], check=True, cwd=Path(__file__).parent,
+                   env={**os.environ, "KERAS_BACKEND": "jax"})
+    with np.load(tmp_path / "jax.npz") as under_jax:
+        for name, there in zip(under_jax.files, _after_three_steps_of_muon(), strict=True):
+            np.testing.assert_allclose(under_jax[name], there, atol=1e-5)
+
+
+def test_muon_s_shorter_iteration_gives_what_keras_s_gives():
+    import keras
+
+    from pipeline.training import optimizers
+
+    ours = optimizers.Muon(0.01)
     for shape in ((90, 10), (10, 90), (16, 16)):
         matrix = keras.ops.array(np.random.default_rng(0).normal(size=shape).astype("float32"))
         theirs = keras.optimizers.Muon.zeropower_via_newtonschulz5(ours, matrix, 5)
-        np.testing.assert_allclose(ours.zeropower_via_newtonschulz5(matrix, 5), theirs, atol=1e-4)
+        normed = matrix / keras.ops.norm(matrix)
+        mine = optimizers._times(normed, ours._polynomial(optimizers._gram(normed), 5))
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
 def test_the_last_epochs_can_see_images_that_are_mirrored_only():

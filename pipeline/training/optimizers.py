@@ -32,12 +32,38 @@ class Muon(keras.optimizers.Muon):
             return False
         return super()._should_use_adamw(variable)
 
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        """Under JAX, kernels with grams of one size are made orthogonal together: a network has dozens of them, and an
+        accelerator takes longer to begin one of their products than to calculate it."""
+        if keras.backend.backend() == "jax":
+            groups: dict[int, list] = {}
+            others = []
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                place = self._get_variable_index(variable)
+                if self.adam_velocities[place] is None:
+                    x = self._normed_step(gradient, variable, self.momentums[place])
+                    groups.setdefault(min(x.shape), []).append((variable, x))
+                else:
+                    others.append((gradient, variable))
+            for members in groups.values():
+                polynomials = self._polynomial(keras.ops.stack([_gram(x) for _, x in members]), self.ns_steps)
+                for place, (variable, x) in enumerate(members):
+                    self._take(_times(x, polynomials[place]), variable, learning_rate)
+            grads, trainable_variables = zip(*others, strict=True) if others else ((), ())
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
+
     def _muon_update_step(self, gradient, variable, lr, m):
+        x = self._normed_step(gradient, variable, m)
+        self._take(_times(x, self._polynomial(_gram(x), self.ns_steps)), variable, lr)
+
+    def _normed_step(self, gradient, variable, m):
+        """The momentum's step as a matrix, all inputs by outputs, of norm 1."""
         self.assign_add(m, gradient + m * (self.momentum - 1))
-        g = gradient + self.momentum * m if self.nesterov else m
-        matrix = keras.ops.reshape(g, (-1, variable.shape[-1]))
-        update = self.lr_adjust(self.zeropower_via_newtonschulz5(matrix, self.ns_steps))
-        self.assign_sub(variable, lr * keras.ops.reshape(update, variable.shape))
+        x = keras.ops.reshape(gradient + self.momentum * m if self.nesterov else m, (-1, variable.shape[-1]))
+        return x / (keras.ops.norm(x) + 1e-7)
+
+    def _take(self, update, variable, lr):
+        self.assign_sub(variable, lr * keras.ops.reshape(self.lr_adjust(update), variable.shape))
 
     def _adamw_update_step(self, gradient, variable, learning_rate, m, v):
         if keras.backend.backend() == "tensorflow":
@@ -46,20 +72,26 @@ class Muon(keras.optimizers.Muon):
         else:
             super()._adamw_update_step(gradient, variable, learning_rate, m, v)
 
-    def zeropower_via_newtonschulz5(self, x, steps: int):
-        """The same iteration on the smaller of ``x @ x.T`` and ``x.T @ x``: each step multiplies x by a polynomial of
-        that small matrix, so x itself, nine times as long as wide for most kernels, is needed at the beginning and at
-        the end alone."""
-        tall = x.shape[-2] > x.shape[-1]
-        x = x / (keras.ops.norm(x, axis=(-2, -1), keepdims=True) + 1e-7)
-        other = self.transpose_last_axis(x)
-        gram = other @ x if tall else x @ other
-        one, product = keras.ops.eye(gram.shape[-1], dtype=x.dtype), None
+    def _polynomial(self, gram, steps: int):
+        """``(..., n, n)``: what makes a matrix orthogonal by Newton and Schulz's iteration, each step of which
+        multiplies it by a polynomial of its gram. So the matrix itself, nine times as long as wide for most kernels, is
+        needed at the beginning and at the end alone."""
+        one, product = keras.ops.eye(gram.shape[-1], dtype=gram.dtype), None
         for _ in range(steps):
             factor = self.muon_a * one + self.muon_b * gram + self.muon_c * gram @ gram
             product = factor if product is None else factor @ product
             gram = factor @ factor @ gram
-        return x @ product if tall else product @ x
+        return product
+
+
+def _gram(x):
+    """The smaller one of ``x.T @ x`` and ``x @ x.T``."""
+    other = keras.ops.transpose(x)
+    return other @ x if x.shape[0] > x.shape[1] else x @ other
+
+
+def _times(x, polynomial):
+    return x @ polynomial if x.shape[0] > x.shape[1] else polynomial @ x
 
 
 def build(settings: dict, steps: int, stock: bool = False) -> keras.optimizers.Optimizer:

@@ -33,11 +33,13 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
     Copies stand after the originals and are called ``ORIGINAL#K``. One seed gives one result. The manifest gets
     class_weights (or null), protocol, strategy, left_out (faces of no class), leaks_dropped, counts_before, counts
     and source_digest.
-    Raises Failure for a class without Training images or a strategy without its number.
+    Raises Failure for a class without Training images, a fold that is not there or a strategy without its number.
     """
     whole = len(faces)
     if settings.without:
         fold, count = map(int, settings.without.split("/"))
+        if fold > count:
+            raise Failure(f"params.yaml: balance.without: {settings.without}: expected a fold and how many there are")
         faces = faces.take(folds(faces, count) != fold)
     faces = faces.with_classes(class_set)
     before, dropped, left_out = faces.counts(), 0, whole - len(faces)

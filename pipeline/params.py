@@ -33,8 +33,7 @@ class Balance(Block):
     target: int = Field(0, ge=0)
     share: float = Field(0.0, ge=0, le=1)
     drop_leaks: bool = False
-    # "2/3": without the second third of the Training images, which the model can then tell something new about
-    without: str = Field("", pattern=r"^([1-9]\d*/[1-9]\d*)?$")
+    without: str = Field("", pattern=r"^([1-9]\d*/[1-9]\d*)?$")  # "2/3": the second of balance.folds's three
     # augment_to's transformations: degrees, and shares of the side
     rotation: float = Field(0.0, ge=0)
     shear: float = Field(0.0, ge=0)
@@ -74,8 +73,7 @@ class Train(Block):
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    # moving average of the weights, a step's share; 0: none
-    ema: float = Field(0.0, ge=0, lt=1)
+    ema: float = Field(0.0, ge=0, lt=1)  # moving average of the weights, a step's share; 0: none
     # the share of the epochs after which images are mirrored only: the last ones look as those that will be met
     augment_until: float = Field(1.0, ge=0, le=1)
     # see pipeline.mixing.Mix; mix_until is the share of the epochs after which it stops
@@ -83,11 +81,9 @@ class Train(Block):
     cutmix: float = Field(0.0, ge=0)
     mix_share: float = Field(1.0, ge=0, le=1)
     mix_until: float = Field(0.85, ge=0, le=1)
-    # see pipeline.training.student.Student
-    votes: float = Field(0.0, ge=0)
+    votes: float = Field(0.0, ge=0)  # see pipeline.training.student.Student
     teacher: float = Field(0.0, ge=0, le=1)
-    # the folder in data/teacher
-    teachers: str = Field("hour", pattern=r"^[\w-]+$")
+    teachers: str = Field("hour", pattern=r"^[\w-]+$")  # the folder in data/teacher
     temperature: float = Field(2.0, gt=0)
     keep: Literal["best", "last"]
     early_stopping: int = Field(0, ge=0)

@@ -93,7 +93,8 @@ def bundle(folder, dataset="sample", off=0.0, protocol="published", run_id="0" *
         "provenance": {
             "dataset": dataset, "edition": "drawn", "data_digest": "e" * 64, "protocol": protocol, "recipe": "toy",
             "source_digest": "d" * 64, "finished": "2026-01-01T00:00:00+00:00",
-            "config": {"train": {"epochs": 2}, "model": {"name": "toy"}, "balance": {"without": without}},
+            "config": {"train": {"epochs": 2}, "model": {"name": "toy"},
+                       **({"balance": {"without": without}} if without else {})},
             "seed": 3, "epochs_run": 2, "best_epoch": 2,
             "epochs_asked": 2, "seconds": 60.0, "hardware": "toy, 1 cores", "backend": "none", "precision": "float32",
             "parameters": 14, "class_set": "7", "run_id": run_id,

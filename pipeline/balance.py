@@ -37,10 +37,7 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
     """
     whole = len(faces)
     if settings.without:
-        fold, count = map(int, settings.without.split("/"))
-        if fold > count:
-            raise Failure(f"params.yaml: balance.without: {settings.without}: expected a fold and how many there are")
-        faces = faces.take(folds(faces, count) != fold)
+        faces = faces.take(~held_out(faces, settings.without))
     faces = faces.with_classes(class_set)
     before, dropped, left_out = faces.counts(), 0, whole - len(faces)
     if settings.drop_leaks:
@@ -82,12 +79,21 @@ def leaking(faces: Faces) -> np.ndarray:
 def folds(faces: Faces, count: int) -> np.ndarray:
     """int (N,): the fold, 1 to ``count``, of every Training image, by its pixels, so that two that are the same are in
     one fold; 0 for the other splits. The folds have as many different images, give or take one."""
-    prints = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images], str)
     training = faces.splits == "Training"
-    _, ranks = np.unique(prints[training], return_inverse=True)
+    prints = [hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images[training]]
+    _, ranks = np.unique(prints, return_inverse=True)
     found = np.zeros(len(faces), "int64")
     found[training] = ranks % count + 1
     return found
+
+
+def held_out(faces: Faces, without: str) -> np.ndarray:
+    """bool (N,): the Training images of the fold that ``balance.without`` names, ``2/3``. Raises Failure where there is
+    no such fold."""
+    fold, count = map(int, without.split("/"))
+    if fold > count:
+        raise Failure(f"params.yaml: balance.without: {without}: expected a fold and how many there are")
+    return folds(faces, count) == fold
 
 
 def _training_rows(faces: Faces) -> Iterable[tuple[str, np.ndarray]]:

@@ -2,13 +2,10 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from pipeline.params import RECIPE_BLOCKS
 
-from pipeline.params import RECIPE_BLOCKS, Balance, Train
-
-FORMS: dict[str, type[BaseModel]] = {"train": Train, "balance": Balance}
-DEFAULTS = {block: {name: [] if field.default == () else field.default for name, field in form.model_fields.items()}
-            for block, form in FORMS.items()}
+DEFAULTS = {block: {name: [] if field.default == () else field.default
+                    for name, field in RECIPE_BLOCKS[block].model_fields.items()} for block in ("train", "balance")}
 # Decides nothing of the training, so no config holds it
 BLOCKS = {block: form for block, form in RECIPE_BLOCKS.items() if block != "quantise"}
 

@@ -40,8 +40,8 @@ def ask(teachers: list[Bundle], faces: Faces, name: str = "mine") -> Path:
     heard = [_asked_about(training, member) for member in teachers]
     told = np.sum(heard, axis=0)
     if not told.all():
-        raise Failure(f"teach: nobody is asked about {int((told == 0).sum()):,} of {len(told):,} Training faces, which "
-                      "every model that was named has learnt or not; name one that was trained without each fold")
+        raise Failure(f"teach: nobody is asked about {int((told == 0).sum()):,} of {len(told):,} Training faces; "
+                      "name a model of every fold, or one that was trained on all of them")
     answers = np.zeros((len(training), len(training.classes)))
     for number, (member, rows) in enumerate(zip(teachers, heard, strict=True), 1):
         print(f"teach: asking teacher {number} of {len(teachers)}, {member.id}", flush=True)
@@ -66,10 +66,8 @@ def _without(member: Bundle) -> str:
 
 def _asked_about(training: Faces, member: Bundle) -> np.ndarray:
     """bool (N,): the faces that this teacher is asked about."""
-    if not (without := _without(member)):
-        return np.ones(len(training), bool)
-    fold, count = map(int, without.split("/"))
-    return balance.folds(training, count) == fold
+    without = _without(member)
+    return balance.held_out(training, without) if without else np.ones(len(training), bool)
 
 
 def main(argv: list[str] | None = None) -> None:

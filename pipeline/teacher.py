@@ -42,7 +42,8 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
                       f"--name {path.parent.name}` of {protocol} models, or set train.teacher: 0") from error
     if about["source_digest"] != faces.manifest["source_digest"]:
         raise Failure(f"{path}: about other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); ask "
-                      "the teachers again with `ferpipe teach BUNDLE...`, or set train.teacher: 0")
+                      f"the teachers again with `ferpipe teach BUNDLE... --name {path.parent.name}`, or set "
+                      "train.teacher: 0")
     _, mapping = CLASS_SETS[faces.manifest["class_set"]]
     if mapping is None:
         raise Failure(f"{path}: teachers know the seven emotions; set train.teacher: 0 for the class set "

@@ -46,7 +46,7 @@ class Muon(keras.optimizers.Muon):
                 else:
                     others.append((gradient, variable))
             for members in groups.values():
-                polynomials = self._polynomial(keras.ops.stack([_gram(x) for _, x in members]), self.ns_steps)
+                polynomials = self._polynomial(keras.ops.stack([_gram(x) for _, x in members]))
                 for place, (variable, x) in enumerate(members):
                     self._take(_times(x, polynomials[place]), variable, learning_rate)
             grads, trainable_variables = zip(*others, strict=True) if others else ((), ())
@@ -54,7 +54,7 @@ class Muon(keras.optimizers.Muon):
 
     def _muon_update_step(self, gradient, variable, lr, m):
         x = self._normed_step(gradient, variable, m)
-        self._take(_times(x, self._polynomial(_gram(x), self.ns_steps)), variable, lr)
+        self._take(_times(x, self._polynomial(_gram(x))), variable, lr)
 
     def _normed_step(self, gradient, variable, m):
         """The momentum's step as a matrix, all inputs by outputs, of norm 1."""
@@ -72,12 +72,12 @@ class Muon(keras.optimizers.Muon):
         else:
             super()._adamw_update_step(gradient, variable, learning_rate, m, v)
 
-    def _polynomial(self, gram, steps: int):
+    def _polynomial(self, gram):
         """``(..., n, n)``: what makes a matrix orthogonal by Newton and Schulz's iteration, each step of which
         multiplies it by a polynomial of its gram. So the matrix itself, nine times as long as wide for most kernels, is
         needed at the beginning and at the end alone."""
         one, product = keras.ops.eye(gram.shape[-1], dtype=gram.dtype), None
-        for _ in range(steps):
+        for _ in range(self.ns_steps):
             factor = self.muon_a * one + self.muon_b * gram + self.muon_c * gram @ gram
             product = factor if product is None else factor @ product
             gram = factor @ factor @ gram

@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
                         help="a bundle's folder or id, an MLflow run's id, or a registered version (fer2013-7/3)")
     parser.add_argument("--name", default="mine", help="how train.teachers is to call them together (mine)")
     options = parser.parse_args(argv)
-    mine = params.load()
+    mine = params.load().override({"train.teachers": options.name})  # which says whether it can be a name
     at_hand = shelves.bundles("teach")
     with tempfile.TemporaryDirectory() as place:
         teachers = [members.find_one(name, at_hand, Path(place, str(number)))

@@ -1,6 +1,7 @@
 """Teachers' answers find their faces, travel with them, and no others are taken for them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -90,3 +91,10 @@ def test_a_teacher_trained_without_a_fold_is_asked_about_that_fold_alone(project
     everything = toy_models.bundle(project / "all", off=0.2)
     with np.load(teach.ask([halves[0], everything], faces, "both")) as file:
         assert [one.get("without") for one in json.loads(str(file["about"]))["members"]] == ["1/2", None]
+
+
+def test_a_name_that_train_teachers_would_refuse_is_refused_before_anybody_is_asked(project):
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
+    with pytest.raises(Failure, match="train.teachers"):
+        teach.main([str(project / "nobody"), "--name", "mine/first"])
+    assert not (project / teacher.FOLDER).exists()

@@ -95,6 +95,6 @@ def test_a_teacher_trained_without_a_fold_is_asked_about_that_fold_alone(project
 
 def test_a_name_that_train_teachers_would_refuse_is_refused_before_anybody_is_asked(project):
     shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
-    with pytest.raises(Failure, match="train.teachers"):
+    with pytest.raises(Failure, match=r"train\.teachers"):
         teach.main([str(project / "nobody"), "--name", "mine/first"])
     assert not (project / teacher.FOLDER).exists()

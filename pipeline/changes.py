@@ -38,5 +38,11 @@ def changed(config: dict, recipe: dict) -> dict[str, Any]:
 
 
 def told(values: dict[str, Any]) -> list[str]:
-    """``train.votes 0.4`` and the like."""
-    return [f"{path} {value if value not in (None, []) else 'none'}" for path, value in values.items()]
+    """``train.votes 0.4`` and the like, numbers as one types them: 0, not 0.0."""
+    return [f"{path} {_typed(value)}" for path, value in values.items()]
+
+
+def _typed(value: Any) -> str:
+    if value in (None, []):
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

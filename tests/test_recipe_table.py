@@ -108,6 +108,8 @@ def test_what_a_run_changed_is_told_and_a_cut_run_is_marked(tmp_path):
     assert sum("| `cas` |" in row for row in found) == 2
     row, = rows([line("cas", tmp_path, 0.7, **{"train.epochs": 60})], "cas")
     assert "60 of 50 (longer than asked)" in row and "**" not in row
+    row, = rows([line("deepfer_resnet_plus", tmp_path, **{"train.votes": 0})], "deepfer_resnet_plus")
+    assert ", train.votes 0 |" in row
 
 
 def test_the_weights_that_a_transfer_really_began_with_stand_in_both_tables(tmp_path):

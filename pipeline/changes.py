@@ -38,11 +38,11 @@ def changed(config: dict, recipe: dict) -> dict[str, Any]:
 
 
 def told(values: dict[str, Any]) -> list[str]:
-    """``train.votes 0.4`` and the like, numbers as one types them: 0, not 0.0."""
+    """``train.votes 0.4`` and the like, numbers as one types them (0, not 0.0), unrounded: tables part runs by it."""
     return [f"{path} {_typed(value)}" for path, value in values.items()]
 
 
 def _typed(value: Any) -> str:
     if value in (None, []):
         return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

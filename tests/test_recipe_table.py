@@ -110,6 +110,8 @@ def test_what_a_run_changed_is_told_and_a_cut_run_is_marked(tmp_path):
     assert "60 of 50 (longer than asked)" in row and "**" not in row
     row, = rows([line("deepfer_resnet_plus", tmp_path, **{"train.votes": 0})], "deepfer_resnet_plus")
     assert ", train.votes 0 |" in row
+    near = [line("cas", tmp_path, **{"train.learning_rate": rate}) for rate in (0.00123456, 0.001234564)]
+    assert len(rows(near, "cas")) == 2
 
 
 def test_the_weights_that_a_transfer_really_began_with_stand_in_both_tables(tmp_path):

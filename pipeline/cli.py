@@ -4,31 +4,31 @@ import importlib
 import os
 import sys
 
-from pipeline import failure
+from pipeline.system import failure
 
-# command: (module whose main(argv) it is, what it does)
+# command: (module inside pipeline whose main(argv) it is, what it does)
 COMMANDS = {
-    "run": ("pipeline.run_all", "the whole pipeline: data, search, training, evaluation, promotion, demo clip"),
-    "promote": ("pipeline.promote", "let the trained model challenge the champion"),
-    "demo": ("pipeline.demo.main", "the champion on a webcam, file, folder or stream"),
-    "predict": ("pipeline.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
-    "bench-demo": ("pipeline.demo.bench", "how fast the demo is here, step by step"),
-    "web": ("pipeline.web.main", "the same as a page for browsers, and the API"),
-    "web-static": ("pipeline.web.build", "build the page as a static site that needs no server"),
-    "ui": ("pipeline.ui", "open MLflow's pages on this machine"),
-    "resolve": ("pipeline.away", "print the recipe with everything filled in, as JSON for training elsewhere"),
-    "import-run": ("pipeline.import_run", "bring home a run that was trained elsewhere"),
-    "quantise": ("pipeline.quantise", "make an int8 bundle of a float32 one, for small devices"),
-    "teach": ("pipeline.teach", "ask trained models about every Training face, for recipes that learn from teachers"),
-    "ensemble": ("pipeline.ensemble.main", "make one model of several, all that are named or the best subset"),
-    "bench": ("pipeline.bench.inference", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's net"),
-    "results": ("pipeline.tables.results_table", "regenerate README.md's table from the ledger"),
-    "recipes": ("pipeline.tables.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
-    "seeds": ("pipeline.seeds", "several seeds of a recipe, and its leak-free twin, straight into the ledger"),
-    "speedrun": ("pipeline.speedrun", "the most accuracy out of eight minutes of two cores; the log of what was tried"),
-    "study": ("pipeline.studies.main", "small studies of what the published systems' authors found on the side"),
-    "bench-train": ("pipeline.bench.throughput", "time every recipe's training against plain Keras fit"),
-    "rebuild-mlflow": ("pipeline.rebuild_mlflow", "fill an empty MLflow from the ledger and the bundles"),
+    "run": ("run", "the whole pipeline: data, search, training, evaluation, promotion, demo clip"),
+    "promote": ("promote.__main__", "let the trained model challenge the champion"),
+    "demo": ("demo.main", "the champion on a webcam, file, folder or stream"),
+    "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
+    "bench-demo": ("reporting.bench.demo", "how fast the demo is here, step by step"),
+    "web": ("demo.web.main", "the same as a page for browsers, and the API"),
+    "web-static": ("demo.web.build", "build the page as a static site that needs no server"),
+    "ui": ("tracking.ui", "open MLflow's pages on this machine"),
+    "resolve": ("experiments.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
+    "import-run": ("experiments.import_run", "bring home a run that was trained elsewhere"),
+    "quantise": ("experiments.quantise", "make an int8 bundle of a float32 one, for small devices"),
+    "teach": ("experiments.teach", "keep what trained models say of every Training face, for recipes with teachers"),
+    "ensemble": ("experiments.ensemble.main", "make one model of several, all that are named or the best subset"),
+    "bench": ("reporting.bench.inference", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's net"),
+    "results": ("reporting.tables.results_table", "regenerate README.md's table from the ledger"),
+    "recipes": ("reporting.tables.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
+    "seeds": ("experiments.seeds", "several seeds of a recipe, and its leak-free twin, straight into the ledger"),
+    "speedrun": ("experiments.speedrun", "the most accuracy in eight minutes of two cores; the log of what was tried"),
+    "study": ("experiments.replications.main", "the published systems' side findings, tried again"),
+    "bench-train": ("reporting.bench.throughput", "time every recipe's training against plain Keras fit"),
+    "rebuild-mlflow": ("tracking.rebuild", "fill an empty MLflow from the ledger and the bundles"),
 }
 
 # No telemetry, less chatter, the same encoding everywhere; what is set already stays
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
         os.environ.setdefault(key, value)
     # What argparse calls the program in its messages
     sys.argv = [f"ferpipe {name}", *rest]
-    failure.run(lambda: importlib.import_module(COMMANDS[name][0]).main(rest), f"ferpipe {name}")
+    failure.run(lambda: importlib.import_module(f"pipeline.{COMMANDS[name][0]}").main(rest), f"ferpipe {name}")
 
 
 if __name__ == "__main__":

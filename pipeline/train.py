@@ -8,12 +8,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from pipeline import failure, int8, params, results, tracking
-from pipeline.atomic import atomic_file
-from pipeline.faces import Faces
-from pipeline.params import Params
-from pipeline.quiet import quiet
-from pipeline.resolve import best, resolve
+from pipeline.bundle import int8
+from pipeline.faces.faces import Faces
+from pipeline.params import params
+from pipeline.params.params import Params
+from pipeline.params.resolved import best, resolve
+from pipeline.system import failure, project
+from pipeline.system.atomic import atomic_file
+from pipeline.tracking import runs
+from pipeline.training.importing import quiet
 
 # Beside the checkpoint: the MLflow run that a cut training goes on in
 RUN = "run_id"
@@ -25,25 +28,25 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
     The checkpoint goes only when everything is written: an interruption at any point costs one epoch at most.
     """
     with quiet():
-        from pipeline import bundling
+        from pipeline.bundle import writing
         from pipeline.training import checkpoint, loop, output
 
     config = resolve(params, faces.manifest)
-    tags = {**tracking.tags_of(config, faces.manifest), "kind": "train"}
-    name, experiment = tracking.run_name(tags), f"{params.dataset}-{params.classes}"
+    tags = {**runs.tags_of(config, faces.manifest), "kind": "train"}
+    name, experiment = runs.run_name(tags), f"{params.dataset}-{params.classes}"
     with (
-        checkpoint.held(results.root() / ".checkpoints", config, faces.manifest["digest"]) as state,
-        tracking.start(name, experiment, tags, run_id=_begun(state / RUN), system_metrics=True) as run,
+        checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"]) as state,
+        runs.start(name, experiment, tags, run_id=_begun(state / RUN), system_metrics=True) as run,
         tempfile.TemporaryDirectory() as place,
     ):
         (state / RUN).write_text(run.id, encoding="utf-8")
-        run.params(tracking.flat(config))
+        run.params(runs.flat(config))
         run.dataset(faces.manifest)
         fitted = loop.fit_faces(config, faces, checkpoint=state,
                                 on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
         validation = faces.split("PublicTest")
         wanted = params.data / "bundle"
-        made = bundling.write(
+        made = writing.write(
             Path(place) / "float32" if params.quantise.int8 else wanted,
             fitted.net,
             classes=faces.classes,

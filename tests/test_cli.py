@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 import toy_models
 
-from pipeline import cli, run_all, ui
-from pipeline.failure import Failure
+from pipeline import cli, run
+from pipeline.system.failure import Failure
+from pipeline.tracking import ui
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +36,7 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_its_module_with_a_main(name):
-    spec = importlib.util.find_spec(cli.COMMANDS[name][0])
+    spec = importlib.util.find_spec(f"pipeline.{cli.COMMANDS[name][0]}")
     assert spec is not None and spec.origin is not None
     assert "\ndef main(argv: list[str] | None = None)" in Path(spec.origin).read_text(encoding="utf-8")
 
@@ -51,7 +52,7 @@ def test_a_failing_command_gets_one_line_and_exit_code_1(monkeypatch):
     def fail(argv):
         raise Failure(f"archive.zip: truncated {argv}")
 
-    monkeypatch.setattr(run_all, "main", fail)
+    monkeypatch.setattr(run, "main", fail)
     monkeypatch.setattr(sys, "argv", ["ferpipe"])
     for key in cli.ENVIRONMENT:
         monkeypatch.setenv(key, "kept")
@@ -73,26 +74,26 @@ def test_a_failing_command_gets_one_line_and_exit_code_1(monkeypatch):
 )
 def test_what_a_person_says_or_has_decides_without_the_network(facts, dataset, word):
     known = {"asked": None, "given": False, "external": False, "faces": False, "cached": False, **facts}
-    chosen, why = run_all.choose(**known, reachable=never)
+    chosen, why = run.choose(**known, reachable=never)
     assert chosen == dataset and word in why
 
 
 @pytest.mark.parametrize(("online", "dataset"), [(True, "fer2013"), (False, "sample")])
 def test_with_nothing_at_hand_kaggle_decides(online, dataset):
-    chosen, why = run_all.choose(None, given=False, external=False, faces=False, cached=False,
+    chosen, why = run.choose(None, given=False, external=False, faces=False, cached=False,
                                  reachable=lambda: online)
     assert chosen == dataset and "Kaggle" in why
 
 
-@pytest.mark.parametrize("dataset", run_all.TOTAL)
+@pytest.mark.parametrize("dataset", run.TOTAL)
 def test_the_plan_names_the_data_the_reason_every_stage_and_the_other_choice(dataset, monkeypatch):
     monkeypatch.setenv("MAKELEVEL", "1")
-    page = run_all.plan(dataset, "it is so")
-    assert "because it is so" in page and run_all.TOTAL[dataset] in page
-    assert all(stage in page for stage in run_all.STAGES)
+    page = run.plan(dataset, "it is so")
+    assert "because it is so" in page and run.TOTAL[dataset] in page
+    assert all(stage in page for stage in run.STAGES)
     assert {"fer2013": "make run DATASET=sample", "sample": "make run FER2013=PATH"}[dataset] in page
     monkeypatch.delenv("MAKELEVEL")
-    assert "ferpipe run --" in run_all.plan(dataset, "it is so")
+    assert "ferpipe run --" in run.plan(dataset, "it is so")
 
 
 @pytest.mark.parametrize("line", [b"dataset: fer2013  # of the two", b'dataset:   "fer2013"', b"dataset: fer2013\r"])
@@ -100,16 +101,16 @@ def test_the_choice_changes_one_word_of_params_and_no_other_byte(tmp_path, line)
     path = tmp_path / "params.yaml"
     around = b"# dataset: of faces\n%s\nrecipe: compact  # not dataset: fer2013\n  dataset: fer2013\n"
     path.write_bytes(around % line)
-    assert run_all.set_dataset("sample", path)
+    assert run.set_dataset("sample", path)
     assert path.read_bytes() == around % line.replace(b'"', b"").replace(b"fer2013", b"sample")
-    assert not run_all.set_dataset("sample", path)
+    assert not run.set_dataset("sample", path)
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_params_without_the_line_get_one_clear_line(tmp_path):
     (tmp_path / "params.yaml").write_bytes(b"recipe: compact\n")
     with pytest.raises(Failure, match="dataset: sample"):
-        run_all.set_dataset("sample", tmp_path / "params.yaml")
+        run.set_dataset("sample", tmp_path / "params.yaml")
 
 
 @pytest.fixture
@@ -123,15 +124,15 @@ def project(tmp_path, monkeypatch):
     metrics = {split: {"single": view, "flip": view} for split in ("PublicTest", "PrivateTest")}
     facts = {"dataset": "sample", "edition": "drawn", "protocol": "leak-free"}
     Path("reports/sample/metrics.json").write_text(json.dumps({**facts, **metrics}))
-    monkeypatch.setattr(run_all, "kaggle_reachable", lambda seconds: False)
+    monkeypatch.setattr(run, "kaggle_reachable", lambda seconds: False)
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
     calls = []
-    monkeypatch.setattr(run_all, "call", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(run, "call", lambda *arguments: calls.append(arguments))
     return calls
 
 
 def test_the_main_job_says_its_plan_runs_the_stages_in_order_and_sums_up(project, capsys):
-    run_all.main([])
+    run.main([])
     said = capsys.readouterr().out
     assert project == [("dvc", "repro", "evaluate"), ("pipeline.promote",), ("dvc", "repro", "demo")]
     assert said.index("sample (about 1,000 drawn faces)") < said.index("What happens") < said.index("Done in")
@@ -144,23 +145,23 @@ def test_without_network_a_complete_download_of_kaggle_is_taken(project, monkeyp
     kept = tmp_path / "kagglehub/datasets/msambare/fer2013"
     (kept / "versions/1").mkdir(parents=True)
     (kept / "1.complete").touch()
-    monkeypatch.setattr(run_all, "summary", lambda dataset, seconds: dataset)
-    run_all.main([])
+    monkeypatch.setattr(run, "summary", lambda dataset, seconds: dataset)
+    run.main([])
     assert capsys.readouterr().out.endswith("fer2013\n")
 
 
 def test_a_path_given_by_hand_is_placed_first(project, monkeypatch, tmp_path, capsys):
     placed = []
-    monkeypatch.setattr(run_all, "place", lambda *arguments: placed.append(arguments))
-    monkeypatch.setattr(run_all, "summary", lambda dataset, seconds: dataset)
-    run_all.main(["--fer2013", "some archive.zip"])
-    assert placed == [(Path("some archive.zip"), run_all.EXTERNAL)]
+    monkeypatch.setattr(run, "place", lambda *arguments: placed.append(arguments))
+    monkeypatch.setattr(run, "summary", lambda dataset, seconds: dataset)
+    run.main(["--fer2013", "some archive.zip"])
+    assert placed == [(Path("some archive.zip"), run.EXTERNAL)]
     assert capsys.readouterr().out.endswith("fer2013\n")
 
 
 def test_the_first_failing_stage_ends_the_job_with_its_exit_code(capfd):
     with pytest.raises(SystemExit) as end:
-        run_all.call("pipeline.no_such_stage")
+        run.call("pipeline.no_such_stage")
     assert end.value.code == 1
     assert "stopped at `pipeline.no_such_stage`" in capfd.readouterr().err.splitlines()[-1]
 
@@ -168,7 +169,7 @@ def test_the_first_failing_stage_ends_the_job_with_its_exit_code(capfd):
 def test_a_stage_that_failed_under_dvc_says_how_the_previous_outputs_come_back(monkeypatch, capsys):
     monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **more: SimpleNamespace(wait=lambda: 255))
     with pytest.raises(SystemExit) as end:
-        run_all.call("dvc", "repro", "evaluate")
+        run.call("dvc", "repro", "evaluate")
     (line,) = capsys.readouterr().err.splitlines()
     assert end.value.code == 255
     assert "`dvc repro evaluate`" in line and "`dvc checkout`" in line and "`git checkout reports`" in line
@@ -177,7 +178,7 @@ def test_a_stage_that_failed_under_dvc_says_how_the_previous_outputs_come_back(m
 def test_stages_find_this_python_first_and_keep_what_the_person_has_set(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     monkeypatch.delenv("DVC_NO_ANALYTICS", raising=False)
-    found = run_all.environment()
+    found = run.environment()
     assert found["PATH"].startswith(str(Path(sys.executable).parent))
     assert (found["TF_CPP_MIN_LOG_LEVEL"], found["DVC_NO_ANALYTICS"]) == ("0", "true")
 
@@ -185,10 +186,10 @@ def test_stages_find_this_python_first_and_keep_what_the_person_has_set(monkeypa
 def test_without_git_dvc_is_told_so_and_with_git_nothing_is_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".git").mkdir()
-    run_all.allow_missing_git()
+    run.allow_missing_git()
     assert not Path(".dvc").exists()
     (tmp_path / ".git").rmdir()
-    run_all.allow_missing_git()
+    run.allow_missing_git()
     assert "no_scm = true" in Path(".dvc/config.local").read_text()
     assert "No git repository" in capsys.readouterr().out
 

@@ -13,7 +13,7 @@ import pytest
 import toy_models
 from ruamel.yaml import YAML
 
-from pipeline.bundle import Bundle
+from pipeline.bundle.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import toy_models
 
-from pipeline import registry, results
-from pipeline.bundle import Bundle
-from pipeline.faces import CLASS_SETS, Faces
-from pipeline.tables import results_table
+from pipeline.bundle.bundle import Bundle
+from pipeline.faces.faces import CLASS_SETS, Faces
+from pipeline.promote import __main__
+from pipeline.reporting.tables import results_table
+from pipeline.tracking import ledger, registry
 
 SIX = CLASS_SETS["6"][0]
 pytestmark = pytest.mark.slow
@@ -21,13 +22,18 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def run(project, monkeypatch):
     """Every stage but the demo, in an empty project."""
-    from pipeline import balance, download, evaluate, promote, train, tune, validate
+    from pipeline import train
+    from pipeline.balance import strategies
+    from pipeline.download import sources
+    from pipeline.evaluate import measure
+    from pipeline.tune import search
+    from pipeline.validate import checks
 
     monkeypatch.setattr("sys.argv", ["stage"])
     toy_models.small_run(project, classes=6)  # a number, as DVC's -S classes=6 writes it
-    for stage in (download, validate, balance, tune, train, evaluate):
+    for stage in (sources, checks, strategies, search, train, measure):
         stage.main()
-    promote.main([])
+    __main__.main([])
     return project
 
 
@@ -50,17 +56,16 @@ def test_six_classes_go_through_every_stage_and_on_to_the_demo(run, capsys):
     for name in ("confusion.png", "per_class.png", "curves.png", "balance.png"):
         assert (run / "reports/sample" / name).stat().st_size > 10_000, name
 
-    line, = results.entries("sample")
+    line, = ledger.entries("sample")
     assert line["class_set"] == "6" and line["classes"] == list(SIX)
     assert np.shape(line["figures"]["test"]["single"]["confusion"]) == (6, 6)
     assert re.search(r"\| `compact`, [^|]*model\.width 4[^|]* \| 6 \| published \|", results_table.table([line]))
     assert registry.champion("sample-6") == ("1", bundle.id) and registry.champion("sample-7") is None
     assert not (run / "data/champion").exists(), "the champion in git has seven classes"
 
-    from pipeline import scenes
     from pipeline.demo.main import main as demo
 
-    write_scene(scenes, run / "people.png")
+    write_scene(run / "people.png")
     demo([str(run / "people.png"), "--headless", "--out", str(run / "seen.png"), "--model", str(bundle.folder),
           "--unsure-below", "0"])
     said = capsys.readouterr().out
@@ -68,8 +73,10 @@ def test_six_classes_go_through_every_stage_and_on_to_the_demo(run, capsys):
     assert any(name in said for name in SIX) and "disgust" not in said.splitlines()[-2]
 
 
-def write_scene(scenes, path: Path) -> None:
+def write_scene(path: Path) -> None:
     import cv2
 
-    frame = next(iter(scenes.frames(1, 1)))
+    from pipeline.download.drawn import clip
+
+    frame = next(iter(clip.frames(1, 1)))
     path.write_bytes(cv2.imencode(".png", frame)[1].tobytes())

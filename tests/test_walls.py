@@ -2,13 +2,15 @@
 
 import ast
 import re
+import sys
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "pipeline").rglob("*.py"))
@@ -17,6 +19,10 @@ MODULES = {
 BACKENDS = {"pipeline.training.convolution": {"tensorflow"}, "pipeline.training.epochs": {"jax", "tensorflow"},
             "pipeline.training.fused": {"tensorflow"}, "pipeline.training.hardware": {"jax", "tensorflow"}}
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+# They decide no result, so that dvc.yaml leaves them out
+EXEMPT = ("system", "tracking")
+# The rooms that only the command line and they themselves may enter
+UPPER = ("cli", "run", "experiments", "reporting")
 
 
 @cache
@@ -27,9 +33,19 @@ def imports(module: str) -> frozenset[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in MODULES}
+            modules = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found |= modules
+            if len(modules) < len(node.names):
+                found.add(node.module)
+    if module == "pipeline.training.models":
+        # It imports a family by its name
+        found |= {name for name in MODULES if name.startswith("pipeline.training.models.")}
     return frozenset(found)
+
+
+def room(module: str) -> str:
+    """The folder or file of ``pipeline/`` that a module is in."""
+    return [*module.split("."), ""][1]
 
 
 def foreign(module: str) -> set[str]:
@@ -38,55 +54,103 @@ def foreign(module: str) -> set[str]:
 
 
 @cache
-def closure(module: str) -> frozenset[str]:
-    """The pipeline modules that importing and running this one can reach, itself included."""
+def closure(module: str, without: tuple[str, ...] = ()) -> frozenset[str]:
+    """The pipeline modules that importing and running this one can reach, itself included, but for these rooms."""
     reached, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
-        if name in reached:
+        if name in reached or room(name) in without:
             continue
         reached.add(name)
         waiting += [other for other in imports(name) if other in MODULES]
-        if name == "pipeline.models":
-            waiting += [other for other in MODULES if other.startswith("pipeline.models.")]
     return frozenset(reached - {"pipeline"})
 
 
+def test_no_module_imports_itself_in_a_circle():
+    family = "pipeline.training.models"
+    graph = {name: {other for other in imports(name) & MODULES.keys() - {name}
+                    if not (name == family and other.startswith(f"{family}."))} for name in MODULES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
+
+
+def test_no_room_imports_itself_in_a_circle():
+    graph: dict[str, set[str]] = {}
+    for name in MODULES:
+        rooms = {room(other) for other in imports(name) & MODULES.keys()} - {room(name), ""}
+        graph.setdefault(room(name), set()).update(rooms)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"rooms in a circle: {' -> '.join(error.args[1])}")
+
+
+def test_the_first_folder_that_a_reader_opens_is_small():
+    entries = [path for path in (ROOT / "pipeline").iterdir()
+               if path.name not in ("__init__.py", "__pycache__", "README.md", "py.typed")]
+    assert len(entries) <= 21
+    flat = {path.stem for path in entries if path.suffix == ".py"}
+    assert flat - set(STAGES) <= {"cli", "run", "install"}
+
+
+def test_nobody_imports_what_stands_above_it():
+    for name in MODULES:
+        for other in imports(name) & MODULES.keys():
+            assert not other.endswith(".__main__"), f"{name} imports {other}"
+            if room(other) in UPPER:
+                allowed = {"run": {"cli"}, "experiments": {"experiments", "reporting"}, "reporting": {"reporting"}}
+                assert room(other) in allowed.get(room(name), set()), f"{name} imports {other}"
+
+
+def test_system_knows_nothing_of_the_project():
+    for name in MODULES:
+        if room(name) == "system":
+            assert {room(other) for other in imports(name) & MODULES.keys()} <= {"system", ""}, name
+
+
 def test_only_tracking_imports_mlflow():
-    assert [name for name in MODULES if "mlflow" in foreign(name)] == ["pipeline.tracking"]
+    assert {room(name) for name in MODULES if "mlflow" in foreign(name)} == {"tracking"}
 
 
-def test_only_params_reads_params_yaml():
-    """run_all names the file too: it changes the line that chooses the data set, as bytes."""
-    named = {name for name, path in MODULES.items() if '"params.yaml"' in path.read_text(encoding="utf-8")}
-    assert named <= {"pipeline.params", "pipeline.run_all"}
-    assert "yaml" not in foreign("pipeline.run_all") | foreign("pipeline.cli")
+def test_only_params_reads_params_yaml_and_recipes():
+    """run names the file too: it changes the line that chooses the data set, as bytes."""
+    named = {room(name) for name, path in MODULES.items() if '"params.yaml"' in path.read_text(encoding="utf-8")}
+    assert named <= {"params", "run"}
+    assert "yaml" not in foreign("pipeline.run") | foreign("pipeline.cli")
+
+
+def test_importing_sets_no_environment_variable():
+    """At a module's top level, that is: what a command or a stage needs, it sets when it runs."""
+    for name, path in MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.If):
+                assert "os.environ" not in ast.unparse(node) or ".get(" in ast.unparse(node), f"{name}:{node.lineno}"
 
 
 def test_the_tests_do_not_ask_what_a_user_has_set():
-    tests = {file.name: file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("*.py")}
+    tests = {file.name: file.read_text(encoding="utf-8") for file in Path(__file__).parent.rglob("*.py")}
     assert {name for name in tests if 'ROOT / "params.yaml"' in tests[name]} <= {"test_params.py", "test_walls.py"}
 
 
 def test_training_needs_keras_and_numpy_alone():
-    import sys
-
-    rooms = [name for name in MODULES if name.startswith(("pipeline.models", "pipeline.training"))]
+    rooms = [name for name in MODULES if room(name) == "training"]
     for name in frozenset().union(*map(closure, rooms)):
+        assert room(name) in ("training", "faces", "system"), name
         extra = foreign(name) - {"keras", "numpy"} - set(sys.stdlib_module_names)
         assert extra <= BACKENDS.get(name, set()), f"{name} imports {extra}"
 
 
 def test_the_demo_needs_neither_tensorflow_nor_mlflow():
-    for module in (name for name in MODULES if name.startswith(("pipeline.demo", "pipeline.web"))):
+    heavy = {"tensorflow", "keras", "mlflow", "tf2onnx", "pandas", "sklearn", "matplotlib"}
+    for module in (name for name in MODULES if room(name) == "demo"):
         for name in closure(module):
-            used = foreign(name) & {"tensorflow", "keras", "mlflow", "tf2onnx", "pandas", "sklearn", "matplotlib"}
+            assert room(name) not in ("tracking", "training"), f"{module} reaches {name}"
+            # A diagram of a video's emotions is drawn only where it is asked for
+            allowed = {"matplotlib"} if module.startswith("pipeline.demo.predict") else set()
+            used = foreign(name) & heavy - allowed
             assert not used, f"{module} reaches {name}, which imports {used}"
-
-
-def test_predicting_needs_no_tensorflow_either():
-    used = set().union(*(foreign(name) for name in closure("pipeline.predict.main")))
-    assert not used & {"tensorflow", "keras", "mlflow", "tf2onnx", "pandas", "sklearn"}
 
 
 def test_modules_can_be_read_at_one_sitting_and_are_named_for_what_they_hold():
@@ -103,16 +167,18 @@ def test_no_pickles():
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_dvc_lists_every_module_that_a_stage_imports(stage):
-    """DVC does not look into imports; a module that is missing here would leave a stale result standing."""
+def test_dvc_lists_the_code_of_every_stage(stage):
+    """DVC does not look into imports; a folder that is missing here would leave a stale result standing, one too many
+    would run the stage again for nothing."""
     module = re.search(r"python -m (\S+)", STAGES[stage]["cmd"]).group(1)
-    needed = {MODULES[name].relative_to(ROOT).as_posix() for name in closure(module)}
-    listed = {dep for dep in STAGES[stage]["deps"] if dep.startswith("pipeline/") and dep.endswith(".py")}
-    folders = [dep for dep in STAGES[stage]["deps"] if dep.startswith("pipeline/") and not Path(dep).suffix]
-    covered = {path for path in needed if any(path.startswith(f"{folder}/") for folder in folders)}
-    assert listed == needed - covered
+    start = module if module in MODULES and MODULES[module].name != "__init__.py" else f"{module}.__main__"
+    needed = {MODULES[name].relative_to(ROOT) for name in closure(start, EXEMPT)}
+    listed = {Path(dep) for dep in STAGES[stage]["deps"] if dep.startswith("pipeline/") and "recipes" not in dep}
+    unlisted = {path for path in needed if path.name != "__init__.py" and not {path, *path.parents} & listed}
+    assert not unlisted
+    assert not {dep for dep in listed if not any(dep in (path, *path.parents) for path in needed)}
 
 
-def test_every_stage_is_a_module_of_its_name():
+def test_every_stage_is_a_room_of_its_name():
     for stage in STAGES:
         assert f"pipeline.{stage}" in MODULES

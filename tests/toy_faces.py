@@ -11,8 +11,8 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from pipeline import bundle as bundles
-from pipeline.faces import EMOTIONS
+from pipeline.bundle import bundle as bundles
+from pipeline.faces.faces import EMOTIONS
 
 ROOT = Path(__file__).parent.parent
 # FFmpeg reads it once, at the first video, which here is one that a test makes

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from ruamel.yaml import YAML
 
-from pipeline.bundle import Bundle
-from pipeline.faces import EMOTIONS, Faces
+from pipeline.bundle.bundle import Bundle
+from pipeline.faces.faces import EMOTIONS, Faces
 
 ROOT = Path(__file__).parent.parent
 # As params.yaml came: what a user has set there is nothing to the tests
@@ -23,7 +23,7 @@ FIGURES = {"PublicTest": {"single": {"n": 280, "accuracy": 0.5, "interval": [0.4
 
 def migrated_database(tmp_path_factory):
     """An empty MLflow database, its migrations paid for once in a test session."""
-    from pipeline import tracking
+    from pipeline.tracking import runs
 
     file = tmp_path_factory.getbasetemp() / "migrated.db"
     if not file.exists():
@@ -31,7 +31,7 @@ def migrated_database(tmp_path_factory):
         from unittest import mock
 
         with mock.patch.dict(os.environ, MLFLOW_TRACKING_URI=f"sqlite:///{file.as_posix()}"):
-            tracking.connect()
+            runs.connect()
     return file
 
 

@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline.failure import Failure
+from pipeline.demo.options import add_model_options
+from pipeline.system.failure import Failure
 
-CHAMPION = Path("data/champion")
 # A picture of a camera is the best of so many frames, unless --frames says otherwise
 LIVE_FRAMES = 30
 
@@ -17,15 +17,16 @@ def main(argv: list[str] | None = None) -> None:
     if args.headless and args.out is None:
         raise Failure("--headless shows nothing: say where to write with --out FILE (.webm, .mp4, .avi, .png or .jpg)")
 
-    from pipeline.bundle import Bundle
-    from pipeline.demo.about import about
-    from pipeline.demo.annotate import Annotator, See, Tally
-    from pipeline.demo.detector import open_detector
+    from pipeline.bundle.bundle import Bundle
     from pipeline.demo.output import PICTURES, open_output, players
     from pipeline.demo.play import KEYS, Player
-    from pipeline.demo.source import Source, open_source
-    from pipeline.demo.watcher import Watcher, look
-    from pipeline.demo.window import open_window
+    from pipeline.demo.see.open import open_detector
+    from pipeline.demo.see.watcher import Watcher, look
+    from pipeline.demo.show.about import about
+    from pipeline.demo.show.annotate import Annotator, See, Tally
+    from pipeline.demo.show.open import open_window
+    from pipeline.demo.sources.open import open_source
+    from pipeline.demo.sources.source import Source
 
     window = None if args.headless else open_window(args.window)
     bundle = Bundle.load(args.model)
@@ -83,29 +84,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every command with faces and a model has."""
-    parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
-                        help=f"a model bundle (default: {CHAMPION.as_posix()})")
-    parser.add_argument("--detector", choices=("haar", "yunet"), default="haar",
-                        help="what finds the faces; yunet needs its file (default: haar)")
-    parser.add_argument("--detector-model", metavar="FILE", type=Path, help="YuNet's network, an .onnx file")
-    parser.add_argument("--unsure-below", metavar="P", type=_share, default=0.5,
-                        help="a strongest score below P is called unsure (default: 0.5, where the calibrated model is "
-                             "right half the time)")
-
-
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
     return int(text)
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share between 0 and 1")
-    return value

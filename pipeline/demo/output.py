@@ -9,10 +9,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from pipeline.atomic import atomic_file
-from pipeline.demo.annotate import Annotated
-from pipeline.failure import Failure
-from pipeline.quiet import silent
+from pipeline.demo.show.annotate import Annotated
+from pipeline.system.atomic import atomic_file
+from pipeline.system.failure import Failure
+from pipeline.system.quiet import silent
 
 # What OpenCV's own FFmpeg can write; H.264 is not among it
 CODECS = {".webm": "VP80", ".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}

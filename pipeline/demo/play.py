@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.atomic import atomic_file
-from pipeline.demo.annotate import Annotator, See
 from pipeline.demo.output import Output
-from pipeline.demo.source import Source
-from pipeline.demo.window import QUIT, Window
-from pipeline.failure import Failure
+from pipeline.demo.show.annotate import Annotator, See
+from pipeline.demo.show.window import QUIT, Window
+from pipeline.demo.sources.source import Source
+from pipeline.system.atomic import atomic_file
+from pipeline.system.failure import Failure
 
 # For the panel's foot
 KEYS = ("q ends, s saves a picture, m mirrors", "space pauses, 1-9: another camera")

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import failure, params
-from pipeline.bundle import Bundle
-from pipeline.demo.about import about
-from pipeline.demo.annotate import Annotator, Tally
-from pipeline.demo.detector import HaarDetector
-from pipeline.demo.main import CHAMPION
+from pipeline.bundle.bundle import Bundle
 from pipeline.demo.output import open_output
-from pipeline.demo.watcher import Watcher
-from pipeline.failure import Failure
+from pipeline.demo.see.detector import HaarDetector
+from pipeline.demo.see.watcher import Watcher
+from pipeline.demo.show.about import about
+from pipeline.demo.show.annotate import Annotator, Tally
+from pipeline.params import params
+from pipeline.system import failure
+from pipeline.system.failure import Failure
+from pipeline.system.project import CHAMPION
 
 REPORTS = Path("reports")
 # People whose expressions are easy to tell: the clip is for looking at, not for measuring
@@ -35,7 +36,7 @@ def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Pa
             for output in outputs:
                 output.add(annotated)
         if not tally.with_faces:
-            raise Failure("demo: the detector finds no face in the drawn clip; see pipeline/scenes.py")
+            raise Failure("demo: the detector finds no face in the drawn clip; see pipeline/download/drawn/clip.py")
     except BaseException:
         for output in outputs:
             output.discard()
@@ -48,11 +49,11 @@ def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Pa
 def main() -> None:
     from tqdm import tqdm
 
-    from pipeline import scenes
+    from pipeline.download.drawn import clip
 
     p = params.load()
     fps = p.demo.frames_per_second
-    frames = scenes.frames(p.demo.seconds, fps, seed=SCENE)
+    frames = clip.frames(p.demo.seconds, fps, seed=SCENE)
     bar = tqdm(frames, total=round(p.demo.seconds * fps), unit="frame", disable=None, leave=False)
     tally = demo(Bundle.load(CHAMPION), bar, fps, [REPORTS / "demo.webm", REPORTS / "demo.png"])
     print(tally.summary())

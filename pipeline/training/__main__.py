@@ -10,12 +10,10 @@ import json
 import sys
 from pathlib import Path
 
-from pipeline import failure
-from pipeline.faces import Faces
-from pipeline.failure import Failure
-from pipeline.training import checkpoint, hardware
-from pipeline.training.loop import fit_faces
-from pipeline.training.output import leave
+from pipeline.faces.faces import Faces
+from pipeline.system import failure
+from pipeline.system.failure import Failure
+from pipeline.training.importing import quiet
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -31,15 +29,16 @@ def main(argv: list[str] | None = None) -> None:
             raise ValueError(f"it lacks {', '.join(missing)}")
     except (OSError, ValueError, TypeError) as error:
         raise Failure(f"{config_file}: not a resolved recipe ({error}); make one with `ferpipe resolve`") from error
+    with quiet():
+        from pipeline.training import checkpoint, hardware
+        from pipeline.training.loop import fit_faces
+        from pipeline.training.output import leave
+
     hardware.share_devices(config["train"]["batch_size"])
-    train_into(out, config, Faces.load(faces_folder))
-    print(f"{out}: bring it home with `ferpipe import-run {out}`")
-
-
-def train_into(out: Path, config: dict, faces: Faces) -> None:
-    """Train a resolved recipe on prepared faces and leave net.keras, history.json and run.json in ``out``."""
+    faces = Faces.load(faces_folder)
     with checkpoint.held(out / "checkpoint", config, faces.manifest["digest"]) as state:
         leave(out, config, faces, fit_faces(config, faces, checkpoint=state))
+    print(f"{out}: bring it home with `ferpipe import-run {out}`")
 
 
 if __name__ == "__main__":

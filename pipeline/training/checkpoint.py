@@ -12,15 +12,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipeline.atomic import atomic_folder
-from pipeline.failure import Failure
+from pipeline.system.atomic import atomic_folder
+from pipeline.system.failure import Failure
 
 
 def key(config: dict, data_digest: str) -> str:
     """The name of a run's checkpoint: a hash of all that decides its result, so that no other run takes it up."""
     sha = hashlib.sha256(json.dumps([config, data_digest, keras.backend.backend(), keras.__version__]).encode())
     here = Path(__file__).parent
-    for source in (*sorted(here.glob("*.py")), *sorted((here.parent / "models").glob("*.py"))):
+    for source in sorted(here.rglob("*.py")):
         sha.update(source.read_bytes())
     return sha.hexdigest()[:16]
 

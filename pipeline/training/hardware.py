@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 import keras
 
-from pipeline import processor
+from pipeline.system import processor
 
 
 def describe() -> str:
@@ -19,14 +19,14 @@ def precision(wanted: str) -> str:
     """``float32`` or ``bfloat16`` for the recipe's ``auto``, by what the hardware multiplies natively."""
     if wanted != "auto":
         return wanted
-    native = _multiplies_bfloat16() if _accelerators() else processor.multiplies_bfloat16()
+    native = _multiplies_bfloat16() if _accelerators() else (_has("avx512_bf16") or _has("amx_bf16"))
     return "bfloat16" if native else "float32"
 
 
 def products_beat_convolutions() -> bool:
     """Whether the gradients of convolutions' kernels are faster as matrix products than in oneDNN's own kernel: so it
     was measured on processors with AVX2 and no AVX-512, alone."""
-    return not _accelerators() and processor.has("avx2") and not processor.has("avx512f")
+    return not _accelerators() and _has("avx2") and not _has("avx512f")
 
 
 def share_devices(batch_size: int) -> int:
@@ -50,6 +50,11 @@ def policy(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _has(flag: str) -> bool:
+    """Whether Linux names this among what the processor can do (no other system tells)."""
+    return flag in next((line.split() for line in processor.cpuinfo() if line.startswith("flags")), [])
 
 
 def _accelerators() -> list[str]:

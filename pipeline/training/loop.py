@@ -11,16 +11,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline import models
-from pipeline.faces import Faces
-from pipeline.failure import Failure
-from pipeline.metrics import cross_entropy
+from pipeline.faces.faces import Faces
+from pipeline.faces.votes import shares
+from pipeline.system.failure import Failure
 from pipeline.training import checkpoint as checkpoints
-from pipeline.training import hardware, optimizers, unfreezing
+from pipeline.training import hardware, models, optimizers, unfreezing
 from pipeline.training.averaging import SAMPLE, averaged
 from pipeline.training.epochs import epochs_of
+from pipeline.training.losses import cross_entropy
 from pipeline.training.student import Student, feed
-from pipeline.votes import shares
 
 BATCH_TO_PREDICT = 512
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import keras
 
-from pipeline.atomic import atomic_file
-from pipeline.faces import Faces
+from pipeline.faces.faces import Faces
+from pipeline.system.atomic import atomic_file
 from pipeline.training import hardware
 from pipeline.training.loop import Fitted
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pipeline.failure import Failure
+from pipeline.system.failure import Failure
 from pipeline.training.augment import Augment
 from pipeline.training.faster import faster
 from pipeline.training.mixing import Mix

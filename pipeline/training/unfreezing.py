@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from pipeline.failure import Failure
-from pipeline.models.pretrained import BACKBONE
+from pipeline.system.failure import Failure
+from pipeline.training.models.pretrained import BACKBONE
 
 
 def upcoming(settings: dict, history: list[dict]) -> int | None:

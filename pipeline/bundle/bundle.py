@@ -1,0 +1,134 @@
+"""The model bundle: one immutable folder that train emits, evaluate measures, promote copies and the demo reads.
+
+Reading one needs numpy and ONNX Runtime alone; ``bundling`` writes one.
+"""
+
+import hashlib
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.system import processor
+from pipeline.system.failure import Failure
+
+BATCH = 64
+# What a copy that only serves may leave out (the champion in git does, for its size)
+LEFT_OUT = ("model.keras",)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk. Its ``id`` is a hash over every byte in it (bundle.json names the other files' hashes)."""
+
+    folder: Path
+    meta: dict[str, Any]
+    id: str
+
+    @classmethod
+    def load(cls, folder: Path) -> "Bundle":
+        """Open a bundle and check every file against its hash. Raises Failure when one is missing or differs."""
+        folder = Path(folder)
+        try:
+            text = (folder / "bundle.json").read_bytes()
+            meta = json.loads(text)
+            files = meta["files"]
+        except (OSError, ValueError, KeyError) as error:
+            raise Failure(f"{folder}: no model bundle there ({error}); make one with `make run`") from error
+        for name, digest in files.items():
+            if name in LEFT_OUT and not (folder / name).exists():
+                continue
+            if not (folder / name).is_file() or sha256(folder / name) != digest:
+                raise Failure(f"{folder / name}: missing or not the file that the bundle was made with; restore it")
+        return cls(folder, meta, hashlib.sha256(text).hexdigest()[:12])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.meta["classes"])
+
+    @property
+    def class_set(self) -> str:
+        return self.meta["class_set"]
+
+    @property
+    def temperature(self) -> float:
+        return self.meta["temperature"]
+
+    @property
+    def crop_margin(self) -> float:
+        return self.meta["crop_margin"]
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        return self.meta["provenance"]
+
+    @property
+    def run_id(self) -> str | None:
+        return self.provenance.get("run_id")
+
+    @cached_property
+    def _session(self):
+        return onnx_session(self.folder / "model.onnx")
+
+    def predict(self, images: np.ndarray, flip: bool = False) -> np.ndarray:
+        """Probabilities float32 ``(N, C)`` for uint8 images ``(N, 48, 48)``; of the mirror images when ``flip``."""
+        session = self._session
+
+        def probabilities(start: int) -> np.ndarray:
+            batch = images[start : start + BATCH, :, ::-1 if flip else 1, None].astype("float32")
+            return session.run(["probabilities"], {"image": batch})[0]
+
+        none, starts = np.zeros((0, len(self.classes)), "float32"), range(0, len(images), BATCH)
+        if len(starts) < 2:  # a frame's faces
+            return np.concatenate([none, *map(probabilities, starts)])
+        # a core a batch: a session itself has one thread, and lets go of Python's lock
+        with ThreadPoolExecutor(processor.cores()) as pool:
+            return np.concatenate([none, *pool.map(probabilities, starts)])
+
+    def milliseconds(self, calls: int = 200) -> float:
+        """The median time of a call with one face, on one thread; the first calls, which are slower, do not count."""
+        face, times = np.zeros((1, 48, 48, 1), "float32"), []
+        for _ in range(calls + 20):
+            begun = time.perf_counter()
+            self._session.run(["probabilities"], {"image": face})
+            times.append(time.perf_counter() - begun)
+        return 1000 * float(np.median(times[20:]))
+
+    def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
+        """The same with the temperature applied: softmax(log p / T) (Guo et al. 2017, arXiv 1706.04599)."""
+        powered = np.maximum(probabilities, 1e-12) ** (1 / self.temperature)
+        return powered / powered.sum(axis=1, keepdims=True)
+
+
+def check_faces(facts: dict[str, Any], manifest: dict[str, Any], where: Path) -> None:
+    """Raise Failure where the model with this provenance was not trained beside these faces: their splits may differ.
+
+    Args:
+        facts: the provenance.
+        manifest: of the faces as they came.
+        where: the model's place, for the message.
+    """
+    if (facts["dataset"], facts["source_digest"]) != (manifest["dataset"], manifest["digest"]):
+        raise Failure(f"{where}: trained on {facts['dataset']} ({facts['edition']}, {facts['source_digest'][:8]}), the "
+                      f"faces here are {manifest['dataset']} ({manifest['edition']}, {manifest['digest'][:8]}), whose "
+                      "splits may differ; get the same edition, or train on these")
+
+
+def onnx_session(path: Path):
+    """An ONNX Runtime session on one thread: two swing wildly on a busy machine."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+# Written beside a champion by promote: {"name", "version", "PublicTest": accuracy, "protocol", "edition"}
+PROMOTION = "promotion.json"

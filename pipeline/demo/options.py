@@ -1,0 +1,28 @@
+"""The options that every command with faces and a model has."""
+
+import argparse
+from pathlib import Path
+
+from pipeline.system.project import CHAMPION
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every command with faces and a model has."""
+    parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
+                        help=f"a model bundle (default: {CHAMPION.as_posix()})")
+    parser.add_argument("--detector", choices=("haar", "yunet"), default="haar",
+                        help="what finds the faces; yunet needs its file (default: haar)")
+    parser.add_argument("--detector-model", metavar="FILE", type=Path, help="YuNet's network, an .onnx file")
+    parser.add_argument("--unsure-below", metavar="P", type=_share, default=0.5,
+                        help="a strongest score below P is called unsure (default: 0.5, where the calibrated model is "
+                             "right half the time)")
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share between 0 and 1")
+    return value

@@ -1,0 +1,90 @@
+"""What ``ferpipe predict`` found, as a table for a person, as JSON and as CSV."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.demo.see.boxes import Face
+
+# A video's table has about so many lines a face, and none for less than a second
+LINES = 60
+
+
+@dataclass
+class Answer:
+    """The faces of one file.
+
+    Attributes:
+        fps: frames a second; 0 for a picture.
+        frames: the faces of every frame with its time in seconds; a picture has one frame.
+    """
+
+    file: str
+    fps: float = 0.0
+    frames: list[tuple[float, list[Face]]] = field(default_factory=list)
+
+    @property
+    def video(self) -> bool:
+        return self.fps > 0
+
+    @property
+    def seconds(self) -> float:
+        return len(self.frames) / self.fps if self.video else 0.0
+
+    def spans(self) -> list[tuple[float, Face]]:
+        """A video second by second (or longer): for each face its mean scores and where it was last."""
+        span = max(1.0, np.ceil(self.seconds / LINES))
+        rows: dict[tuple[int, int], list[Face]] = {}
+        for seconds, faces in self.frames:
+            for face in faces:
+                rows.setdefault((int(seconds / span), face.id), []).append(face)
+        return [(place * span, Face(faces[-1].box, np.mean([face.scores for face in faces], axis=0), number,
+                                    unsure_below=faces[-1].unsure_below))
+                for (place, number), faces in sorted(rows.items())]
+
+
+def table(answers: list[Answer], classes: tuple[str, ...]) -> str:
+    """A line for every face of a picture, and for every face and second of a video."""
+    lines = [("file", "time", "face", "emotion", "probability", "box")]
+    for answer in answers:
+        rows = answer.spans() if answer.video else [(0.0, face) for face in answer.frames[0][1]]
+        if not rows:
+            lines.append((answer.file, "", "", "no face", "", ""))
+        for seconds, face in rows:
+            box = f"{face.box.width}x{face.box.height}+{face.box.x}+{face.box.y}"
+            time = f"{int(seconds) // 60}:{int(seconds) % 60:02d}" if answer.video else ""
+            lines.append((answer.file, time, str(face.id), face.says(classes), f"{face.scores[face.best]:.0%}", box))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+                     for line in lines)
+
+
+def as_json(answers: list[Answer], classes: tuple[str, ...], model: str) -> str:
+    """Every face of every frame; ``model`` is the bundle's id."""
+    files: list[dict[str, Any]] = []
+    for answer in answers:
+        frames = [{"seconds": round(seconds, 3), "faces": [face.as_json(classes) for face in faces]}
+                  for seconds, faces in answer.frames]
+        if answer.video:
+            files.append({"file": answer.file, "frames_per_second": round(answer.fps, 3), "frames": frames})
+        else:
+            files.append({"file": answer.file, "faces": frames[0]["faces"]})
+    return json.dumps({"model": model, "classes": list(classes), "files": files}, indent=1, ensure_ascii=False)
+
+
+def as_csv(answers: list[Answer], classes: tuple[str, ...]) -> str:
+    """A row for every face of every frame; ``seconds`` is empty for a picture."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "seconds", "face", "x", "y", "width", "height", "emotion", "sure", *classes])
+    for answer in answers:
+        for seconds, faces in answer.frames:
+            for face in faces:
+                said = face.as_json(classes)
+                writer.writerow([answer.file, f"{seconds:.3f}" if answer.video else "", face.id, *said["box"].values(),
+                                 said["emotion"], said["sure"], *said["probabilities"].values()])
+    return text.getvalue().rstrip("\n")

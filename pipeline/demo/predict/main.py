@@ -1,0 +1,93 @@
+"""The command ``ferpipe predict``: the emotions in pictures, folders and videos, as table, JSON, CSV and pictures."""
+
+import argparse
+import glob
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.demo.options import add_model_options
+from pipeline.system.failure import Failure
+
+VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".mjpg", ".mjpeg", ".y4m", ".gif")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read every file. Raises Failure at the end when one could not be read, after the others were written."""
+    args = _arguments(argv)
+    from pipeline.bundle.bundle import Bundle
+    from pipeline.demo.predict import answers as forms
+    from pipeline.demo.predict.reader import Reader
+    from pipeline.demo.see.open import open_detector
+    from pipeline.demo.sources.source import quiet
+    from pipeline.system.atomic import atomic_file
+
+    files = expand(args.paths)
+    bundle = Bundle.load(args.model)
+    detector = open_detector(args.detector, args.detector_model, bundle.crop_margin)
+    quiet()
+    reader = Reader(bundle, detector, args.unsure_below, args.annotate, args.plot or args.annotate)
+    interrupted = False
+    try:
+        reader.read(files)
+    except KeyboardInterrupt:
+        interrupted = True
+    if args.json:
+        text = forms.as_json(reader.answers, bundle.classes, bundle.id)
+    elif args.csv:
+        text = forms.as_csv(reader.answers, bundle.classes)
+    else:
+        text = forms.table(reader.answers, bundle.classes)
+    if args.out is None:
+        print(text)
+    else:
+        with atomic_file(args.out) as new:
+            new.write_text(text + "\n", encoding="utf-8")
+    for path in (*reader.written, *([args.out] if args.out else [])):
+        print(f"written: {path}", file=sys.stderr)
+    if interrupted:
+        raise SystemExit(130)
+    if reader.failed:
+        raise Failure(f"{len(reader.failed)} of {len(files)} could not be read: {'; '.join(reader.failed)}")
+
+
+def expand(patterns: Iterable[str]) -> list[Path]:
+    """The files that paths, folders and globs name, each once, in order. Raises Failure where one names nothing."""
+    from pipeline.demo.sources.pictures import ENDINGS
+
+    files: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in (*ENDINGS, *VIDEOS)
+                           and not file.name.startswith(".") and file.is_file())
+        elif path.is_file():
+            found = [path]
+        else:  # Windows' shells leave globs to the program
+            found = sorted(Path(name) for name in glob.glob(pattern, recursive=True)  # noqa: PTH207
+                           if Path(name).is_file())
+        if not found:
+            raise Failure(f"{pattern}: no picture or video there")
+        files.update(dict.fromkeys(found))
+    return list(files)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="ferpipe predict",
+        description="Find faces in pictures and videos and name their emotions: a table, or every face of every frame "
+                    "as JSON or CSV.",
+    )
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="pictures, videos, folders of them (with their "
+                                                                 "folders) and globs such as 'album/**/*.jpg'")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="JSON instead of the table")
+    form.add_argument("--csv", action="store_true", help="CSV instead of the table")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="where to write that (default: the terminal)")
+    parser.add_argument("--annotate", metavar="DIR", type=Path,
+                        help="write every picture with its faces marked, every video too (.webm, plays in browsers), "
+                             "and a video's emotions over time as a diagram")
+    parser.add_argument("--plot", metavar="DIR", type=Path, help="write the videos' diagrams here (and without "
+                                                                 "--annotate, nothing else)")
+    add_model_options(parser)
+    return parser.parse_args(argv)

@@ -1,0 +1,1 @@
+"""From a frame to faces with emotions: finder, crop, classifier, tracks."""

@@ -1,0 +1,1 @@
+"""What a person sees: the annotated picture and the window."""

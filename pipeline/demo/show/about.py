@@ -1,0 +1,21 @@
+"""What the panel says about the model."""
+
+import json
+
+from pipeline.bundle.bundle import PROMOTION, Bundle
+
+
+def about(bundle: Bundle) -> tuple[str, ...]:
+    """Lines with the model's id and, where they are known, registered version, accuracy on the tests and protocol."""
+    try:
+        promotion = json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        promotion = {}
+    lines = [f"model {bundle.id}"]
+    if "name" in promotion and "version" in promotion:
+        lines = [f"{promotion['name']} version {promotion['version']}, {bundle.id}"]
+    lines += [f"{split} accuracy {promotion[split]:.1%}" for split in ("PublicTest", "PrivateTest")
+              if split in promotion]
+    if "protocol" in promotion:
+        lines.append(f"{promotion['protocol']} protocol")
+    return tuple(lines)

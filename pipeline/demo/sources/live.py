@@ -1,0 +1,145 @@
+"""Cameras and streams: the newest picture, read beside the work on the last one; looked for again when it is gone."""
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+
+from pipeline.demo.sources.source import Files, Source, frame_count, frame_rate
+from pipeline.system.failure import Failure
+
+CAMERA_FPS = 30.0
+CAMERA_SIZE = (640, 480)
+OPEN_MILLISECONDS = 10_000
+# So many reads may fail in a row before a source counts as gone
+PATIENCE = 10
+# Seconds before the first and, doubled each time, at most before a later attempt to open it again
+FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
+# Seconds after which a window hears that there is nothing new
+TICK = 0.1
+
+
+class Live:
+    """A ``Source`` whose frames come in their own time. One that nobody fetched in time is dropped."""
+
+    live = True
+    length: int | None = None
+
+    def __init__(self, name: str, kind: str, capture: cv2.VideoCapture, reopen: Callable[[], cv2.VideoCapture],
+                 reconnect: float):
+        self.name, self.kind, self.fps = name, kind, frame_rate(capture, CAMERA_FPS)
+        self.note: str | None = None
+        self.skipped: list[str] = []
+        self._capture, self._reopen, self._reconnect = capture, reopen, reconnect
+        self._newest: deque[tuple[np.ndarray, float]] = deque(maxlen=2)
+        self._arrived, self._closed, self._ended = threading.Condition(), threading.Event(), False
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "Live":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the camera; iteration then ends."""
+        self._closed.set()
+        if self._thread is None:
+            self._capture.release()
+        else:
+            # One that hangs in a read frees it when the read ends
+            self._thread.join(timeout=2)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray | None, float]]:
+        self._thread = threading.Thread(target=self._read, name=self.name, daemon=True)
+        start, empty = time.monotonic(), True
+        self._thread.start()
+        while True:
+            with self._arrived:
+                if not self._newest and not self._ended:
+                    self._arrived.wait(TICK)
+                item = self._newest.popleft() if self._newest else None
+                if item is None and self._ended:
+                    break
+            if item is None:
+                yield None, time.monotonic() - start
+            else:
+                empty = False
+                yield item[0], item[1] - start
+        if empty and not self._closed.is_set():
+            raise Failure(f"{self.name}: it opens but sends no picture; is another program using it?")
+
+    def _read(self) -> None:
+        try:
+            failed, wait, lost, any_yet = 0, FIRST_WAIT, 0.0, False
+            while not self._closed.is_set():
+                ok, frame = self._capture.read() if self._capture.isOpened() else (False, None)
+                if ok and frame is not None:
+                    failed, wait, any_yet, self.note = 0, FIRST_WAIT, True, None
+                    with self._arrived:
+                        self._newest.append((_colour(frame), time.monotonic()))
+                        self._arrived.notify()
+                    continue
+                failed += 1
+                if failed == 1 and wait == FIRST_WAIT:
+                    lost = time.monotonic()
+                if failed < PATIENCE and self._capture.isOpened():
+                    self._closed.wait(0.02)
+                    continue
+                if not any_yet or time.monotonic() + wait - lost > self._reconnect:
+                    self.note = f"{self.name}: gone for good" if any_yet else None
+                    return
+                self.note = f"{self.name}: gone, trying again in {wait:.0f} s"
+                self._capture.release()
+                if self._closed.wait(wait):
+                    return
+                wait, failed = min(2 * wait, LONGEST_WAIT), 0
+                self._capture = self._reopen()
+        finally:
+            self._capture.release()
+            with self._arrived:
+                self._ended = True
+                self._arrived.notify()
+
+
+def open_camera(index: int, reconnect: float) -> Source:
+    """A webcam. Raises Failure when there is none."""
+
+    def start() -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(index)
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, CAMERA_SIZE[0])
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, CAMERA_SIZE[1])
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest frame, not the oldest
+        return capture
+
+    capture = start()
+    if not capture.isOpened():
+        raise Failure(f"camera {index}: none there, or another program is using it; name a picture, a video or a "
+                      "folder instead: ferpipe demo FILE")
+    return Live(f"camera {index}", "camera", capture, start, reconnect)
+
+
+def open_stream(url: str, reconnect: float) -> Source:
+    """A stream, or a video that lies at this address. Raises Failure when there is neither."""
+    patience = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_MILLISECONDS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, OPEN_MILLISECONDS]
+
+    def start() -> cv2.VideoCapture:
+        return cv2.VideoCapture(url, cv2.CAP_FFMPEG, patience)
+
+    capture = start()
+    # A password in the address stays out of messages and videos
+    name = re.sub(r"//[^/@]*@", "//", url)
+    if not capture.isOpened():
+        raise Failure(f"{name}: no video stream there; does the address open in a video player?")
+    if (length := frame_count(capture)) is not None:
+        return Files(name, "video", frame_rate(capture, CAMERA_FPS), length, _capture=capture)
+    return Live(name, "stream", capture, start, reconnect)
+
+
+def _colour(frame: np.ndarray) -> np.ndarray:
+    """Some cameras send gray."""
+    return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) if frame.ndim == 2 or frame.shape[2] == 1 else frame

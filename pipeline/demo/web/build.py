@@ -1,0 +1,90 @@
+"""The command ``ferpipe web-static``: the page as plain files, with detector and model in the browser."""
+
+import argparse
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from pipeline.system.atomic import atomic_folder
+from pipeline.system.failure import Failure
+from pipeline.system.project import CHAMPION
+
+HERE = Path(__file__).parent
+PAGE, BROWSER = HERE / "page", HERE / "browser"
+OUT, NPM = Path("build/web-static"), Path("build/npm")
+RUNTIME = "onnxruntime-web"
+# What of the runtime the worker loads
+PARTS = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+# Only the server's page has these
+SERVED = ("api.css", "api.html", "api.js", "engine.js")
+# The browser itself refuses to send anything anywhere else
+POLICY = ("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; "
+          "media-src 'self' blob:; worker-src 'self'; base-uri 'none'; form-action 'none'")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Build the site. Raises Failure when npm or the model is missing or a package cannot be had."""
+    parser = argparse.ArgumentParser("ferpipe web-static", description="Build the page as a static site whose detector "
+                                                                       "and model run in the browser; needs npm.")
+    parser.add_argument("--out", metavar="DIR", type=Path, default=OUT, help=f"default: {OUT.as_posix()}")
+    parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
+                        help=f"a model bundle (default: {CHAMPION.as_posix()})")
+    args = parser.parse_args(argv)
+    if args.out.exists() and not (args.out / "cascade.json").exists() and any(args.out.iterdir()):
+        raise Failure(f"{args.out}: holds something else; name a new folder after --out")
+
+    from pipeline.bundle.bundle import Bundle
+
+    bundle = Bundle.load(args.model)
+    packages = fetch(NPM)
+    with atomic_folder(args.out) as new:
+        fill(new, bundle, packages)
+    size = sum(file.stat().st_size for file in args.out.rglob("*") if file.is_file())
+    print(f"written: {args.out.as_posix()}, {size / 1e6:.0f} MB, for any web server. To look at it here:\n"
+          f"python -m http.server --bind 127.0.0.1 --directory {args.out.as_posix()} 8001")
+
+
+def fetch(folder: Path) -> Path:
+    """``node_modules`` with exactly the packages of package-lock.json; npm is asked when they are not there yet."""
+    lock = json.loads((BROWSER / "package-lock.json").read_text(encoding="utf-8"))
+    found = folder / "node_modules" / RUNTIME / "package.json"
+    wanted = lock["packages"][f"node_modules/{RUNTIME}"]["version"]
+    if found.exists() and json.loads(found.read_text(encoding="utf-8"))["version"] == wanted:
+        return folder / "node_modules"
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Failure(f"npm is not installed; it comes with Node.js and fetches {RUNTIME} for the browser")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(BROWSER / name, folder / name)
+    print(f"npm fetches {RUNTIME} {wanted} ...", flush=True)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
+        raise Failure(f"npm cannot fetch {RUNTIME} ({lines[0]}); is there a network?")
+    return folder / "node_modules"
+
+
+def fill(folder: Path, bundle, packages: Path) -> None:
+    """Lay the site's files into an empty folder."""
+    from pipeline.demo.show.view import EMOJI
+    from pipeline.demo.web.bounds import Bounds
+    from pipeline.demo.web.cascade import cascade, licence
+    from pipeline.demo.web.facts import facts
+
+    for file in [*PAGE.iterdir(), *BROWSER.glob("*.js")]:
+        if file.parent == BROWSER or file.name not in SERVED:
+            shutil.copyfile(file, folder / file.name)
+    page = folder / "index.html"
+    policy = f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    page.write_text(page.read_text(encoding="utf-8").replace('<meta charset="utf-8">', policy), encoding="utf-8")
+    shutil.copytree(EMOJI, folder / "emoji")
+    shutil.copyfile(bundle.folder / "model.onnx", folder / "model.onnx")
+    (folder / "about.json").write_text(json.dumps(facts(bundle, Bounds())), encoding="utf-8")
+    (folder / "cascade.json").write_text(json.dumps(cascade(), separators=(",", ":")), encoding="utf-8")
+    (folder / "cascade-licence.txt").write_text(licence(), encoding="utf-8")
+    (folder / "ort").mkdir()
+    for name in PARTS:
+        shutil.copyfile(packages / RUNTIME / "dist" / name, folder / "ort" / name)

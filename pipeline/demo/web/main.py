@@ -1,0 +1,68 @@
+"""The command ``ferpipe web``: the page and the API on this machine."""
+
+import argparse
+import contextlib
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.system.failure import Failure
+from pipeline.system.project import CHAMPION
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from pipeline.demo.web.bounds import Bounds
+    from pipeline.demo.web.service import Service
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serve until Ctrl-C. Raises Failure when the model is missing or the port is taken."""
+    args = _arguments(argv)
+    listening = _listen(args.host, args.port)
+
+    from pipeline.bundle.bundle import Bundle
+
+    bundle = Bundle.load(args.model)
+
+    from pipeline.demo.web.bounds import Bounds
+    from pipeline.demo.web.service import Service
+
+    running = server(Service(bundle), Bounds(), LOOPBACK if args.host in LOOPBACK else ("*",))
+    shown = f"[{args.host}]" if ":" in args.host else args.host
+    print(f"ferpipe web: http://{shown}:{listening.getsockname()[1]} (the API: /api); Ctrl-C ends it", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        running.run(sockets=[listening])
+
+
+def server(service: "Service", bounds: "Bounds", hosts: tuple[str, ...]) -> "uvicorn.Server":
+    """Uvicorn with the application, ready to run."""
+    import uvicorn
+
+    from pipeline.demo.web.app import create
+
+    config = uvicorn.Config(create(service, bounds, hosts), log_level="warning", access_log=False, lifespan="off",
+                            server_header=False, limit_concurrency=bounds.connections, timeout_graceful_shutdown=2,
+                            ws="websockets-sansio", ws_max_size=bounds.frame_bytes, ws_per_message_deflate=False)
+    return uvicorn.Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else "there is no such port"
+        raise Failure(f"{host}, port {port}: {why}; end what listens there, or name another (PORT=, --port)") from None
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("ferpipe web", description="Serve the page and the API on this machine.")
+    parser.add_argument("--port", type=int, default=8000, help="0: any that is free (default: 8000)")
+    parser.add_argument("--host", default="127.0.0.1", help="another address lets other machines in (default: 127.0.0.1"
+                                                            "; browsers give no camera to a page without https)")
+    parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
+                        help=f"a model bundle (default: {CHAMPION.as_posix()})")
+    return parser.parse_args(argv)

@@ -1,0 +1,30 @@
+"""A picture from a client becomes pixels, or one sentence that says why not."""
+
+import numpy as np
+
+from pipeline.demo.sources.pictures import decode
+from pipeline.system.failure import Failure
+
+SHORT = "the picture"
+
+
+class Refused(Exception):
+    """A picture or request that is not answered: an HTTP status and a sentence for the person."""
+
+    def __init__(self, status: int, sentence: str):
+        super().__init__(sentence)
+        self.status = status
+
+
+def unpack(data: bytes, most_pixels: int) -> np.ndarray:
+    """A JPEG, PNG or WebP as BGR ``(H, W, 3)``, turned as its EXIF data says. Raises Refused when it is not to be had.
+
+    No other format gets as far as a decoder.
+    """
+    if not (data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (data[:4], data[8:12]) == (b"RIFF", b"WEBP")):
+        raise Refused(415, "not a JPEG, PNG or WebP picture")
+    try:
+        return decode(data, SHORT, most_pixels)
+    except Failure as failure:
+        sentence = str(failure).removeprefix(f"{SHORT}: ")
+        raise Refused(413 if "pixels" in sentence else 415, sentence) from None

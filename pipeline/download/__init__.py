@@ -1,0 +1,1 @@
+"""Stage download: any edition of FER-2013, or drawn faces, brought into one form."""

@@ -1,0 +1,1 @@
+"""The sample data set: faces and clips that the project draws itself."""

@@ -1,0 +1,130 @@
+"""How an edition of FER-2013 is packed: folder, zip, CSV, gzip or tar.gz; read in place, never unpacked to the disk."""
+
+import gzip
+import os
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from pipeline.system.failure import Failure
+
+ENDINGS = (".zip", ".csv", ".csv.gz", ".tar.gz", ".tgz")
+CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
+AGAIN = "copy or download it again"
+# What reading a damaged file raises, inside zip, gzip and tar alike
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, tarfile.TarError, RuntimeError, NotImplementedError, OSError)
+
+
+class Entry(NamedTuple):
+    """One file of an edition: its name below the edition's top (with ``/``), its size in bytes, and its bytes."""
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]]
+
+    def read(self) -> bytes:
+        with self.open() as stream:
+            return stream.read()
+
+
+def kind_of(path: Path) -> str:
+    """``folder``, ``zip``, ``gzip``, ``tar.gz`` or ``csv``, by the first bytes rather than by the name."""
+    if path.is_dir():
+        return "folder"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(2)
+        if start == b"\x1f\x8b":
+            with gzip.open(path) as unpacked:
+                return "tar.gz" if unpacked.read(512)[257:262] == b"ustar" else "gzip"
+    except FileNotFoundError:
+        raise Failure(f"{path}: does not exist; name a zip, a CSV or a folder of FER-2013") from None
+    except DAMAGE as error:
+        raise Failure(f"{path}: cannot be read ({error}); {AGAIN}") from error
+    if start == b"PK":
+        return "zip"
+    if path.suffix.lower() == ".zip" or not start:
+        raise Failure(f"{path}: {'not a zip file' if start else 'an empty file'}; {AGAIN}")
+    return "csv"
+
+
+@contextmanager
+def open_entries(path: Path) -> Iterator[list[Entry]]:
+    """The files of a zip or a folder, without links, hidden files and folders deeper than an edition is."""
+    if path.is_dir():
+        yield list(_folder(path))
+        return
+    try:
+        archive = zipfile.ZipFile(path)
+    except DAMAGE as error:
+        raise Failure(f"{path}: a damaged or truncated zip ({error}); {AGAIN}") from error
+    with archive:
+        yield list(_zip(archive, path))
+
+
+def faces_among(entries: list[Entry], where: Path) -> tuple[str, list[Entry]]:
+    """``("pictures", train/CLASS/FILE and test/CLASS/FILE)`` or ``("csv", [the one CSV])``, else a Failure.
+
+    Either may lie below one more folder, which is cut off from the pictures' names.
+    """
+    pictures, tops = [], set()
+    for entry in entries:
+        parts = entry.name.split("/")
+        if len(parts) in (3, 4) and parts[-3].casefold() in ("train", "test"):
+            tops.add("/".join(parts[:-3]))
+            pictures.append(entry._replace(name="/".join((parts[-3].casefold(), *parts[-2:]))))
+        elif len(parts) in (2, 3) and parts[-2].casefold() in ("train", "test"):
+            raise Failure(f"{where}: {entry.name}: lies in no class folder; expected train/CLASS/FILE, test/CLASS/FILE")
+    if len(tops) > 1:
+        raise Failure(f"{where}: faces in several places ({', '.join(sorted(top or '.' for top in tops))}); keep one")
+    if pictures:
+        return "pictures", sorted(pictures, key=lambda entry: entry.name)
+    tables = {entry.name.rsplit("/", 1)[-1].casefold(): entry for entry in entries
+              if entry.name.casefold().endswith(".csv") and entry.name.count("/") <= 1}
+    known = [tables[name] for name in CSV_NAMES if name in tables] or list(tables.values())
+    if known and (len(tables) == 1 or known[0].name.rsplit("/", 1)[-1].casefold() in CSV_NAMES):
+        return "csv", known[:1]
+    what = "several CSVs" if tables else "no faces of FER-2013 in it"
+    raise Failure(f"{where}: {what}; expected train/CLASS/FILE and test/CLASS/FILE, or {' or '.join(CSV_NAMES)}")
+
+
+def safe_name(name: str, where: Path) -> str:
+    """The name with forward slashes and without ``./``; Failure when it is absolute or climbs out of the archive."""
+    name = name.replace("\\", "/")
+    if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/"):
+        raise Failure(f"{where}: {name}: a path that leads out of the archive; do not trust this file, get another")
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def _hidden(name: str) -> bool:
+    """What systems add by themselves."""
+    return any(part.startswith((".", "__MACOSX")) or part in ("Thumbs.db", "desktop.ini") for part in name.split("/"))
+
+
+def _zip(archive: zipfile.ZipFile, path: Path) -> Iterator[Entry]:
+    for info in archive.infolist():
+        name = safe_name(info.filename, path)
+        if not (info.is_dir() or stat.S_ISLNK(info.external_attr >> 16) or _hidden(name)):
+            yield Entry(name, info.file_size, partial(archive.open, info))
+
+
+def _folder(folder: Path, above: str = "") -> Iterator[Entry]:
+    with os.scandir(folder) as children:
+        for child in children:
+            if _hidden(child.name) or child.is_symlink():
+                continue
+            if child.is_file():
+                yield Entry(above + child.name, child.stat().st_size, partial(_open, child.path))
+            elif child.is_dir() and above.count("/") < 3:
+                yield from _folder(Path(child.path), f"{above}{child.name}/")
+
+
+def _open(path: str) -> IO[bytes]:
+    return open(path, "rb")

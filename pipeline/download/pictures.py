@@ -1,0 +1,138 @@
+"""The folder edition: train/CLASS/FILE and test/CLASS/FILE, 48x48 pictures whose names usually carry the split."""
+
+import hashlib
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.download.packing import AGAIN, DAMAGE, Entry
+from pipeline.faces.faces import EMOTIONS, SIZE, Faces
+from pipeline.system.failure import Failure
+
+PICTURE_LIMIT = 2**20  # bytes; the largest real one has 2,483
+CHUNK = 256
+# Class folders as they are spelled in the wild
+CLASSES = {name: place for place, name in enumerate(EMOTIONS)} | {
+    "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5}
+NAMED = re.compile(r"(Training|PublicTest|PrivateTest)_[^.]+\.\w+")
+
+
+def read_pictures(entries: list[Entry], where: Path, validation_share: float) -> Faces:
+    """Decode the pictures and read class and split off their names.
+
+    Args:
+        entries: Files called train/CLASS/FILE or test/CLASS/FILE, sorted by name.
+        where: What a Failure names.
+        validation_share: The share of every class in train that becomes PublicTest where names carry no split.
+
+    Returns:
+        The faces in the entries' order; the manifest says where the splits come from and holds the contents' digest.
+    """
+    labels = np.array([_label(entry, where) for entry in entries], "int64")
+    ids, splits, splits_from = _splits(entries, labels, where, validation_share)
+    ids, notes = _unique(ids, labels)
+    if splits_from != "file names":
+        notes.append(f"the file names carry no split: PublicTest is {validation_share:.0%} of every class in train, "
+                     "PrivateTest is test")
+    images, hashes = _decode(entries, where)
+    return Faces(images, ids, splits, labels, {"splits_from": splits_from, "notes": notes,
+                                               "contents_sha256": contents_digest(entries, hashes)})
+
+
+def contents_digest(entries: list[Entry], hashes: list[str]) -> str:
+    """sha256 over one line ``SHA256  NAME`` for every file, sorted by name: the same for every packing.
+
+    ``find train test -type f | LC_ALL=C sort | xargs sha256sum | sha256sum`` says the same.
+    """
+    lines = sorted((entry.name.encode(), sha256) for entry, sha256 in zip(entries, hashes, strict=True))
+    return hashlib.sha256(b"".join(b"%s  %s\n" % (sha256.encode(), name) for name, sha256 in lines)).hexdigest()
+
+
+def _label(entry: Entry, where: Path) -> int:
+    name = entry.name.split("/")[1]
+    if name.casefold() not in CLASSES:
+        raise Failure(f"{where}: {entry.name}: there is no class {name!r}; the classes are {', '.join(EMOTIONS)}")
+    return CLASSES[name.casefold()]
+
+
+def _splits(entries: list[Entry], labels: np.ndarray, where: Path,
+            share: float) -> tuple[np.ndarray, np.ndarray, str]:
+    """Ids, splits, and where the splits come from."""
+    files = [entry.name.split("/") for entry in entries]
+    found = [NAMED.fullmatch(file) for _, _, file in files]
+    if not any(found):
+        ids = np.array([entry.name.rsplit(".", 1)[0] for entry in entries])
+        return ids, _stratified(ids, np.array([folder for folder, _, _ in files]), labels, share), \
+            "stratified validation split"
+    splits = []
+    for entry, (folder, _, _), match in zip(entries, files, found, strict=True):
+        if match is None:
+            raise Failure(f"{where}: {entry.name}: carries no split, unlike other files; expected a name such as "
+                          "Training_123.jpg, PublicTest_123.jpg or PrivateTest_123.jpg")
+        if (match[1] == "Training") != (folder == "train"):
+            raise Failure(f"{where}: {entry.name}: name and folder contradict each other; move it, or {AGAIN}")
+        splits.append(match[1])
+    return np.array([file.rsplit(".", 1)[0] for _, _, file in files]), np.array(splits), "file names"
+
+
+def _unique(ids: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Add the class to a name that stands in two class folders, as two names of the real data set do."""
+    names, place, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    again = counts[place] > 1
+    told = np.array([f"{name}.{EMOTIONS[label]}" for name, label in zip(ids, labels, strict=True)])
+    note = f"in several class folders, hence with the class in the id: {', '.join(names[counts > 1])}"
+    return np.where(again, told, ids), [note] if again.any() else []
+
+
+def _stratified(ids: np.ndarray, folders: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
+    """Move a share of every class from train to PublicTest: the ids with the smallest hashes, on every machine."""
+    splits = np.where(folders == "train", "Training", "PrivateTest").astype("<U11")
+    for label in np.unique(labels):
+        rows = np.flatnonzero((folders == "train") & (labels == label))
+        by_hash = sorted(rows, key=lambda row: hashlib.sha256(str(ids[row]).encode()).digest())
+        splits[by_hash[:round(len(rows) * share)]] = "PublicTest"
+    return splits
+
+
+def _decode(entries: list[Entry], where: Path) -> tuple[np.ndarray, list[str]]:
+    """uint8 (N, 48, 48) and the sha256 of every file; several threads, for cv2 and zlib run beside Python."""
+    from tqdm import tqdm
+
+    images = np.empty((len(entries), SIZE, SIZE), np.uint8)
+    hashes = [""] * len(entries)
+
+    def decode(rows: range) -> int:
+        for row in rows:
+            images[row], hashes[row] = _picture(entries[row], where)
+        return len(rows)
+
+    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+    try:
+        chunks = [range(len(entries))[start:start + CHUNK] for start in range(0, len(entries), CHUNK)]
+        with tqdm(total=len(entries), desc=f"reading {where.name}", unit=" faces", leave=False, disable=None) as bar:
+            for count in pool.map(decode, chunks):
+                bar.update(count)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return images, hashes
+
+
+def _picture(entry: Entry, where: Path) -> tuple[np.ndarray, str]:
+    import cv2
+
+    if entry.size > PICTURE_LIMIT:
+        raise Failure(f"{where}: {entry.name}: {entry.size} bytes for a picture of {SIZE}x{SIZE}; {AGAIN}")
+    try:
+        content = entry.read()
+    except DAMAGE as error:
+        raise Failure(f"{where}: {entry.name}: damaged ({error}); {AGAIN}") from error
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+    if image is None:
+        raise Failure(f"{where}: {entry.name}: not a picture, or a damaged one; replace or remove it")
+    if image.shape != (SIZE, SIZE):
+        raise Failure(f"{where}: {entry.name}: {image.shape[1]}x{image.shape[0]} pixels, expected {SIZE}x{SIZE}; "
+                      "replace or remove it")
+    return image, hashlib.sha256(content).hexdigest()

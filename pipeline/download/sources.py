@@ -1,0 +1,123 @@
+"""Stage download: the faces as they came, from data/external/, Kaggle, a URL or a path; or drawn ones."""
+
+import hashlib
+import http.client
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.download import kaggle
+from pipeline.download.external import EXTERNAL, editions_in, find_votes
+from pipeline.download.read import read_edition
+from pipeline.faces.faces import EMOTIONS, Faces
+from pipeline.faces.votes import with_votes
+from pipeline.params.params import Download
+from pipeline.system.failure import Failure
+
+TIMEOUT = 30.0  # seconds without a byte
+BLOCK = 2**18
+
+
+def download(settings: Download, dataset: str, external: Path = EXTERNAL) -> Faces:
+    """Get the faces of ``dataset`` from where ``settings`` says.
+
+    Args:
+        settings: The download block of params.yaml; ``source`` is auto, kaggle, url or a path.
+        dataset: fer2013, or sample for drawn faces.
+        external: Where a person drops FER-2013.
+
+    Returns:
+        Faces with seven classes, sorted by split and id, and a manifest that says which edition they are.
+
+    Raises:
+        Failure: It cannot be had, or is not as it should be.
+    """
+    if dataset == "sample":
+        from pipeline.download.drawn.sample import draw_faces
+
+        faces = draw_faces(settings.sample_faces, settings.sample_seed)
+        manifest = {"edition": "drawn", "source": "pipeline/download/drawn", "seed": settings.sample_seed,
+                    "splits_from": "drawn", "notes": [], **faces.manifest}
+    else:
+        faces = _fer2013(settings, external)
+        manifest = faces.manifest
+    return replace(faces, manifest={"dataset": dataset, **manifest, "classes": list(EMOTIONS), "class_set": "7",
+                                    "protocol": "published"})
+
+
+def _fer2013(settings: Download, external: Path) -> Faces:
+    source, share, notes = settings.source, settings.validation_share, []
+    if source == "auto":
+        found = editions_in(external)
+        if len(found) > 1:
+            notes.append(f"taken is {found[0].name}, the first of {', '.join(path.name for path in found)}")
+            print(f"download: {external}: {notes[-1]}", file=sys.stderr)
+        source = str(found[0]) if found else "kaggle"
+    if source == "kaggle":
+        folder = kaggle.fetch()
+        faces = read_edition(folder, share)
+        if faces.manifest["contents_sha256"] != kaggle.CONTENTS:
+            raise Failure(f"{folder}: not the contents that Kaggle published as {kaggle.HANDLE}; delete this "
+                          "folder and run again")
+        named = {"edition": "kaggle", "source": kaggle.HANDLE}
+    elif source == "url":
+        faces, named = _from_url(settings), {"edition": "url"}
+    else:
+        faces, named = read_edition(Path(source).expanduser(), share), {}
+    if faces.manifest["contents_sha256"] == kaggle.CONTENTS:
+        notes.append(f"contents as published on Kaggle, {kaggle.HANDLE}")
+    faces = replace(faces, manifest={**faces.manifest, **named, "notes": notes + faces.manifest["notes"]})
+    votes = find_votes(external)
+    return faces if votes is None else with_votes(faces, votes)
+
+
+def _from_url(settings: Download) -> Faces:
+    """Stream the file to a temporary place, compare its sha256, read it."""
+    if not settings.url or not settings.sha256:
+        raise Failure("params.yaml: download: source: url needs download.url and download.sha256, the file's sha256")
+    parts = urllib.parse.urlsplit(settings.url)
+    if parts.scheme not in ("https", "http", "file"):
+        raise Failure(f"params.yaml: download.url: {settings.url}: expected https://, http:// or file://")
+    name = Path(urllib.parse.unquote(parts.path)).name or "download"
+    with tempfile.TemporaryDirectory(prefix="ferpipe-") as folder:
+        file = Path(folder) / name
+        found = _fetch(settings.url, file)
+        if found != settings.sha256.lower():
+            raise Failure(f"{settings.url}: sha256 {found}, but download.sha256 in params.yaml is {settings.sha256}; "
+                          "another file lies there now: do not use it, or correct the number")
+        faces = read_edition(file, settings.validation_share)
+    notes = [f"{faces.manifest['edition']} from {parts.hostname or 'a local file'}", *faces.manifest["notes"]]
+    return replace(faces, manifest={**faces.manifest, "source_sha256": found, "notes": notes})
+
+
+def _fetch(url: str, file: Path) -> str:
+    """Write what lies at ``url`` to ``file`` and return its sha256."""
+    from tqdm import tqdm
+
+    sha = hashlib.sha256()
+    try:
+        answer = urllib.request.urlopen(url, timeout=TIMEOUT)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Failure(f"{url}: cannot be fetched ({error}); look at address and network, then try again") from error
+    total = int(answer.headers.get("Content-Length") or 0)
+    done = 0
+    with answer, open(file, "wb") as out, tqdm(total=total or None, desc=f"fetching {file.name}", unit="B",
+                                               unit_scale=True, leave=False, disable=None) as bar:
+        while True:
+            try:
+                block = answer.read(BLOCK)
+            except (OSError, http.client.HTTPException) as error:
+                raise Failure(f"{url}: broke off after {done} bytes ({error}); try again") from error
+            if not block:
+                break
+            done += len(block)
+            sha.update(block)
+            out.write(block)
+            bar.update(len(block))
+    if done < total:
+        raise Failure(f"{url}: broke off after {done} of {total} bytes; try again")
+    return sha.hexdigest()

@@ -1,0 +1,71 @@
+"""The text of a CSV edition, plain or out of a gzip, tar.gz, zip or folder, line by line; standard library alone."""
+
+import gzip
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from pipeline.download.packing import AGAIN, CSV_NAMES, DAMAGE, faces_among, kind_of, open_entries, safe_name
+from pipeline.system.failure import Failure
+
+COLUMNS = ("emotion", "pixels", "usage")
+CSV_LIMIT = 2 * 2**30  # bytes; the real one has 0.3 GB
+LINE_LIMIT = 64 * 2**10  # bytes; a row of 2,304 pixels has at most 9,230
+
+
+@contextmanager
+def open_csv(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of the CSV that ``path`` is or holds. Raises Failure for one that unpacks to something monstrous."""
+    with ExitStack() as stack:
+        try:
+            stream = _csv_stream(path, stack)
+        except DAMAGE as error:
+            raise Failure(f"{path}: damaged or truncated ({error}); {AGAIN}") from error
+        yield stack.enter_context(stream)
+
+
+def csv_lines(stream: IO[bytes], where: Path) -> Iterator[bytes]:
+    """The lines of a CSV one by one, however large the stream claims to be; Failure when it is damaged or endless."""
+    read = 0
+    while True:
+        try:
+            line = stream.readline(LINE_LIMIT)
+        except DAMAGE as error:
+            raise Failure(f"{where}: damaged or truncated ({error}); {AGAIN}") from error
+        read += len(line)
+        if len(line) == LINE_LIMIT or read > CSV_LIMIT:
+            raise Failure(f"{where}: far too large for FER-2013; expected the columns emotion, pixels, Usage")
+        if not line:
+            return
+        yield line
+
+
+def csv_columns(header: bytes, where: Path) -> dict[str, int]:
+    """Where the columns emotion, pixels and usage stand, whatever their order, blanks, quotes and case."""
+    names = [cell.strip(' "').casefold() for cell in header.decode("utf-8-sig", "replace").strip().split(",")]
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        raise Failure(f"{where}: line 1: no column {' and no '.join(missing)}; expected emotion, pixels, Usage "
+                      f"as in {' or '.join(CSV_NAMES)}")
+    return {name: names.index(name) for name in COLUMNS}
+
+
+def _csv_stream(path: Path, stack: ExitStack) -> IO[bytes]:
+    kind = kind_of(path)
+    if kind == "csv":
+        return open(path, "rb")
+    if kind == "gzip":
+        return cast(IO[bytes], gzip.open(path))
+    if kind == "tar.gz":
+        archive = stack.enter_context(tarfile.open(path, "r|gz"))  # noqa: SIM115 - the stack closes it
+        for member in archive:
+            safe_name(member.name, path)
+            if member.isfile() and member.name.casefold().endswith(".csv"):
+                return cast(IO[bytes], archive.extractfile(member))
+        raise Failure(f"{path}: no CSV in it; expected {' or '.join(CSV_NAMES)}")
+    _, chosen = faces_among(stack.enter_context(open_entries(path)), path)
+    if chosen[0].size > CSV_LIMIT:
+        raise Failure(f"{path}: {chosen[0].name} would have {chosen[0].size / 2**30:.0f} GB; not FER-2013, {AGAIN}")
+    return chosen[0].open()

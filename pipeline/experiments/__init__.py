@@ -1,0 +1,1 @@
+"""Commands that run many trainings or bring models in from elsewhere."""

@@ -1,0 +1,23 @@
+"""The log of what was tried: a CSV file, one line a training."""
+
+import csv
+from pathlib import Path
+
+from pipeline.system import project
+from pipeline.system.atomic import atomic_file
+
+LOG, PAGE = Path("reports/speedrun.csv"), Path("reports/speedrun.md")
+COLUMNS = ("idea", "values", "seed", "epochs", "parameters", "minutes", "single", "flip")
+
+
+def log(line: dict | None = None, file: Path = LOG, columns: tuple[str, ...] = COLUMNS) -> list[dict]:
+    """The lines of a log, a CSV file of these columns, with this one added."""
+    path = project.root() / file
+    lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
+    if line is not None:
+        lines.append({name: str(value) for name, value in line.items()})
+        with atomic_file(path) as new, open(new, "w", newline="", encoding="utf-8") as opened:
+            writer = csv.DictWriter(opened, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(lines)
+    return lines

@@ -1,0 +1,46 @@
+"""``ferpipe resolve``: what ``python -m pipeline.training`` needs on a machine without the rest of this project."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from pipeline.experiments import prepare
+from pipeline.params import params as parameters
+from pipeline.params import resolved
+from pipeline.params.overrides import values_of
+from pipeline.system.failure import Failure
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the resolved recipe, for ``python -m pipeline.training`` on a machine without the rest."""
+    parser = argparse.ArgumentParser("ferpipe resolve", description=main.__doc__)
+    parser.add_argument("values", nargs="*", metavar="path=value", help="other values, as in train.votes=0.4")
+    parser.add_argument("--own", action="store_true", help="the recipe's own values, without what the search found")
+    parser.add_argument("--recipe", metavar="NAME", help="this recipe as its file has it, instead of params.yaml's")
+    parser.add_argument("--seed", type=int, help="another seed than params.yaml's")
+    parser.add_argument("--leak-free", action="store_true", help="without the images that stand in a test split")
+    parser.add_argument("--faces", type=Path, metavar="DIR",
+                        help="leave the faces for it in this new folder, instead of taking what stage balance left")
+    options = parser.parse_intermixed_args(argv)
+    if options.faces and options.faces.exists():
+        raise Failure(f"{options.faces}: is there already; name a folder for the faces that is not")
+    params = parameters.load(recipe=options.recipe)
+    if not options.own and not options.recipe and params.tuned:
+        params = params.override(resolved.best(params))
+    params = params.override({
+        **values_of(options.values),
+        **({} if options.seed is None else {"seed": options.seed}),
+        **({"balance.drop_leaks": True} if options.leak_free else {}),
+    })
+    manifest_file = params.data / "balanced" / "manifest.json"
+    if options.faces:
+        faces = prepare.prepared(params, prepare.downloaded(params))
+        config = resolved.resolve(params, faces.manifest)
+        faces.save(options.faces)
+    elif not manifest_file.exists():
+        raise Failure(f"{manifest_file}: missing; run `dvc repro balance` first, or name a folder with --faces")
+    else:
+        config = resolved.resolve(params, json.loads(manifest_file.read_text(encoding="utf-8")))
+    json.dump(config, sys.stdout, indent=2)
+    print()

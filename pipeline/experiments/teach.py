@@ -1,0 +1,90 @@
+"""``ferpipe teach BUNDLE...``: ask trained models about every Training face; see ``teacher``.
+
+A model that was trained without a fold of Training (``balance.without``) is asked about the faces of that fold alone:
+what it says of them, it has not learnt from their labels. One such model of every fold together tells of every face.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.balance import strategies
+from pipeline.bundle.bundle import Bundle, check_faces
+from pipeline.faces import teachers
+from pipeline.faces.faces import Faces
+from pipeline.params import params
+from pipeline.system import project
+from pipeline.system.atomic import atomic_file
+from pipeline.system.failure import Failure
+from pipeline.tracking import shelves
+
+
+def ask(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
+    """Write the mean of the teachers' answers, each averaged over a face and its mirror image, for all Training faces.
+
+    Args:
+        faces: as they came, with seven labels.
+        name: of these teachers together, for ``train.teachers``.
+
+    Raises Failure where they differ in protocol, do not know the seven emotions or these faces, or where nobody is to
+    be asked about some face.
+    """
+    for member in bundles:
+        check_faces(member.provenance, faces.manifest, member.folder)
+        if member.class_set != "7":
+            raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven")
+    protocols = {member.provenance["protocol"] for member in bundles}
+    if len(protocols) > 1:
+        raise Failure("teach: some members are leak-free and some are not; name members of one protocol")
+    training = faces.split("Training")
+    heard = [_asked_about(training, member) for member in bundles]
+    told = np.sum(heard, axis=0)
+    if not told.all():
+        raise Failure(f"teach: nobody is asked about {int((told == 0).sum()):,} of {len(told):,} Training faces; "
+                      "name a model of every fold, or one that was trained on all of them")
+    answers = np.zeros((len(training), len(training.classes)))
+    for number, (member, rows) in enumerate(zip(bundles, heard, strict=True), 1):
+        print(f"teach: asking teacher {number} of {len(bundles)}, {member.id}", flush=True)
+        answers[rows] += sum(member.predict(training.images[rows], flip) for flip in (False, True)) / 2
+    answers /= told[:, None]
+    about = {
+        "source_digest": faces.manifest["digest"],
+        "protocol": (protocol := protocols.pop()),
+        "members": [{"bundle": member.id, "run_id": member.run_id,
+                     **{fact: member.provenance[fact] for fact in ("recipe", "seed")},
+                     **({"without": fold} if (fold := _without(member)) else {})} for member in bundles],
+    }
+    path = project.root() / teachers.place(name, protocol)
+    with atomic_file(path) as new, open(new, "wb") as file:
+        np.savez_compressed(file, ids=training.ids, probabilities=answers.astype("float16"), about=json.dumps(about))
+    return path
+
+
+def _without(member: Bundle) -> str:
+    return member.provenance["config"].get("balance", {}).get("without", "")
+
+
+def _asked_about(training: Faces, member: Bundle) -> np.ndarray:
+    """bool (N,): the faces that this teacher is asked about."""
+    without = _without(member)
+    return strategies.held_out(training, without) if without else np.ones(len(training), bool)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Ask trained models about every Training face; recipes with train.teacher learn from the answers."""
+    parser = argparse.ArgumentParser("ferpipe teach", description=main.__doc__)
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE",
+                        help="a bundle's folder or id, an MLflow run's id, or a registered version (fer2013-7/3)")
+    parser.add_argument("--name", default="mine", help="how train.teachers is to call them together (mine)")
+    options = parser.parse_args(argv)
+    mine = params.load().override({"train.teachers": options.name})  # which says whether it can be a name
+    at_hand = shelves.bundles("teach")
+    with tempfile.TemporaryDirectory() as place:
+        bundles = [shelves.find_one(name, at_hand, Path(place, str(number)))
+                    for number, name in enumerate(options.bundles)]
+        path = ask(bundles, Faces.load(mine.data / "faces"), options.name)
+    print(f"teach: {path}: {len(bundles)} teachers on every Training face, {path.stat().st_size / 1e6:.1f} MB; "
+          f"run `dvc exp run -S train.teachers={options.name}` with a recipe that has train.teacher")

@@ -1,0 +1,23 @@
+"""``path=value`` from the command line."""
+
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.system.failure import Failure
+
+
+def values_of(pairs: list[str]) -> dict[str, Any]:
+    """``train.epochs=3`` and the like by path. Raises Failure for what is no pair."""
+    yaml = YAML(typ="safe", pure=True)
+    found = {}
+    for pair in pairs:
+        path, equals, text = pair.partition("=")
+        if not equals:
+            raise Failure(f"{pair}: expected path=value, as in train.epochs=3")
+        try:
+            found[path] = yaml.load(text)
+        except YAMLError as error:
+            raise Failure(f"{pair}: the value is not YAML ({' '.join(str(error).split())})") from error
+    return found

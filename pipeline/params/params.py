@@ -1,0 +1,260 @@
+"""The pydantic mirror of params.yaml and the recipe: one frozen object, unknown keys are errors with their path."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+
+from pipeline.faces.faces import CLASS_SETS
+from pipeline.params import recipe as recipes
+from pipeline.params.recipe import Block, Published, Quantise, Stage
+from pipeline.system.failure import Failure
+
+
+class Download(Block):
+    source: str
+    url: str | None
+    sha256: str | None
+    validation_share: float = Field(gt=0, lt=0.5)
+    sample_faces: int = Field(ge=70)
+    sample_seed: int
+
+
+class Validate(Block):
+    max_blank_share: float = Field(ge=0, le=1)
+    max_duplicate_share: float = Field(ge=0, le=1)
+    max_leak_share: float = Field(ge=0, le=1)
+    max_conflict_share: float = Field(ge=0, le=1)
+    max_share_gap: float = Field(ge=0, le=1)
+
+
+class Balance(Block):
+    strategy: Literal["none", "augment_to", "replicate", "class_weights"]
+    target: int = Field(0, ge=0)
+    share: float = Field(0.0, ge=0, le=1)
+    drop_leaks: bool = False
+    without: str = Field("", pattern=r"^([1-9]\d*/[1-9]\d*)?$")  # "2/3": the second of balance.folds's three
+    # augment_to's transformations: degrees, and shares of the side
+    rotation: float = Field(0.0, ge=0)
+    shear: float = Field(0.0, ge=0)
+    zoom: float = Field(0.0, ge=0, lt=1)
+    flip: bool = False
+
+
+class Augment(Block):
+    """See pipeline.training.augment.Augment, whose arguments these are."""
+
+    flip: bool = False
+    rotation: float = Field(0.0, ge=0)
+    translation: float = Field(0.0, ge=0, lt=1)
+    zoom: float = Field(0.0, ge=0, lt=1)
+    shear: float = Field(0.0, ge=0)
+    brightness: float = Field(0.0, ge=0, le=1)
+    contrast: float = Field(0.0, ge=0, le=1)
+    erasing: float = Field(0.0, ge=0, le=1)
+    strength: float = Field(1.0, ge=0)
+    fill: Literal["nearest", "constant"] = "nearest"
+
+
+class Model(BaseModel):
+    """The family's name and its options; the family itself refuses options that it does not have."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+
+class Train(Block):
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    optimizer: Literal["adam", "adamw", "sgd", "muon"]
+    learning_rate: float = Field(gt=0)
+    schedule: Literal["constant", "one_cycle", "plateau"]
+    warmup: float = Field(0.0, ge=0, lt=1)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    ema: float = Field(0.0, ge=0, lt=1)  # moving average of the weights, a step's share; 0: none
+    # the share of the epochs after which images are mirrored only: the last ones look as those that will be met
+    augment_until: float = Field(1.0, ge=0, le=1)
+    # see pipeline.mixing.Mix; mix_until is the share of the epochs after which it stops
+    mixup: float = Field(0.0, ge=0)
+    cutmix: float = Field(0.0, ge=0)
+    mix_share: float = Field(1.0, ge=0, le=1)
+    mix_until: float = Field(0.85, ge=0, le=1)
+    votes: float = Field(0.0, ge=0)  # see pipeline.training.student.Student
+    teacher: float = Field(0.0, ge=0, le=1)
+    teachers: str = Field("hour", pattern=r"^[\w-]+$")  # the folder in data/teacher
+    temperature: float = Field(2.0, gt=0)
+    keep: Literal["best", "last"]
+    early_stopping: int = Field(0, ge=0)
+    plateau_factor: float = Field(0.5, gt=0, lt=1)
+    plateau_patience: int = Field(5, ge=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    # of a pretrained network (pipeline.training.unfreezing); epochs beyond theirs are not run
+    stages: tuple[Stage, ...] = ()
+
+    @model_validator(mode="after")
+    def _adam_has_no_decay(self) -> "Train":
+        if self.optimizer == "adam" and self.weight_decay:
+            raise ValueError("optimizer adam has no weight_decay; say adamw, or weight_decay: 0")
+        return self
+
+    @model_validator(mode="after")
+    def _stages_have_rates_and_begin_with_the_best(self) -> "Train":
+        if self.stages and self.schedule == "one_cycle":
+            raise ValueError("stages have learning rates of their own; say schedule constant or plateau")
+        if self.stages and self.keep != "best":
+            raise ValueError("a stage begins with the best weights of those before; say keep best")
+        return self
+
+
+# The blocks that a recipe fills and that params.yaml may override; a recipe may leave out what has only defaults
+RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augment, "model": Model, "train": Train,
+                                             "quantise": Quantise}
+
+
+class Range(Block):
+    """One dimension of the search: choices, or low and high."""
+
+    choices: list[Any] | None = Field(None, min_length=1)
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> "Range":
+        if self.choices is not None:
+            if self.log or self.low is not None or self.high is not None:
+                raise ValueError("expected choices alone, or low and high")
+            if not all(isinstance(choice, bool | int | float | str) for choice in self.choices):
+                raise ValueError("expected choices that are numbers, words, true or false")
+        elif self.low is None or self.high is None:
+            raise ValueError("expected choices, or low and high")
+        elif self.low >= self.high:
+            raise ValueError("low must be below high")
+        elif self.log and self.low <= 0:
+            raise ValueError("log needs a low above 0")
+        return self
+
+
+class Tune(Block):
+    trials: int = Field(ge=0)
+    epochs: int = Field(ge=1)
+    standard_errors: float = Field(ge=0)
+    max_parameters: int = Field(ge=1)
+    space: dict[str, Range]
+
+
+class Evaluate(Block):
+    bootstrap: int = Field(ge=100)
+    confidence: float = Field(gt=0, lt=1)
+
+
+class Promote(Block):
+    min_gain: float
+    confidence: float = Field(gt=0, lt=1)
+    min_class_recall: float = Field(ge=0, le=1)
+
+
+class Demo(Block):
+    seconds: float = Field(gt=0)
+    frames_per_second: int = Field(ge=1)
+
+
+class Params(Block):
+    """params.yaml with the recipe's values filled in."""
+
+    dataset: Literal["fer2013", "sample"]
+    recipe: str
+    seed: int = Field(ge=0)
+    title: str
+    source: str
+    published: Published | None
+    tuned: bool
+    classes: str
+    download: Download
+    validate_: Validate = Field(alias="validate")
+    balance: Balance
+    augment: Augment
+    model: Model
+    train: Train
+    quantise: Quantise
+    tune: Tune
+    evaluate: Evaluate
+    promote: Promote
+    demo: Demo
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _classes_are_known(cls, classes: Any) -> str:
+        if str(classes) not in CLASS_SETS:
+            raise ValueError(f"there is no such class set; there are {', '.join(CLASS_SETS)}")
+        return str(classes)  # DVC's -S classes=6 writes a number
+
+    @property
+    def data(self) -> Path:
+        """The folder of this dataset's data."""
+        return Path("data") / self.dataset
+
+    @property
+    def reports(self) -> Path:
+        """The folder of this dataset's reports."""
+        return Path("reports") / self.dataset
+
+    def override(self, values: dict[str, Any]) -> "Params":
+        """The same with other values, named by path: ``{"train.learning_rate": 0.001}``."""
+        tree = self.model_dump(by_alias=True)
+        for path, value in values.items():
+            *parents, last = path.split(".")
+            node: Any = tree
+            for parent in parents:
+                node = node.get(parent) if isinstance(node, dict) else None
+                if not isinstance(node, dict):
+                    raise Failure(f"params.yaml: {path}: there is no such parameter")
+            node[last] = value
+        return _validated(tree, "params.yaml")
+
+
+def load(path: Path = Path("params.yaml"), recipe: str | None = None) -> Params:
+    """Read params.yaml and the recipe that it names.
+
+    A ``recipe`` named here is taken as its file has it: the values that params.yaml sets are for its own recipe.
+
+    Raises Failure with the path of the offending key.
+    """
+    tree = recipes.read(path)
+    if recipe is not None:
+        tree = {key: value for key, value in tree.items() if key not in {"classes", *RECIPE_BLOCKS}}
+    name = tree["recipe"] = recipe or tree.get("recipe")
+    known = recipes.names()
+    if name not in known:
+        raise Failure(f"{path}: recipe: there is no recipe {name!r}; there are {', '.join(known)}")
+    base = recipes.named(name)
+    if (classes := tree.pop("classes", None)) is not None:
+        base["classes"] = classes
+    for block, form in RECIPE_BLOCKS.items():
+        mine = tree.get(block) or {}
+        if not isinstance(mine, dict):
+            raise Failure(f"{path}: {block}: expected a block of parameters, found {mine!r}")
+        # A null leaves the recipe's value, but under a name that does not exist it is a mistake like any other
+        unknown = set() if form is Model else set(mine) - set(form.model_fields)
+        given = {key: value for key, value in mine.items() if value is not None or key in unknown}
+        tree[block] = {**base.pop(block, {}), **given}
+    clash = sorted(set(base) & set(tree))
+    if clash:
+        raise Failure(f"{path}: {clash[0]}: belongs into the recipe")
+    return _validated({**base, **tree}, str(path))
+
+
+def _validated(tree: dict, where: str) -> Params:
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors():
+            place = ".".join(map(str, problem["loc"]))
+            if problem["type"] == "extra_forbidden":
+                problems.append(f"{place}: there is no such parameter")
+            else:
+                problems.append(f"{place}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})")
+        raise Failure(f"{where}: {'; '.join(problems)}") from error

@@ -1,0 +1,70 @@
+"""What is particular to a recipe: its header, its stages of unfreezing, its int8, and how its file is read."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.system.failure import Failure
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+class Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Published(Block):
+    """The figure that a recipe's authors published, as a share, and the split it was measured on.
+
+    Without ``accuracy`` they describe the recipe and give no figure. ``parameters`` is their count. A recipe that is
+    not theirs says ``by`` which recipe of theirs the figure is.
+    """
+
+    accuracy: float | None = Field(ge=0, le=1)
+    split: Literal["PublicTest", "PrivateTest", "test"]
+    parameters: int | None = None
+    by: str | None = None
+    note: str = ""
+
+
+class Stage(Block):
+    """So many epochs in which the head learns and the last ``trainable`` (a share) of the backbone's layers."""
+
+    epochs: int = Field(ge=1)
+    trainable: Literal["head"] | Annotated[float, Field(gt=0, le=1)]
+    learning_rate: float = Field(gt=0)
+
+
+class Quantise(Block):
+    """The bundle's ONNX file in int8; see pipeline.bundle.int8."""
+
+    int8: bool = False
+    faces: int = Field(512, ge=1)
+    max_loss: float = Field(0.003, ge=0, le=1)
+    max_bytes: int | None = Field(None, ge=1)
+
+
+def names() -> list[str]:
+    """All recipes."""
+    return sorted(file.stem for file in RECIPES.glob("*.yaml"))
+
+
+def read(path: Path) -> dict:
+    """A YAML file with parameters. Raises Failure when it is none."""
+    try:
+        tree = YAML(typ="safe", pure=True).load(path)
+    except OSError as error:
+        raise Failure(f"{path}: cannot be read ({error.strerror}); run inside the project's folder") from error
+    except YAMLError as error:
+        raise Failure(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise Failure(f"{path}: expected parameters, found {type(tree).__name__}")
+    return tree
+
+
+def named(name: str) -> dict:
+    """The recipe of this name as it stands in its file."""
+    return read(RECIPES / f"{name}.yaml")

@@ -1,0 +1,105 @@
+"""The resolved recipe: plain JSON that training.loop.fit takes, made from params, the search's result and the data."""
+
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.faces.faces import CLASS_SETS
+from pipeline.params.params import RECIPE_BLOCKS, Params
+from pipeline.system.failure import Failure
+
+# Without and with balance.drop_leaks
+PROTOCOLS = ("published", "leak-free")
+
+
+def resolve(params: Params, manifest: dict) -> dict:
+    """What training.loop.fit is given, for the balanced data that ``manifest`` describes; the same on every machine.
+
+    Raises Failure when that data was made with other parameters.
+    """
+    for name, asked, there in (("strategy", params.balance.strategy, manifest.get("strategy")),
+                               ("classes", params.classes, manifest.get("class_set")),
+                               ("protocol", PROTOCOLS[params.balance.drop_leaks], manifest.get("protocol"))):
+        if asked != there:
+            raise Failure(f"{params.data / 'balanced'}: made with {name} {there}, asked is {asked}; {_again(params)}")
+    votes, by_votes = manifest.get("votes"), CLASS_SETS[params.classes][1] is None
+    if params.train.votes and votes is None:
+        raise Failure(f"{params.data / 'balanced'}: no FER+ votes, but train.votes is {params.train.votes}; put "
+                      "fer2013new.csv into data/external/ and run `dvc repro balance`, or say train.votes=0")
+    teacher = manifest.get("teacher")
+    if params.train.teacher and teacher is None:
+        raise Failure(f"{params.data / 'balanced'}: no teachers, but train.teacher is {params.train.teacher}; "
+                      f"{_again(params)}, or say train.teacher=0")
+    return {
+        "recipe": params.recipe,
+        "seed": params.seed,
+        "balance": params.balance.model_dump(),
+        "classes": manifest["classes"],
+        "class_weights": manifest.get("class_weights"),
+        "model": params.model.model_dump(),
+        "augment": params.augment.model_dump(),
+        "train": params.train.model_dump(mode="json"),
+        **({"votes": votes["sha256"]} if votes and (params.train.votes or by_votes) else {}),
+        **({"teacher": teacher["sha256"]} if params.train.teacher and teacher else {}),
+    }
+
+
+def _again(params: Params) -> str:
+    return (f"run `dvc repro balance` with recipe: {params.recipe} and these values in params.yaml first (`ferpipe "
+            "resolve` needs none of that with --faces DIR)")
+
+
+def best(params: Params) -> dict:
+    """The values that the search found better than the recipe's own, by path; empty without a search."""
+    path = params.reports / "best_params.yaml"
+    if not path.exists():
+        return {}
+    try:
+        found = YAML(typ="safe", pure=True).load(path)
+        recipe, take = found["recipe"], dict(found["take"])
+    except (YAMLError, OSError, KeyError, TypeError, ValueError) as error:
+        raise Failure(f"{path}: not what the search leaves ({error}); run `dvc repro tune`") from error
+    if recipe != params.recipe:
+        raise Failure(f"{path}: found for recipe {recipe}, asked is {params.recipe}; run `dvc repro tune` first")
+    return take
+DEFAULTS = {block: {name: [] if field.default == () else field.default
+                    for name, field in RECIPE_BLOCKS[block].model_fields.items()} for block in ("train", "balance")}
+# Decides nothing of the training, so no config holds it
+BLOCKS = {block: form for block, form in RECIPE_BLOCKS.items() if block != "quantise"}
+# The first entries name the votes by the file that they came in, later ones by what it says of which face
+VOTES = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
+         "ad920ab5a356d90a765a7554b05124c90d5108f569f12862931ade2b11d4db60"}
+
+
+def comparable(config: dict) -> dict:
+    """The config as every version would write it: without what is at its default in ``train`` and ``balance``, because
+    a later one can be told more than an earlier one could, which makes no other run."""
+    votes = {"votes": VOTES.get(config["votes"], config["votes"])} if "votes" in config else {}
+    said = {block: {name: value for name, value in config.get(block, {}).items()
+                    if name not in own or value != own[name]} for block, own in DEFAULTS.items()}
+    return {**config, **votes, **said}
+
+
+def changed(config: dict, recipe: dict) -> dict[str, Any]:
+    """The config's values by path that are not the recipe's; None where it lacks one that the recipe sets, unless that
+    is an option of another network."""
+    found: dict[str, Any] = {}
+    for block, form in BLOCKS.items():
+        own = form.model_validate(recipe[block]).model_dump(mode="json")
+        # one from before a value could be told was trained with its default
+        there = {**DEFAULTS.get(block, {}), **config[block]} if block in config else {}
+        names = set(there) if there.get("name") != own.get("name") else set(there) | set(recipe[block])
+        found |= {f"{block}.{name}": there.get(name) for name in sorted(names) if there.get(name) != own.get(name)}
+    return found
+
+
+def told(values: dict[str, Any]) -> list[str]:
+    """``train.votes 0.4`` and the like, numbers as one types them (0, not 0.0), unrounded: tables part runs by it."""
+    return [f"{path} {_typed(value)}" for path, value in values.items()]
+
+
+def _typed(value: Any) -> str:
+    if value in (None, []):
+        return "none"
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

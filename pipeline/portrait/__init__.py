@@ -1,1 +1,0 @@
-"""A head drawn by code: who it is (person), what it expresses (expression), how it is painted (head and its parts)."""

@@ -1,0 +1,1 @@
+"""Stage promote: a challenger against the champion, on PublicTest, with evidence."""

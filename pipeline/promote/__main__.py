@@ -1,0 +1,23 @@
+"""``python -m pipeline.promote``."""
+
+import argparse
+from pathlib import Path
+
+from pipeline.bundle.bundle import Bundle
+from pipeline.faces.faces import Faces
+from pipeline.params import params
+from pipeline.promote.challenge import promote
+from pipeline.system import failure
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Let the trained bundle, or an imported one, challenge the champion; a refusal is no error."""
+    parser = argparse.ArgumentParser("ferpipe promote", description=main.__doc__)
+    parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
+    options = parser.parse_args(argv)
+    mine = params.load()
+    promote(mine, Bundle.load(options.bundle or mine.data / "bundle"), Faces.load(mine.data / "faces"))
+
+
+if __name__ == "__main__":
+    failure.run(main, "promote")

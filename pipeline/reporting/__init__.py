@@ -1,0 +1,1 @@
+"""Tables, pages and benchmarks made from the ledger and the models."""

@@ -1,0 +1,167 @@
+"""``ferpipe bench-demo``: how fast the demo is on this machine, end to end and step by step."""
+
+import argparse
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.demo.options import add_model_options
+from pipeline.system import processor
+from pipeline.system.atomic import atomic_file
+
+STEPS = ("decode", "find", "classify", "draw")
+SIZE, FPS = (640, 480), 30
+# Seconds of different frames; they are played forwards and backwards until there are enough
+DRAWN_SECONDS = 2
+# Frames before the clock starts
+WARM = 15
+# Fewer say too little to stand in a report
+FRAMES, PAGE = 600, Path("reports/bench-demo.md")
+
+
+def bench(file: Path, seer, classes: tuple[str, ...], sink) -> dict[str, float]:
+    """Milliseconds a frame by step, and ``total``: a video from the disk to the drawn picture and into ``sink``."""
+    from pipeline.demo.show.view import draw
+    from pipeline.demo.sources.open import open_source
+
+    spent = dict.fromkeys((*STEPS, "out"), 0.0)
+    count = 0
+    with open_source(str(file)) as source:
+        frames, start = iter(source), time.perf_counter()
+        while True:
+            marks = [time.perf_counter()]
+            frame, seconds = next(frames, (None, 0.0))
+            marks.append(time.perf_counter())
+            if frame is None:
+                break
+            boxes = seer.find(frame, seconds)
+            marks.append(time.perf_counter())
+            faces = seer.read(frame, boxes, seconds)
+            marks.append(time.perf_counter())
+            picture = draw(frame, faces, classes, fps=30.0)
+            marks.append(time.perf_counter())
+            sink(picture, faces, seconds)
+            marks.append(time.perf_counter())
+            count += 1
+            if count == WARM:
+                spent, start = dict.fromkeys(spent, 0.0), marks[-1]
+            elif count > WARM:
+                for step, begin, end in zip(spent, marks, marks[1:], strict=False):
+                    spent[step] += end - begin
+        total = time.perf_counter() - start
+    measured = max(1, count - WARM)
+    return {step: 1000 * seconds / measured for step, seconds in (*spent.items(), ("total", total))}
+
+
+def write_clip(path: Path, people: int, count: int) -> None:
+    """A video of drawn people, as a webcam would have filmed them."""
+    import cv2
+
+    from pipeline.download.drawn.clip import frames
+
+    drawn = list(frames(DRAWN_SECONDS, FPS, SIZE, people=people))
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), FPS, SIZE)
+    for frame in there_and_back(len(drawn), count):
+        writer.write(drawn[frame])
+    writer.release()
+
+
+def there_and_back(length: int, count: int) -> Iterator[int]:
+    """0, 1, ... length - 1, length - 2, ... 1, 0, 1, ... ``count`` times."""
+    period = max(1, 2 * (length - 1))
+    for number in range(count):
+        place = number % period
+        yield min(place, period - place)
+
+
+def start(clip: Path, options: list[str]) -> float:
+    """Seconds from the start of a new process to its first picture, written and the process ended."""
+    before = time.perf_counter()
+    command = [sys.executable, "-m", "pipeline.demo", str(clip), "--headless", "--frames", "1", *options]
+    subprocess.run([*command, "--out", str(clip.with_suffix(".png"))], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - before
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Frames a second from a file at 640x480, with one face and with four, and each step's share."""
+    parser = argparse.ArgumentParser("ferpipe bench-demo", description=main.__doc__,
+                                     epilog="out: into the window, or waiting for the encoder, which works beside the "
+                                            "rest. The window is measured where there is a screen.")
+    parser.add_argument("--frames", metavar="N", type=int, default=FRAMES,
+                        help=f"frames a measurement (default: {FRAMES}); fewer are printed only")
+    add_model_options(parser)
+    args = parser.parse_args(argv)
+
+    from pipeline.bundle.bundle import Bundle
+    from pipeline.demo.output import VideoOutput
+    from pipeline.demo.see.open import open_detector
+    from pipeline.demo.see.watcher import Watcher
+    from pipeline.demo.show.annotate import Annotated
+    from pipeline.demo.show.screen import check_screen
+    from pipeline.demo.show.window import OpenCVWindow
+    from pipeline.demo.sources.source import quiet
+    from pipeline.system.failure import Failure
+
+    quiet()
+    bundle = Bundle.load(args.model)
+    try:
+        check_screen()
+        screen = True
+    except Failure:
+        screen = False
+    lines = [f"| faces | to | frames a second | {' | '.join((*STEPS, 'out'))} |", "|---:|---|---:|" + "---:|" * 5]
+    print("\n".join(lines))
+    with tempfile.TemporaryDirectory() as folder:
+        for people in (1, 4):
+            clip = Path(folder) / f"{people}.avi"
+            write_clip(clip, people, args.frames + WARM)
+            for name in ("nothing", *(("window",) if screen else ()), ".webm", ".mp4"):
+                seer = Watcher(open_detector(args.detector, args.detector_model, bundle.crop_margin), bundle)
+                window = OpenCVWindow() if name == "window" else None
+                output = VideoOutput(Path(folder) / f"out{name}", FPS) if name.startswith(".") else None
+
+                def sink(picture, faces, seconds, window=window, output=output):
+                    if window is not None:
+                        window.show(picture)
+                        window.key(0.0)
+                    if output is not None:
+                        output.add(Annotated(picture, faces, seconds))
+
+                figures = bench(clip, seer, bundle.classes, sink)
+                if window is not None:
+                    window.close()
+                if output is not None:
+                    output.finish()
+                total = figures.pop("total")
+                shares = " | ".join(f"{value:.2f} ms, {value / total:.0%}" for value in figures.values())
+                lines.append(f"| {people} | {name} | {1000 / total:.1f} | {shares} |")
+                print(lines[-1], flush=True)
+        options = ["--model", str(args.model), "--detector", args.detector]
+        options += ["--detector-model", str(args.detector_model)] if args.detector_model else []
+        ready = sorted(start(clip, options) for _ in range(3))[1]
+    print(f"from the start of the process to the first picture written: {ready:.2f} s, median of three")
+    if args.frames >= FRAMES:
+        with atomic_file(PAGE) as new:
+            new.write_text(page("\n".join(lines), args, bundle.id, ready), encoding="utf-8")
+        print(f"bench-demo: {PAGE}")
+
+
+def page(table: str, args: argparse.Namespace, model: str, ready: float) -> str:
+    """bench-demo.md."""
+    import cv2
+
+    return f"""# The demo's speed
+
+{processor.describe()}, Python {platform.python_version()}, OpenCV {cv2.__version__}; model {model}, detector
+{args.detector}; {args.frames} frames of drawn people at {SIZE[0]}x{SIZE[1]} from a file.
+
+{table}
+
+Each step's time of a frame and its share. *To*: nothing, a window (where there is a screen) or an encoded file; *out*
+is waiting for it, the encoder works beside the rest. From the start of the process to the first picture written:
+{ready:.2f} s, median of three. Generated by `make bench-demo`.
+"""

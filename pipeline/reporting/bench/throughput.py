@@ -1,0 +1,155 @@
+"""``ferpipe bench-train``: is any recipe slower with our training loop than with plain Keras ``fit``?
+
+Measurements of SECONDS or more go to reports/bench-train.json and bench-train.md, a row a recipe; shorter ones are
+printed only.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+from pipeline.evaluate.intervals import median_interval
+from pipeline.faces.faces import CLASS_SETS
+from pipeline.params import params as parameters
+from pipeline.params import recipe as recipes
+from pipeline.params.params import Params
+from pipeline.params.resolved import PROTOCOLS, resolve
+from pipeline.system import project
+from pipeline.system.atomic import atomic_file
+from pipeline.system.failure import Failure
+from pipeline.training import importing
+
+# Of a recipe, both sides together
+SECONDS = 40.0
+# Images a second of the augmentation alone
+GOAL = 5000
+# FER-2013's Training, and the images of happy in it, which S3 does not replicate
+TRAINING, HAPPY = 28709, 7215
+# Plain fit has neither votes nor teachers
+LABELS_ALONE = {"train.votes": 0, "train.teacher": 0}
+# A pretrained network needs no weights to be timed, and all of it learns
+RANDOM = {"model.weights": "none", "train.stages": []}
+
+
+def measured(recipe: str, seconds: float) -> dict:
+    """A recipe's row, from a process of its own."""
+    mine = parameters.load(recipe=recipe).override(LABELS_ALONE)
+    if "weights" in mine.model.model_dump():
+        mine = mine.override(RANDOM)
+    manifest = {"strategy": mine.balance.strategy, "class_set": mine.classes,
+                "protocol": PROTOCOLS[mine.balance.drop_leaks], "classes": CLASS_SETS[mine.classes][0]}
+    done = subprocess.run([sys.executable, "-m", "pipeline.reporting.bench.train_speed", str(seconds)],
+                          input=json.dumps(resolve(mine, manifest)), capture_output=True, text=True,
+                          env={**importing.ENVIRONMENT, **os.environ})
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise Failure(f"bench-train: {recipe}: {said[-1]}")
+    return {"recipe": recipe, "seconds": seconds, "time": datetime.now(UTC).isoformat(timespec="minutes"),
+            "images": images(mine), "epochs": mine.train.epochs, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def images(mine: Params) -> int:
+    """How many images an epoch of FER-2013 has when the recipe has balanced it."""
+    balance = mine.balance
+    if balance.strategy == "augment_to":
+        return balance.target * len(CLASS_SETS[mine.classes][0])
+    return TRAINING + (int(balance.share * (TRAINING - HAPPY)) if balance.strategy == "replicate" else 0)
+
+
+def hours(row: dict) -> float:
+    """What all epochs of the recipe take by the speed that was measured, with 48x48 images and every layer learning."""
+    return row["epochs"] * row["images"] / statistics.median(row["ours"]) / 3600
+
+
+def kept() -> list[dict]:
+    """The rows of reports/bench-train.json; none where there is no such file."""
+    path = project.root() / "reports" / "bench-train.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def ratio(row: dict) -> tuple[float, float, float]:
+    """Ours to plain ``fit``: the turns' median with its interval."""
+    return median_interval([one / other for one, other in zip(row["ours"], row["plain"], strict=True)])
+
+
+def table(rows: list[dict]) -> str:
+    """The rows in Markdown."""
+    text = ["| recipe | batch | precision | parameters | ours, images/s | plain `fit`, images/s | ours to plain "
+            "| augmentation alone, images/s | hours for all epochs |", "|---|---:|---|---:|---:|---:|---:|---:|---:|"]
+    for row in rows:
+        ours, plain = (statistics.median(row[side]) for side in ("ours", "plain"))
+        alone = f"{statistics.median(row['augmentation']):,.0f}" if row.get("augmentation") else "none"
+        middle, low, high = ratio(row)
+        text.append(f"| {row['recipe']} | {row['batch']} | {row['precision']} | {row['parameters'] / 1e6:.2f} M "
+                    f"| {ours:,.0f} | {plain:,.0f} | {middle:.2f} [{low:.2f}, {high:.2f}] "
+                    f"| {alone} | {hours(row):.1f} |")
+    return "\n".join(text)
+
+
+def conclusion(rows: list[dict]) -> str:
+    """The ratio over all recipes, which are slower, of which it is open, and whether the augmentation reaches its
+    goal."""
+    found = {row["recipe"]: ratio(row) for row in rows}
+    slower = [recipe for recipe, (_, _, high) in found.items() if high < 1]
+    close = [recipe for recipe, (middle, _, high) in found.items() if middle < 1 <= high]
+    said = [f"Median over the recipes, ours to plain: {statistics.median(one[0] for one in found.values()):.2f}."]
+    said += [f"Slower than plain `fit`: {', '.join(slower)}." if slower else "No recipe is slower than plain `fit`."]
+    said += [f"Too close to tell: {', '.join(close)}."] if close else []
+    alone = [(statistics.median(row["augmentation"]), row["recipe"]) for row in rows if row.get("augmentation")]
+    if alone:
+        least, recipe = min(alone)
+        said.append(f"The slowest augmentation, {recipe}'s, makes {least:,.0f} images/s "
+                    f"({'beyond' if least > GOAL else 'below'} the goal of {GOAL:,}).")
+    return " ".join(said)
+
+
+def page(rows: list[dict]) -> str:
+    """bench-train.md."""
+    machines = ", ".join(sorted({row["machine"] for row in rows}))
+    times = sorted(row["time"] for row in rows)
+    return f"""# Training
+
+{machines}; from {times[0]} to {times[-1]}.
+
+{table(rows)}
+
+{conclusion(rows)}
+
+*Ours* is the loop that every training runs, with the recipe's augmentation. *Plain* is Keras's `fit` of the same
+network (with Keras's own batch norm and Adam), optimiser, batch size and precision on float32 arrays that are scaled
+already, without any augmentation. Both train in one process, in turns of less than half a second or of one step, so
+that what disturbs the machine disturbs both; the start of `fit` and the ends of its epochs do not count against it.
+Figures are medians over the turns, the ratio's with its 95 % interval: *slower* means that this lies below 1. Hours are
+what the recipe's epochs of FER-2013, balanced as it asks, take at this speed; fewer where its early epochs have smaller
+images or few layers that learn, or its rule ends it early.
+Generated by `ferpipe bench-train`; the turns are in bench-train.json.
+"""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Time every recipe's training against plain Keras fit; about half an hour of an otherwise idle machine."""
+    parser = argparse.ArgumentParser("ferpipe bench-train", description=main.__doc__)
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all of them")
+    parser.add_argument("--seconds", type=float, default=SECONDS,
+                        help=f"of each recipe (default {SECONDS:g}); with fewer the figures are printed only")
+    options = parser.parse_args(argv)
+    if options.seconds <= 0:
+        parser.error("--seconds above 0")
+    reports = project.root() / "reports"
+    written = options.seconds >= SECONDS
+    rows = {row["recipe"]: row for row in (kept() if written else [])}
+    for name in options.recipes or recipes.names():
+        row = measured(name, options.seconds)
+        print(table([row]).splitlines()[-1], flush=True)
+        rows[row["recipe"]] = row
+        if written:
+            every = [rows[recipe] for recipe in sorted(rows)]
+            lines = ",\n".join(json.dumps(one) for one in every)
+            for ending, text in (("json", f"[\n{lines}\n]\n"), ("md", page(every))):
+                with atomic_file(reports / f"bench-train.{ending}") as new:
+                    new.write_text(text, encoding="utf-8")
+    print(f"\n{table(list(rows.values()))}\n\n{conclusion(list(rows.values()))}")

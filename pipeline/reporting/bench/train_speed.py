@@ -1,0 +1,144 @@
+"""Images a second of our training loop and of plain Keras ``fit`` with the same network, in turn, in one process.
+
+``python -m pipeline.reporting.bench.train_speed SECONDS`` reads a resolved recipe from stdin and prints the figures as
+JSON; ``ferpipe bench-train`` calls it for every recipe.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from pipeline.training import hardware, optimizers
+from pipeline.training.augment import Augment
+from pipeline.training.epochs import epochs_of
+from pipeline.training.loop import build_net
+from pipeline.training.student import Student, feed
+
+# FER-2013's Training
+IMAGES = 28709
+# Seconds of a turn, one step at least: what else runs on a machine then hits the neighbouring turn as well
+TURN = 0.4
+# Turns of each side, however long they are
+FEWEST = 15
+# Measurements of the augmentation
+LOOKS = 3
+# Trains for so many steps and returns the images a second
+Side = Callable[[int], float]
+
+
+class Turns(keras.callbacks.Callback):
+    """After every ``steps`` batches of ``fit``, the other side's turn; an epoch's first batches do not count.
+
+    Attributes:
+        pairs: images a second of the other side and of ``fit``, turn by turn.
+    """
+
+    def __init__(self, other: Side, batch: int, steps: int, seconds: float):
+        super().__init__()
+        self.other, self.images, self.steps, self.seconds = other, steps * batch, steps, seconds
+        self.begun: float | None = None
+        self.pairs: list[tuple[float, float]] = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (batch + 1) % self.steps:
+            return
+        float(logs["loss"])  # an accelerator has finished the batch when its loss is there
+        ended, others = time.perf_counter(), self.other(self.steps)
+        if self.begun is not None:
+            self.pairs.append((others, self.images / (ended - self.begun)))
+        spent = sum(self.images / other + self.images / mine for other, mine in self.pairs)
+        self.model.stop_training = len(self.pairs) >= FEWEST and spent >= self.seconds
+        self.begun = time.perf_counter()
+
+
+class Changed(keras.Model):
+    """The augmentation alone, as a model that is compiled like any other."""
+
+    def __init__(self, config: dict):
+        super().__init__()
+        self.augment = Augment(**config["augment"])
+
+    def call(self, images):
+        return self.augment(ops.cast(images, "float32"), training=True)
+
+
+def ours(config: dict, images: np.ndarray, labels: np.ndarray) -> Side:
+    """The loop that training uses, augmentation, mixing and all, on uint8 images ``(N, H, W)``."""
+    settings = config["train"]
+    with hardware.policy(hardware.precision(settings["precision"])):
+        student = Student(build_net(config), config)
+    student.compile(optimizer=optimizers.build(settings, len(images) // settings["batch_size"]))
+    student.optimizer.build(student.trainable_variables)
+    epoch = epochs_of(student, feed(config, images, labels, {}), settings["batch_size"], verbose=False)
+    rng = np.random.default_rng(0)
+
+    def side(steps: int) -> float:
+        order = rng.permutation(len(images))[: steps * settings["batch_size"]]
+        begun = time.perf_counter()
+        epoch(order)
+        return len(order) / (time.perf_counter() - begun)
+
+    return side
+
+
+def plain(config: dict, images: np.ndarray, labels: np.ndarray, turns: Turns) -> None:
+    """Keras's ``fit`` on numpy arrays, until the turns are over: float32 images that are scaled already, one-hot
+    labels, no augmentation."""
+    settings = config["train"]
+    with hardware.policy(hardware.precision(settings["precision"])):
+        net = build_net(config)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["label_smoothing"])
+    optimizer = optimizers.build(settings, len(images) // settings["batch_size"], stock=True)
+    net.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+    x = images[..., None].astype("float32") / 255
+    y = np.eye(len(config["classes"]), dtype="float32")[labels]
+    net.fit(x, y, batch_size=settings["batch_size"], epochs=sys.maxsize, verbose=0, callbacks=[turns])
+
+
+def augmentation(config: dict, images: np.ndarray) -> Side | None:
+    """The recipe's augmentation alone, batch by batch; None where it changes nothing."""
+    if not any(value for name, value in config["augment"].items() if name not in ("strength", "fill")):
+        return None
+    changed, batch = Changed(config), config["train"]["batch_size"]
+
+    def side(steps: int) -> float:
+        begun = time.perf_counter()
+        for step in range(steps):
+            start = step * batch % (len(images) - batch + 1)
+            changed.predict_on_batch(images[start : start + batch, ..., None])
+        return steps * batch / (time.perf_counter() - begun)
+
+    return side
+
+
+def compare(config: dict, seconds: float) -> dict:
+    """Images a second of our loop and of plain ``fit``, turn by turn for about ``seconds`` together."""
+    batch = config["train"]["batch_size"]
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (max(IMAGES, 8 * batch), 48, 48), dtype="uint8")
+    labels = rng.integers(0, len(config["classes"]), len(images))
+    loop = ours(config, images, labels)
+    loop(1)  # traces and compiles
+    steps = max(1, min(len(images) // batch // 4, round(TURN * loop(1) / batch)))
+    loop(steps)
+    turns = Turns(loop, batch, steps, seconds)
+    plain(config, images, labels, turns)
+    found = {side: [round(pair[place], 1) for pair in turns.pairs] for place, side in enumerate(("ours", "plain"))}
+    if (alone := augmentation(config, images)) is not None:
+        alone(2)
+        steps = max(2, round(TURN * alone(2) / batch))
+        found["augmentation"] = [round(alone(steps), 1) for _ in range(LOOKS)]
+    return {"batch": batch, "precision": hardware.precision(config["train"]["precision"]),
+            "parameters": build_net(config).count_params(), "machine": hardware.describe(), **found}
+
+
+if __name__ == "__main__":
+    print(json.dumps(compare(json.load(sys.stdin), float(sys.argv[1]))))

@@ -1,0 +1,1 @@
+"""The records: the ledger, the promotions, MLflow and its registry."""

@@ -1,0 +1,100 @@
+"""Where MLflow is, and what a person reads when it cannot be reached."""
+
+import contextlib
+import logging
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.system import project
+from pipeline.system.failure import Failure
+
+# Seconds to wait for another program that writes to the database, and for another that creates it
+WAIT, CREATION = 5, 180
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # MLflow's own seven retries keep a person waiting for minutes when a server is down
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}
+# What to say of an error, by what stands in it
+ADVICE = {
+    "database is locked": "locked by another program; end it (a second run, a database browser) and run again",
+    "unable to open database": "cannot be opened; look at the folder's rights or at MLFLOW_TRACKING_URI",
+    "file is not a database": "not an MLflow database; move the file away and run `ferpipe rebuild-mlflow`",
+    "readonly database": "cannot be written; look at the file's rights",
+    "disk is full": "no space left on the disk; free some and run again",
+    "out-of-date database": "made by another version; move the file away and run `ferpipe rebuild-mlflow`",
+    "HTTPConnectionPool": "no server answers there; start it, or unset MLFLOW_TRACKING_URI to use mlflow.db",
+}
+
+
+def uri() -> str:
+    """``$MLFLOW_TRACKING_URI``, else sqlite in the project's folder; a relative sqlite path lies in that folder too."""
+    named = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if not named.startswith("sqlite:///"):
+        return named
+    return "sqlite:///" + (project.root() / named.removeprefix("sqlite:///")).absolute().as_posix()
+
+
+def file(place: str) -> Path | None:
+    """The database's file when ``place`` is sqlite."""
+    return Path(place.removeprefix("sqlite:///").split("?")[0]) if place.startswith("sqlite:///") else None
+
+
+def artefacts(place: str) -> str | None:
+    """Where a new experiment keeps its files: mlruns/ beside the database; None where a server decides."""
+    if place.startswith(("http:", "https:", "databricks")):
+        return None
+    database = file(place)
+    return ((database.parent if database else project.root().absolute()) / "mlruns").as_uri()
+
+
+def quieten() -> None:
+    """Settings for MLflow that the environment does not name, and no log lines below an error; before its import."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # It logs a traceback of every lock before it raises
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Turn what goes wrong on the way to the server into a Failure."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ("mlflow", "sqlalchemy", "requests", "urllib3", "sqlite3"):
+            raise
+        raise Failure(_explain(str(error))) from error
+
+
+def _explain(text: str) -> str:
+    # A server's address may hold a password
+    place = re.sub(r"//[^/@]*@", "//", uri())
+    for symptom, advice in ADVICE.items():
+        if symptom in text:
+            return f"MLflow at {place}: {advice}"
+    return f"MLflow at {place}: {text.strip().splitlines()[0] if text.strip() else 'unknown error'}"
+
+
+@contextlib.contextmanager
+def alone(database: Path) -> Iterator[None]:
+    """Hold the database's gate, an empty sqlite beside it: a lock that every system has and no crash leaves behind.
+
+    Several processes that open a new database would race in MLflow's migrations.
+    """
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(f"{database}.lock", CREATION, isolation_level=None)) as gate:
+        gate.execute("BEGIN EXCLUSIVE")
+        # A database that cannot be written is found here in seconds; MLflow would go on trying for minutes
+        with contextlib.closing(sqlite3.connect(database, WAIT, isolation_level=None)) as probe:
+            probe.execute("BEGIN IMMEDIATE")
+            probe.rollback()
+        yield

@@ -1,0 +1,40 @@
+"""``ferpipe rebuild-mlflow``: fill an empty MLflow from what is in git and at hand, the ledger and the bundles."""
+
+import argparse
+
+from pipeline.bundle.bundle import Bundle
+from pipeline.system import project
+from pipeline.tracking import entering, ledger, promotions, registry, runs, shelves
+
+DATASETS = ("fer2013", "sample")
+
+
+def rebuild() -> int:
+    """A run for every ledger entry, a version for every champion; what is there already stays as it is.
+
+    Returns how many entries the ledger has.
+    """
+    at_hand = shelves.bundles("rebuild-mlflow")
+    count = 0
+    champions = {}
+    for dataset in DATASETS:
+        names = [path.name for path in sorted(ledger.folder(dataset).glob("*.json"))]
+        for name, line in zip(names, ledger.entries(dataset), strict=True):
+            runs.restore(line, at_hand.get(line["bundle"]), {"ledger": name})
+            count += 1
+        champions.update(promotions.champions(dataset))
+    if (project.champion_folder() / "bundle.json").exists():
+        champions[promotions.IN_GIT] = Bundle.load(project.champion_folder()).id
+    for name, bundle_id in champions.items():
+        if bundle_id in at_hand:
+            registry.alias(name, "champion", entering.enter(name, at_hand[bundle_id]))
+        else:
+            print(f"rebuild-mlflow: the champion of {name}, {bundle_id}, is not at hand; the registry stays without")
+    return count
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Fill an empty MLflow from the ledger and the bundles at hand; safe to run again."""
+    argparse.ArgumentParser("ferpipe rebuild-mlflow", description=main.__doc__).parse_args(argv)
+    count = rebuild()
+    print(f"rebuild-mlflow: the {count} models of the ledger are runs at {runs.uri()}")

@@ -1,0 +1,69 @@
+"""The model registry: which bundle is which version of a registered model, and which version is the champion."""
+
+import shutil
+from pathlib import Path
+
+from pipeline.bundle.bundle import Bundle
+from pipeline.system.failure import Failure
+from pipeline.tracking.mlflow_server import in_one_line
+from pipeline.tracking.runs import Run, connect
+
+
+@in_one_line()
+def register(name: str, bundle: Bundle, run_id: str) -> str:
+    """The version of the registered model that is this bundle; made, with its run's model, if there is none."""
+    client = connect()
+    for version in client.search_model_versions(f"name='{name}'"):
+        if version.tags.get("bundle") == bundle.id:
+            return str(version.version)
+    if not client.search_registered_models(f"name='{name}'"):
+        client.create_registered_model(name)
+    model_id = Run(client, run_id).model(bundle.folder)
+    about = {key: str(bundle.provenance[key]) for key in ("recipe", "seed", "protocol", "edition")}
+    made = client.create_model_version(name, f"models:/{model_id}", run_id, {**about, "bundle": bundle.id},
+                                       model_id=model_id)
+    return str(made.version)
+
+
+@in_one_line()
+def alias(name: str, label: str, version: str) -> None:
+    """Point ``champion`` or ``challenger`` at a version."""
+    connect().set_registered_model_alias(name, label, version)
+
+
+@in_one_line()
+def champion(name: str) -> tuple[str, str] | None:
+    """Version and bundle id of the champion, if there is one."""
+    client = connect()
+    for model in client.search_registered_models(f"name='{name}'"):
+        version = model.aliases.get("champion")
+        if version is not None:
+            return str(version), client.get_model_version(name, str(version)).tags["bundle"]
+    return None
+
+
+@in_one_line()
+def download_bundle(name: str, version: str, folder: Path) -> Bundle:
+    """Fetch a version's bundle from its run's artefacts into ``folder``/bundle."""
+    run_id = connect().get_model_version(name, version).run_id
+    try:
+        return _fetch(run_id, folder)
+    except (OSError, Failure) as error:
+        raise Failure(f"{name} version {version}: the files of run {run_id} are gone ({error}); restore mlruns/, or "
+                      "take the alias from the version in `make ui`") from error
+
+
+def download_of_run(run_id: str, folder: Path) -> Bundle:
+    """Fetch the bundle that a run made from its artefacts into ``folder``/bundle."""
+    try:
+        return _fetch(run_id, folder)
+    except (OSError, Failure) as error:
+        raise Failure(f"run {run_id}: no bundle of it here or in MLflow ({error}); name a bundle's folder") from error
+
+
+def _fetch(run_id: str, folder: Path) -> Bundle:
+    client = connect()
+    shutil.rmtree(folder / "bundle", ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with in_one_line():
+        return Bundle.load(Path(client.download_artifacts(run_id, "bundle", str(folder))))

@@ -1,0 +1,254 @@
+"""Experiment tracking: the only module that imports mlflow.
+
+MLflow is the live view for people. Everything in it can be made again from the ledger and the bundles (``restore``).
+"""
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from pipeline.bundle.bundle import Bundle
+from pipeline.tracking import mlflow_server
+from pipeline.tracking.mlflow_server import in_one_line, uri
+
+TAGS = ("recipe", "seed", "dataset", "edition", "data_digest", "protocol", "class_set")
+_opened: set[str] = set()
+
+
+def flat(tree: dict, separator: str = ".") -> dict[str, Any]:
+    """A tree of dicts as one level: ``{"train": {"epochs": 2}}`` -> ``{"train.epochs": 2}``."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        inner = flat(value, separator) if isinstance(value, dict) else None
+        leaves.update({f"{key}{separator}{name}": leaf for name, leaf in inner.items()} if inner else {key: value})
+    return leaves
+
+
+def tags_of(config: dict, manifest: dict) -> dict[str, Any]:
+    """What a run says of its recipe and data."""
+    facts = {**manifest, **config, "data_digest": manifest["digest"]}
+    return {name: facts[name] for name in TAGS if name in facts}
+
+
+def run_name(tags: dict) -> str:
+    """``hour seed 1``, or ``hour seed 1, leak-free``: twins are to be told apart in MLflow's list."""
+    return f"{tags['recipe']} seed {tags['seed']}" + (", leak-free" if tags.get("protocol") == "leak-free" else "")
+
+
+@in_one_line()
+def connect():
+    """MLflow's client for ``uri()``; the first call of a process makes or checks the database."""
+    place = uri()
+    mlflow_server.quieten()
+    import mlflow
+
+    inherited = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(place)
+    # MLflow writes the address into the environment, where it would outlive a change of folder
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    if inherited is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = inherited
+    database = mlflow_server.file(place)
+    with mlflow_server.alone(database) if database and place not in _opened else contextlib.nullcontext():
+        client = mlflow.MlflowClient(place)
+        if place not in _opened:
+            client.search_experiments(max_results=1)
+            _opened.add(place)
+    return client
+
+
+class Run:
+    """A run on the server; as a context manager it ends FINISHED, FAILED or, after Ctrl-C or pruning, KILLED."""
+
+    def __init__(self, client, run_id: str, monitor=None):
+        self._client, self.id, self._monitor = client, run_id, monitor
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        status = "FINISHED"
+        if kind is not None:
+            status = "KILLED" if kind.__name__ in ("KeyboardInterrupt", "TrialPruned") else "FAILED"
+        if self._monitor is not None:
+            self._monitor.finish()
+        try:
+            with in_one_line():
+                self._client.set_terminated(self.id, status)
+        except mlflow_server.Failure:
+            # The error on its way out matters more than that the server missed it
+            if kind is None:
+                raise
+
+    @in_one_line()
+    def params(self, values: dict) -> None:
+        """Parameters, a tree or flat."""
+        from mlflow.entities import Param
+
+        found = [Param(name, str(value)) for name, value in flat(values).items()]
+        for first in range(0, len(found), 100):
+            self._client.log_batch(self.id, params=found[first : first + 100])
+
+    @in_one_line()
+    def tags(self, values: dict) -> None:
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(self.id, tags=[RunTag(name, str(value)) for name, value in values.items()])
+
+    def epoch(self, row: dict, step: int) -> None:
+        """One row of the history: a point on every curve."""
+        self._metrics({name: value for name, value in row.items() if name != "epoch"}, step)
+
+    @in_one_line()
+    def history(self, rows: list[dict]) -> None:
+        """The rows that the curves lack: all of them, or those that a kill -9 swallowed."""
+        there = {point.step for point in self._client.get_metric_history(self.id, "val_accuracy")}
+        for row in rows:
+            if int(row["epoch"]) not in there:
+                self.epoch(row, int(row["epoch"]))
+
+    def figures(self, values: dict) -> None:
+        """Figures as metrics, a tree or flat: ``PublicTest/single/accuracy``, an interval's two ends, no matrices."""
+        found = flat(values, "/")
+        for name in [name for name, value in found.items() if isinstance(value, list)]:
+            ends = found.pop(name)
+            if name.endswith("interval"):
+                found[f"{name}_low"], found[f"{name}_high"] = ends
+        self._metrics(found, 0)
+
+    @in_one_line()
+    def _metrics(self, values: dict, step: int) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(self.id, [Metric(name, float(value), now, step) for name, value in values.items()])
+
+    @in_one_line()
+    def files(self, paths: list[Path], folder: str = "") -> None:
+        """Files, and folders with what is in them, as artefacts."""
+        for path in paths:
+            log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+            log(self.id, str(path), folder or None)
+
+    @in_one_line()
+    def dataset(self, manifest: dict) -> None:
+        """The data as an input of the run, named by its edition, with digest and counts."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        about = {name: manifest[name] for name in ("dataset", "edition", "protocol", "digest") if name in manifest}
+        # MLflow holds 36 characters of a digest
+        data = Dataset(manifest["edition"], manifest["digest"][:36], "code", json.dumps({"tags": about}),
+                       profile=json.dumps(manifest.get("counts", {})))
+        self._client.log_inputs(self.id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+
+    @in_one_line()
+    def model(self, folder: Path) -> str:
+        """The bundle: its files under ``bundle`` and its ONNX as an MLflow model, once; returns the model's id."""
+        bundle = Bundle.load(folder)
+        mine = self._client.get_run(self.id)
+        for output in mine.outputs.model_outputs if mine.outputs else []:
+            found = self._client.get_logged_model(output.model_id)
+            if found.tags.get("bundle") == bundle.id and found.status == "READY":
+                return found.model_id
+        import mlflow.onnx
+        import numpy as np
+        import onnx
+        from mlflow.models import Model, ModelSignature
+        from mlflow.types import Schema, TensorSpec
+
+        single = np.dtype("float32")
+        signature = ModelSignature(Schema([TensorSpec(single, (-1, 48, 48, 1), "image")]),
+                                   Schema([TensorSpec(single, (-1, len(bundle.classes)), "probabilities")]))
+        self.files([bundle.folder], "bundle")
+        # onnx.log_model would take the run and the experiment that happen to be active
+        made = self._client.create_logged_model(mine.info.experiment_id, "model", self.id, {"bundle": bundle.id})
+        Model.log(None, mlflow.onnx, name="model", model_id=made.model_id, run_id=self.id, signature=signature,
+                  onnx_model=onnx.load(bundle.folder / "model.onnx"), save_as_external_data=False,
+                  input_example={"image": np.full((1, 48, 48, 1), 128, single)},
+                  pip_requirements=["numpy", "onnx", "onnxruntime"])
+        return made.model_id
+
+
+@in_one_line()
+def start(name: str, experiment: str, tags: dict, parent: str | None = None, run_id: str | None = None,
+          system_metrics: bool = False) -> Run:
+    """Begin a run, as a child of ``parent``; or go on with ``run_id`` if the server has it, killed or finished."""
+    client = connect()
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+    from mlflow.tracking.context.registry import resolve_tags
+
+    if run_id and exists(run_id):
+        client.update_run(run_id, "RUNNING")
+        Run(client, run_id).tags(tags)
+    else:
+        dvc = {key: os.environ[key] for key in ("DVC_EXP_NAME", "DVC_STAGE") if os.environ.get(key)}
+        nested = {"mlflow.parentRunId": parent} if parent else {}
+        every = resolve_tags({key: str(value) for key, value in {**dvc, **tags, **nested}.items()})
+        run_id = client.create_run(_experiment(client, experiment), run_name=name, tags=every).info.run_id
+    if not system_metrics:
+        return Run(client, run_id)
+    monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=uri())
+    monitor.start()
+    return Run(client, run_id, monitor)
+
+
+def _experiment(client, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        folder = mlflow_server.artefacts(uri())
+        return client.create_experiment(name, f"{folder}/{name}" if folder else None)
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
+
+
+@in_one_line()
+def exists(run_id: str | None) -> bool:
+    """Whether the server has this run and nobody deleted it."""
+    client = connect()
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(run_id) and client.get_run(run_id).info.lifecycle_stage == "active"
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    return False
+
+
+@in_one_line()
+def find(experiment: str, tag: str, value: str) -> str | None:
+    """The run of an experiment that carries this tag, the newest of several."""
+    client = connect()
+    found = client.get_experiment_by_name(experiment)
+    runs = client.search_runs([found.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1) if found else []
+    return runs[0].info.run_id if runs else None
+
+
+def restore(line: dict, bundle: Bundle | None = None, tags: dict | None = None) -> str:
+    """The id of a ledger entry's run, made of the entry where the server lacks it; the bundle becomes its model."""
+    experiment = f"{line['dataset']}-{line['class_set']}"
+    run_id = line["run_id"] if exists(line["run_id"]) else find(experiment, "bundle", line["bundle"])
+    if run_id is None:
+        about = {name: line[name] for name in (*TAGS, "bundle")}
+        about.update({"kind": "train", "rebuilt": "true", "trained_as": line["run_id"], **(tags or {})})
+        with start(run_name(line), experiment, about) as run:
+            run.params(line["config"])
+            run.dataset({**line, "digest": line["data_digest"]})
+            run.history(line["history"])
+            run.figures(line["figures"])
+            run_id = run.id
+    if bundle is not None:
+        Run(connect(), run_id).model(bundle.folder)
+    return run_id
+
+
+def record_evaluation(line: dict, bundle: Bundle, files: list[Path]) -> None:
+    """Add a ledger entry's figures and the report files to the run that trained the bundle."""
+    run = Run(connect(), restore(line, bundle))
+    run.history(line["history"])
+    run.figures(line["figures"])
+    run.files(files, "reports")

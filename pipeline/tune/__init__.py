@@ -1,0 +1,1 @@
+"""Stage tune: an Optuna study over the values of a recipe."""

@@ -1,0 +1,1 @@
+"""Stage validate: Great Expectations on one row of statistics per image."""

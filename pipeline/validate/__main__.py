@@ -1,0 +1,41 @@
+"""``python -m pipeline.validate``."""
+
+import json
+
+from pipeline.faces.faces import EMOTIONS, Faces
+from pipeline.params import params
+from pipeline.system import failure
+from pipeline.system.atomic import atomic_file
+from pipeline.system.failure import Failure
+from pipeline.validate.checks import reason, statistics, validate
+
+
+def main() -> None:
+    """Validate what download brought; write statistics.csv, validation.json and validation.html."""
+    from pipeline.validate.report import page
+
+    mine = params.load()
+    faces = Faces.load(mine.data / "faces")
+    if faces.classes != EMOTIONS:
+        raise Failure(f"{mine.data / 'faces'}: not the seven classes of FER-2013; run the download stage again")
+    if faces.manifest.get("digest") != faces.digest():
+        raise Failure(f"{mine.data / 'faces'}: not what the download stage wrote (digest); run that stage again")
+    table = statistics(faces)
+    result = validate(faces, mine.validate_, table)
+    html = mine.reports / "validation.html"
+    with atomic_file(html) as new:
+        new.write_text(page(result), encoding="utf-8")
+    if result["verdict"] == "failed":
+        raise Failure(reason(result, html))
+    with atomic_file(mine.data / "statistics.csv") as new:
+        table.to_csv(new, index=False, lineterminator="\n")
+    with atomic_file(mine.reports / "validation.json") as new:
+        new.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for line in result["expectations"]:
+        if not line["success"]:
+            print(f"validate: warning: {line['name']}: {line['observed']}")
+    print(f"validate: {result['verdict']}, {len(result['expectations'])} expectations on {len(faces):,} images; {html}")
+
+
+if __name__ == "__main__":
+    failure.run(main, "validate")

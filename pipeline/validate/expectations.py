@@ -1,0 +1,145 @@
+"""The Great Expectations suite: what faces must be (critical) and what they should be (warning).
+
+Two tables are checked: ``images``, one row per image (validate.statistics), and ``classes``, one row per
+split and class. Every expectation carries its name and what it expects, in words, in its ``meta``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.faces.faces import EMOTIONS, SIZE, SPLITS
+from pipeline.params.params import Validate
+
+if TYPE_CHECKING:
+    import pandas
+
+# The counts of FER-2013, in the order of EMOTIONS (Goodfellow et al. 2013, arXiv 1307.0414)
+FER2013 = {
+    "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
+    "PublicTest": (467, 56, 496, 895, 653, 415, 607),
+    "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
+}
+FER2013_IMAGES = 35_887
+# Below this deviation an image shows nothing: FER-2013 has 13 such images, the next one stands at 4.1
+BLANK_DEVIATION = 2.0
+PUBLISHED_SPLITS = ("file names", "Usage")
+
+
+def is_whole(manifest: dict, images: int) -> bool:
+    """Whether these faces claim to be all of FER-2013, so that its exact counts are demanded.
+
+    Kaggle's edition always does, and so does any set within 10 % of the right size: there a difference is
+    damage. A person's own part of it, such as a sample CSV, is much smaller and gets a warning.
+    """
+    if manifest.get("dataset") != "fer2013":
+        return False
+    near = abs(images - FER2013_IMAGES) <= FER2013_IMAGES // 10
+    return near or str(manifest.get("edition", "")).startswith("kaggle")
+
+
+def class_table(counts: dict[str, dict[str, int]]) -> pandas.DataFrame:
+    """One row per split and class: split, emotion, count, share of the split, gap to Training's share, fer2013."""
+    import pandas
+
+    shares = {s: {name: n / max(sum(row.values()), 1) for name, n in row.items()} for s, row in counts.items()}
+    return pandas.DataFrame([
+        {"split": split, "emotion": name, "count": counts[split][name], "share": shares[split][name],
+         "gap": abs(shares[split][name] - shares["Training"][name]), "fer2013": FER2013[split][place]}
+        for split in SPLITS for place, name in enumerate(EMOTIONS)
+    ])
+
+
+def expectations(manifest: dict, images: int, settings: Validate) -> tuple[list[Any], list[Any]]:
+    """The expectations on the table of images and on the table of classes."""
+    return _on_images(manifest, images, settings), _on_classes(is_whole(manifest, images), manifest, settings)
+
+
+def _on_images(manifest: dict, images: int, settings: Validate) -> list[Any]:
+    from great_expectations import expectations as gx
+    from great_expectations.expectations.row_conditions import Column
+
+    tests = {"row_condition": Column("split") != "Training"}
+    found = [
+        gx.ExpectColumnValuesToBeUnique(column="id", **_critical("one name per image", "no name twice")),
+        gx.ExpectColumnValuesToBeInSet(column="split", value_set=list(SPLITS),
+                                       **_critical("the three splits", ", ".join(SPLITS))),
+        gx.ExpectColumnValuesToBeOfType(column="label", type_="int64", **_critical("label type", "int64")),
+        gx.ExpectColumnValuesToBeInSet(column="label", value_set=list(range(len(EMOTIONS))),
+                                       **_critical("the seven labels", f"0 to {len(EMOTIONS) - 1}")),
+        gx.ExpectColumnValuesToBeInSet(column="type", value_set=["uint8"], **_critical("pixel type", "uint8")),
+        *(gx.ExpectColumnValuesToBeInSet(column=side, value_set=[SIZE], **_critical(f"image {side}", f"{SIZE} pixels"))
+          for side in ("height", "width")),
+        gx.ExpectColumnValuesToBeBetween(column="min", min_value=0, **_critical("darkest pixel", "at least 0")),
+        gx.ExpectColumnValuesToBeBetween(column="max", max_value=255, **_critical("brightest pixel", "at most 255")),
+        gx.ExpectColumnMeanToBeBetween(column="mean", min_value=64, max_value=192,
+                                       **_warning("mean brightness", "64 to 192")),
+    ]
+    for split in SPLITS:
+        within = {"row_condition": Column("split") == split}
+        if is_whole(manifest, images) and manifest.get("splits_from") in PUBLISHED_SPLITS:
+            exact = sum(FER2013[split])
+            found.append(gx.ExpectTableRowCountToEqual(
+                value=exact, **within, **_critical(f"images in {split}, as in FER-2013", f"{exact:,}")))
+        else:
+            found.append(gx.ExpectTableRowCountToBeBetween(
+                min_value=1, **within, **_critical(f"images in {split}", "at least 1")))
+    if manifest.get("dataset") == "fer2013":
+        severity = _critical if is_whole(manifest, images) else _warning
+        found.append(gx.ExpectTableRowCountToEqual(
+            value=FER2013_IMAGES, **severity("all of FER-2013", f"{FER2013_IMAGES:,} images")))
+    seen = {"column": "deviation", "min_value": BLANK_DEVIATION}
+    single = {"column": "duplicate_group", "value_set": [-1]}
+    no_leak = {"column": "leaks", "value_set": [False], **tests}
+    agree = {"column": "conflict", "value_set": [False]}
+    for check, arguments, what, limit in (
+        (gx.ExpectColumnValuesToBeBetween, seen, "blank images", settings.max_blank_share),
+        (gx.ExpectColumnValuesToBeInSet, single, "images that occur more than once", settings.max_duplicate_share),
+        (gx.ExpectColumnValuesToBeInSet, no_leak, "test images that stand in Training", settings.max_leak_share),
+        (gx.ExpectColumnValuesToBeInSet, agree, "images with two labels", settings.max_conflict_share),
+    ):
+        # One image is worth a line in the report; more than the limit is another data set than it should be.
+        found.append(check(**arguments, mostly=1 - limit,
+                           **_critical(f"{what}: share", f"at most {100 * limit:g} %")))
+        found.append(check(**arguments, **_warning(what, "none")))
+    found.append(gx.ExpectCompoundColumnsToBeUnique(column_list=["split", "sha256"],
+                                                    **_warning("exact duplicates inside a split", "none")))
+    found.append(gx.ExpectColumnValuesToBeUnique(column="sha256", **tests,
+                                                 **_warning("exact duplicates among the test images", "none")))
+    return found
+
+
+def _on_classes(whole: bool, manifest: dict, settings: Validate) -> list[Any]:
+    from great_expectations import expectations as gx
+    from great_expectations.expectations.row_conditions import Column
+
+    training, tests = Column("split") == "Training", Column("split") != "Training"
+    at_least_one = {"column": "count", "min_value": 1}
+    gap = (_critical if whole else _warning)("class shares, Training against test",
+                                             f"largest difference {settings.max_share_gap:g}")
+    found = [
+        gx.ExpectColumnValuesToBeBetween(**at_least_one, row_condition=training,
+                                         **_critical("every class in Training", "at least 1 image")),
+        gx.ExpectColumnValuesToBeBetween(**at_least_one, row_condition=tests,
+                                         **_warning("every class in both test splits", "at least 1 image")),
+        gx.ExpectColumnMaxToBeBetween(column="gap", max_value=settings.max_share_gap, **gap),
+    ]
+    if whole and manifest.get("splits_from") in PUBLISHED_SPLITS:
+        found.append(gx.ExpectColumnPairValuesToBeEqual(
+            column_A="count", column_B="fer2013",
+            **_critical("class counts of every split, as in FER-2013", "equal")))
+    elif whole:
+        for place, name in enumerate(EMOTIONS):
+            total = sum(FER2013[split][place] for split in SPLITS)
+            found.append(gx.ExpectColumnSumToBeBetween(
+                column="count", min_value=total, max_value=total, row_condition=Column("emotion") == name,
+                **_critical(f"images of {name}, as in FER-2013", f"{total:,}")))
+    return found
+
+
+def _critical(name: str, expected: str) -> dict:
+    return {"severity": "critical", "meta": {"name": name, "expected": expected}}
+
+
+def _warning(name: str, expected: str) -> dict:
+    return {"severity": "warning", "meta": {"name": name, "expected": expected}}

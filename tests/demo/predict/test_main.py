@@ -1,0 +1,218 @@
+"""The command ferpipe predict: what it reads, says and writes."""
+
+import csv
+import http.server
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from toy_faces import face_frame, frames_of, python, toy_bundle, write_clip
+
+from pipeline.demo.predict import reader
+from pipeline.demo.predict.answers import Answer
+from pipeline.demo.predict.main import expand, main
+from pipeline.demo.predict.reader import Found, classified
+from pipeline.demo.see.boxes import Box, Face
+from pipeline.faces.faces import EMOTIONS
+from pipeline.system.failure import Failure
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory) -> Path:
+    """Pictures with two, one and no face, a clip, a file that is no picture, and in bundle/ a model."""
+    folder = tmp_path_factory.mktemp("album")
+    two = face_frame(centre=(160, 240), radius=60)
+    two[:, 320:] = face_frame(centre=(480, 240), radius=100)[:, 320:]
+    (folder / "sub").mkdir()
+    for name, frame in (("two.png", two), ("one.jpg", face_frame()), ("sub/one.jpg", face_frame()),
+                        ("none.png", np.full((99, 99, 3), 90, "uint8"))):
+        cv2.imwrite(str(folder / name), frame)
+    write_clip(folder / "clip.mp4", frames=16)
+    (folder / "notes.txt").write_text("not looked at")
+    (folder / "bundle").mkdir()
+    toy_bundle(folder / "bundle")
+    return folder
+
+
+@pytest.fixture
+def predict(album, monkeypatch, capsys):
+    monkeypatch.chdir(album)
+
+    def run(*arguments):
+        main([*map(str, arguments), "--model", "bundle"])
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_paths_folders_and_globs_name_each_file_once(album):
+    names = [file.relative_to(album).as_posix() for file in expand([str(album / "*.jpg"), str(album)])]
+    assert names == ["one.jpg", "clip.mp4", "none.png", "sub/one.jpg", "two.png"]
+    assert len(expand([str(album / "**/*.jpg")])) == 2
+    for nothing in ("*.bmp", "nowhere", "bundle"):
+        with pytest.raises(Failure, match="no picture or video there"):
+            expand([str(album / nothing)])
+
+
+def test_the_table_has_a_line_for_every_face_and_for_every_second_of_a_video(predict):
+    head, *lines = predict("two.png", "none.png", "clip.mp4").splitlines()
+    assert head.split() == ["file", "time", "face", "emotion", "probability", "box"]
+    assert [line.split()[0] for line in lines] == ["two.png", "two.png", "none.png", "clip.mp4", "clip.mp4"]
+    assert "no face" in lines[2] and "0:00" in lines[3] and "0:01" in lines[4]
+    assert len({line.split()[2] for line in lines[3:]}) == 1, "the same face all the time"
+
+
+def test_json_and_csv_tell_every_face_of_every_frame(predict, tmp_path):
+    told = json.loads(predict(".", "--json"))
+    assert told["classes"] == list(EMOTIONS)
+    files = {Path(file["file"]).as_posix(): file for file in told["files"]}
+    assert list(files) == ["clip.mp4", "none.png", "one.jpg", "sub/one.jpg", "two.png"]
+    assert [len(files[name]["faces"]) for name in ("none.png", "one.jpg", "two.png")] == [0, 1, 2]
+    frames = files["clip.mp4"]["frames"]
+    assert len(frames) == 20 and [len(frame["faces"]) for frame in frames[:16]] == [1] * 16
+    assert frames[-1]["seconds"] == pytest.approx(1.9) and frames[3]["faces"][0]["id"] == 1
+    assert predict(".", "--csv", "--out", tmp_path / "new" / "table.csv") == ""
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "new" / "table.csv").read_text(encoding="utf-8"))))
+    faces = sum(len(frame["faces"]) for frame in frames) + 4
+    assert len(rows) == faces
+    one = next(row for row in rows if row["file"] == "one.jpg")
+    said = files["one.jpg"]["faces"][0]
+    assert {name: float(one[name]) for name in EMOTIONS} == said["probabilities"]
+    assert sum(said["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_annotate_writes_pictures_a_video_and_its_diagram_and_leaves_the_sources(predict, album, tmp_path):
+    before = {file: file.read_bytes() for file in album.rglob("*") if file.is_file()}
+    predict(".", "--annotate", tmp_path)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == {"two-faces.png", "one-faces.jpg", "one-2-faces.jpg", "none-faces.png", "clip-faces.webm",
+                     "clip-emotions.png"}
+    assert len(frames_of(tmp_path / "clip-faces.webm")) == 20
+    assert cv2.imread(str(tmp_path / "clip-emotions.png")).std() > 10
+    assert {file: file.read_bytes() for file in album.rglob("*") if file.is_file()} == before
+
+
+def test_plot_alone_writes_the_diagrams_alone(predict, tmp_path):
+    predict("clip.mp4", "one.jpg", "--plot", tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["clip-emotions.png"]
+
+
+def test_what_cannot_be_read_is_named_at_the_end_and_the_rest_is_done(album, predict, capsys, tmp_path):
+    for name in ("bad.png", "bad.mp4"):
+        (tmp_path / name).write_bytes(b"nothing of the kind")
+    with pytest.raises(Failure, match=r"2 of 3 could not be read: .*bad\.mp4.*; .*bad\.png"):
+        predict(tmp_path / "bad.mp4", tmp_path / "bad.png", "two.png")
+    assert capsys.readouterr().out.count("two.png") == 2
+
+
+def test_faces_of_many_frames_go_to_the_classifier_together_and_come_back_in_order(monkeypatch):
+    calls = []
+
+    class Bright:
+        classes = ("dark", "bright")
+
+        def predict(self, images):
+            calls.append(len(images))
+            light = images.mean(axis=(1, 2)) / 255
+            return np.stack([1 - light, light], axis=1).astype("float32")
+
+        def calibrated(self, scores):
+            return scores
+
+    crops = [np.full((number % 3, 48, 48), number, "uint8") for number in range(100)]
+    items = [Found(Path(str(number)), 0.0, [], crop, None) for number, crop in enumerate(crops)]
+    told = list(classified(items, Bright()))
+    assert [item.file.name for item, _ in told] == [str(number) for number in range(100)]
+    for number, (_, scores) in enumerate(told):
+        assert scores[:, 1] == pytest.approx(np.full(number % 3, number / 255), abs=1e-5)
+    assert len(calls) <= 3
+    monkeypatch.setattr(reader, "BYTES", 1)
+    items = [Found(Path(), 0.0, [], crop, np.zeros((4, 4, 3), "uint8")) for crop in crops]
+    assert len(list(classified(items, Bright()))) == 100 and max(calls[3:]) <= 4, "large frames do not pile up"
+
+
+def test_a_long_video_has_a_table_of_bounded_length():
+    face = Face(Box(0, 0, 9, 9), np.eye(7)[3], 1)
+    answer = Answer("long.mp4", 1.0, [(float(second), [face]) for second in range(3600)])
+    spans = answer.spans()
+    assert len(spans) == 60 and spans[1][0] == 60.0 and spans[0][1].says(EMOTIONS) == "happy"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_tells_what_was_read_and_leaves_a_playable_video(album, tmp_path):
+    shutil.copy(album / "clip.mp4", tmp_path)
+    script = (
+        "import os, signal, sys; from pipeline.demo.predict import main as predict, reader\n"
+        "from pipeline.demo.output import VideoOutput\n"
+        "reader.FRAMES = 1\n"
+        "add, count = VideoOutput.add, []\n"
+        "def interrupted(self, frame):\n"
+        "    add(self, frame); count.append(1)\n"
+        "    if len(count) == 5: os.kill(os.getpid(), signal.SIGINT)\n"
+        "VideoOutput.add = interrupted\n"
+        "predict.main(sys.argv[1:])\n"
+    )
+    process = python("-c", script, tmp_path / "clip.mp4", "--annotate", tmp_path, "--model", album / "bundle")
+    said, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and "clip.mp4" in said, err
+    assert len(frames_of(tmp_path / "clip-faces.webm")) == 5
+    assert {file.name for file in tmp_path.iterdir()} == {"clip.mp4", "clip-faces.webm"}
+
+
+def test_predict_loads_neither_tensorflow_nor_a_plotting_library_for_pictures(album):
+    script = (
+        "import sys; from pipeline.demo.predict.main import main; main(sys.argv[1:])\n"
+        "heavy = {'tensorflow', 'keras', 'mlflow', 'pandas', 'sklearn', 'matplotlib', 'scipy', 'optuna'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    out, err = python("-c", script, album / "one.jpg", "--model", album / "bundle", env=dict(os.environ)).communicate()
+    assert out.splitlines()[-1] == "[]", err
+
+
+@pytest.mark.slow
+def test_a_browser_plays_the_annotated_video(album, predict, tmp_path):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    predict("clip.mp4", "--annotate", tmp_path)
+    told, heard = [], threading.Event()
+
+    class Server(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            if self.path.startswith("/told/"):
+                told.append(self.path.removeprefix("/told/"))
+                heard.set()
+            elif self.path == "/wait.png":  # as long as it loads, the browser stays
+                heard.wait(30)
+            elif self.path != "/favicon.ico":
+                super().do_GET()
+                return
+            self.send_response(204)
+            self.end_headers()
+
+    (tmp_path / "page.html").write_text(
+        "<img src=wait.png><video id=v src=clip-faces.webm muted autoplay></video><script>"
+        "v.onended = () => fetch(`/told/${v.videoWidth}x${v.videoHeight}`); v.onerror = () => fetch('/told/error')"
+        "</script>")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Server, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = f"http://127.0.0.1:{server.server_port}/page.html"
+        subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+                        "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={tmp_path / 'profile'}", page],
+                       capture_output=True, timeout=60, check=False)
+        server.shutdown()
+    assert told == ["900x480"]

@@ -1,0 +1,243 @@
+"""The window: its keys, on a pretended and on a virtual screen, OpenCV's and Tk's."""
+
+import ctypes
+import ctypes.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from toy_faces import ROOT, FakeCamera, face_frame, python, toy_bundle, write_clip
+
+from pipeline.demo.play import Player
+from pipeline.demo.see.boxes import Box, Face
+from pipeline.demo.show import window
+from pipeline.demo.show.annotate import Annotator, Tally
+from pipeline.demo.sources.open import open_source
+from pipeline.demo.sources.source import Files
+from pipeline.faces.faces import EMOTIONS
+from pipeline.system.failure import Failure
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return toy_bundle(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "face.png"
+    cv2.imwrite(str(path), face_frame())
+    return path
+
+
+class Keyboard:
+    """A window that nobody sees: from the given picture on it hears the given keys, one at a time."""
+
+    def __init__(self, keys):
+        self.keys, self.shown, self.closed = dict(keys), [], False
+
+    def show(self, picture):
+        self.shown.append(picture)
+
+    def key(self, seconds):
+        waiting = [at for at in self.keys if at <= len(self.shown)]
+        return self.keys.pop(min(waiting)) if waiting else ""
+
+    def close(self):
+        self.closed = True
+
+
+def played(source, keys, tmp_path, another=None):
+    keyboard = Keyboard(keys)
+    scores = np.eye(7, dtype="float32")[3]
+    annotator = Annotator(lambda *_: [Face(Box(9, 9, 99, 99), scores, 1)], EMOTIONS, Tally())
+    player = Player(source, annotator, None, keyboard, another=another, snapshots=tmp_path)
+    player.play()
+    assert keyboard.closed
+    return keyboard, player
+
+
+def test_q_ends_it_and_s_saves_what_is_seen(tmp_path):
+    with open_source(str(write_clip(tmp_path / "clip.mp4"))) as source:
+        source.fps = 1000
+        keyboard, player = played(source, {3: "s", 5: "q"}, tmp_path)
+    assert len(keyboard.shown) == 5 == player.annotator.tally.frames
+    saved = list(tmp_path.glob("ferpipe-*.png"))
+    assert len(saved) == 1 and (cv2.imread(str(saved[0])) == keyboard.shown[2]).all()
+    assert (keyboard.shown[3][430:470, 10:200] != keyboard.shown[2][430:470, 10:200]).any(), "and says so"
+
+
+def test_space_pauses_until_the_next_one(tmp_path):
+    with open_source(str(write_clip(tmp_path / "clip.mp4"))) as source:
+        source.fps = 1000
+        keyboard, player = played(source, {3: " ", 4: " "}, tmp_path)
+    assert player.annotator.tally.frames == 12 and len(keyboard.shown) == 13
+    with open_source(str(tmp_path / "clip.mp4")) as source:
+        source.fps = 1000
+        assert played(source, {3: " ", 4: "q"}, tmp_path)[1].annotator.tally.frames == 3, "q ends it then, too"
+
+
+def test_m_mirrors_from_the_next_picture_on(tmp_path):
+    frame = np.zeros((480, 640, 3), "uint8")
+    frame[400:, :50] = 255
+    source = Files("drawn", "video", 1000.0, 4)
+    source._captured = lambda: ((frame, place / 1000) for place in range(4))
+    source._capture = type("Nothing", (), {"release": lambda self: None})()
+    keyboard, _ = played(source, {2: "m"}, tmp_path)
+    assert [bool(shown[410, 5, 0] == 255) for shown in keyboard.shown] == [True, True, False, False]
+
+
+def test_a_number_takes_another_camera_and_one_that_is_not_there_changes_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    first = open_source("0", reconnect=0)
+    first._capture.frames = 10**6
+    asked = []
+
+    def another(index):
+        asked.append(index)
+        if index == 2:
+            raise Failure("none there")
+        source = open_source(str(index), reconnect=0)
+        return source, lambda *_: []
+
+    _, player = played(first, {2: "3", 4: "1", 6: "2"}, tmp_path, another)
+    assert asked == [2, 1], "camera 0, key 1, is the one that is shown"
+    assert player.source.name == "camera 1" and player.annotator.tally.frames > 6
+    assert first._capture.freed, "the old one is free for others"
+
+
+# On a virtual screen
+
+
+@pytest.fixture(scope="module")
+def screen():
+    """A virtual screen's DISPLAY."""
+    missing = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not installed (Debian: apt-get install xvfb xdotool)")
+    read, write = os.pipe()
+    server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp",
+                               "-noreset"], pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as file:
+        number = file.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(params=["opencv", "tk"])
+def kind(request):
+    if request.param == "tk":
+        pytest.importorskip("tkinter", reason="this Python has no Tk (Debian: apt-get install python3-tk)")
+    return request.param
+
+
+def started(display, source, model, *arguments, **options):
+    environment = os.environ | {"DISPLAY": display, "PYTHONPATH": str(ROOT)}
+    return python("-m", "pipeline.demo", source, "--model", model, *arguments, env=environment, **options)
+
+
+def window_id(display: str, process: subprocess.Popen) -> str:
+    """The window's id once it is there."""
+    for _ in range(200):
+        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", f"^{window.TITLE}$"], text=True,
+                               env=os.environ | {"DISPLAY": display}, capture_output=True, check=False)
+        if found.returncode == 0 and found.stdout.strip():
+            return found.stdout.split()[-1]
+        if process.poll() is not None:
+            pytest.fail(f"the demo ended by itself: {process.communicate()}")
+        time.sleep(0.05)
+    pytest.fail("no window within 10 s")
+
+
+def press(display: str, number: str, *keys: str) -> None:
+    # There is no window manager that would give the window the keyboard
+    for key in keys:
+        subprocess.run(["xdotool", "windowfocus", "--sync", number, "key", key], check=True,
+                       env=os.environ | {"DISPLAY": display}, timeout=20)
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.screen
+def test_keys_work_in_both_windows(screen, picture, model, kind, tmp_path):
+    process = started(screen, picture, model, "--window", kind, cwd=tmp_path)
+    try:
+        shown = window_id(screen, process)
+        time.sleep(0.3)
+        assert process.poll() is None, "a single picture stays on the screen"
+        press(screen, shown, "s", "m", "space", "space", "q")
+        said, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and err == "", err
+    assert "a face in 1" in said
+    assert [tmp_path / name for name in re.findall("saved: (.+)", said)] == list(tmp_path.glob("ferpipe-*.png"))
+    assert len(list(tmp_path.glob("ferpipe-*.png"))) == 1
+
+
+@pytest.mark.screen
+@pytest.mark.slow
+def test_escape_ends_it(screen, picture, model, kind):
+    process = started(screen, picture, model, "--window", kind)
+    try:
+        press(screen, window_id(screen, process), "Escape")
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and err == "", err
+
+
+def close_window(display: str, number: int) -> None:
+    """What a window manager sends when somebody clicks the window's cross."""
+    x = ctypes.CDLL(ctypes.util.find_library("X11"))
+    x.XOpenDisplay.restype, x.XInternAtom.restype = ctypes.c_void_p, ctypes.c_ulong
+    server = ctypes.c_void_p(x.XOpenDisplay(display.encode()))
+    # XClientMessageEvent in an XEvent: type, serial, send_event, display, window, message_type, format, data
+    event = (ctypes.c_long * 24)(33, 0, 1, 0, number, x.XInternAtom(server, b"WM_PROTOCOLS", 0), 32,
+                                 x.XInternAtom(server, b"WM_DELETE_WINDOW", 0), 0)
+    x.XSendEvent(server, ctypes.c_ulong(number), 0, ctypes.c_long(0), ctypes.byref(event))
+    x.XCloseDisplay(server)
+
+
+@pytest.mark.screen
+@pytest.mark.slow
+def test_closing_the_window_ends_the_demo(screen, picture, model, kind):
+    if not ctypes.util.find_library("X11"):
+        pytest.skip("libX11 not installed (Debian: apt-get install libx11-6)")
+    process = started(screen, picture, model, "--window", kind)
+    try:
+        close_window(screen, int(window_id(screen, process)))
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and err == "", err
+
+
+@pytest.mark.screen
+@pytest.mark.slow
+def test_a_clip_plays_in_its_time_and_closes_by_itself(screen, tmp_path, model, kind):
+    process = started(screen, write_clip(tmp_path / "clip.mp4"), model, "--window", kind)
+    said, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    fps = float(re.search(r"12 frames, ([\d.]+) a second", said)[1])
+    assert fps < 12, "not faster than the ten frames a second that it was filmed at"
+
+
+@pytest.mark.screen
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_ends_the_window_too(screen, picture, model, kind):
+    process = started(screen, picture, model, "--window", kind)
+    window_id(screen, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0 and "Traceback" not in err, err

@@ -1,0 +1,96 @@
+"""Faces come back from the disk as they went there, or one line says why not."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.faces.faces import SPLITS, Faces
+from pipeline.system.failure import Failure
+
+ROOT = Path(__file__).parents[2]
+
+
+def toy(n: int = 6) -> Faces:
+    images = np.random.default_rng(0).integers(0, 256, (n, 48, 48), "uint8")
+    return Faces(images, np.array([f"f{place}" for place in range(n)]), np.resize(SPLITS, n), np.arange(n) % 7,
+                 {"dataset": "sample"})
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    toy().save(tmp_path / "faces")
+    return tmp_path / "faces"
+
+
+@pytest.mark.parametrize("view", [lambda images: images, lambda images: images[:, :, ::-1]], ids=["whole", "mirrored"])
+def test_faces_come_back_as_they_went_and_numpy_reads_them_too(tmp_path, view):
+    faces = toy()
+    faces = Faces(view(faces.images), faces.ids, faces.splits, faces.labels, faces.manifest)
+    faces.save(tmp_path / "faces")
+    found = Faces.load(tmp_path / "faces")
+    assert found.digest() == faces.digest() == found.manifest["digest"]
+    np.save(tmp_path / "numpy.npy", np.ascontiguousarray(faces.images))
+    assert (tmp_path / "faces/images.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
+
+
+def test_no_faces_at_all_are_one_line(tmp_path):
+    toy(0).save(tmp_path / "none")
+    with pytest.raises(Failure, match=r"none: no readable faces \(0 images, 0 rows\); run the stage"):
+        Faces.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("images.npy", lambda data: b""),
+        ("images.npy", lambda data: data[:-1]),
+        ("faces.csv", lambda data: data + b"f6,Training,1\n"),
+        ("faces.csv", lambda data: data[:-2] + b"\n"),
+        ("faces.csv", lambda data: data[:-4]),
+        ("manifest.json", lambda data: data[:-4]),
+    ],
+    ids=["empty array", "short array", "one row more", "no label", "no column", "short manifest"],
+)
+def test_a_broken_file_is_one_line(folder, name, change):
+    (folder / name).write_bytes(change((folder / name).read_bytes()))
+    with pytest.raises(Failure, match="no readable faces"):
+        Faces.load(folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit to set")
+def test_a_full_disk_is_one_line_with_its_reason_and_the_faces_before_stay(folder):
+    program = (
+        "import resource; from pathlib import Path; from pipeline.system import failure\n"
+        "from pipeline.faces.faces import Faces\n"
+        "faces = Faces.load(Path('faces')); faces = faces.take(list(range(6)) * 10)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "failure.run(lambda: faces.save(Path('faces')), 'download')\n"
+    )
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder.parent, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert (done.returncode, done.stderr) == (
+        1, "download: cannot write faces: File too large; free some space or the rights, then run again\n")
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert [child.name for child in folder.parent.iterdir()] == ["faces"]
+
+
+def test_the_eight_classes_are_what_most_people_saw():
+    # columns: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, NF
+    votes = {"agreed": (1, 8, 0, 0, 1, 0, 0, 0, 0, 0), "half": (5, 5, 0, 0, 0, 0, 0, 0, 0, 0),
+             "contempt": (0, 0, 0, 0, 2, 0, 0, 6, 2, 0), "no face": (0, 0, 0, 0, 0, 0, 0, 0, 0, 10),
+             "single votes do not count": (1, 0, 1, 1, 1, 1, 3, 1, 1, 0), "nobody": (0,) * 10}
+    count = len(votes)
+    some = Faces(np.arange(count * 48 * 48, dtype="uint8").reshape(count, 48, 48), np.array(list(votes)),
+                 np.array(["Training"] * count), np.zeros(count, "int64"), {}, np.array(list(votes.values()), "uint8"))
+    found = some.with_classes("8")
+    assert dict(zip(found.ids.tolist(), (found.classes[label] for label in found.labels), strict=True)) == {
+        "agreed": "happy", "contempt": "contempt", "single votes do not count": "fear"}
+    assert len(found.classes) == 8 and len(found.votes) == 3
+    with pytest.raises(Failure, match="no votes; put"):
+        replace(some, votes=None).with_classes("8")

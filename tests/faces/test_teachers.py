@@ -1,0 +1,102 @@
+"""Teachers' answers find their faces, travel with them, and no others are taken for them."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import toy_models
+
+from pipeline.balance import strategies
+from pipeline.experiments import teach
+from pipeline.faces import teachers
+from pipeline.faces.faces import Faces
+from pipeline.params.params import Balance
+from pipeline.system.failure import Failure
+
+
+def balanced(faces, class_set="7", **settings):
+    return strategies.balance(faces, Balance(**{"strategy": "none", **settings}), class_set, seed=1)
+
+
+@pytest.fixture
+def asked(project):
+    """Faces, two models that differ, and the file of their answers."""
+    faces = toy_models.faces("sample", per_class=6)
+    members = [toy_models.bundle(project / f"toy{off}", off=off) for off in (0, 0.4)]
+    return faces, members, teach.ask(members, faces)
+
+
+def test_the_answers_are_the_mean_over_members_and_mirror_images(asked):
+    faces, members, path = asked
+    found = teachers.with_teacher(balanced(faces), path)
+    training = found.split("Training")
+    views = [member.predict(training.images, flip) for member in members for flip in (False, True)]
+    np.testing.assert_allclose(training.teacher, np.mean(views, axis=0), atol=1e-3)
+    assert not found.split("PublicTest", "PrivateTest").teacher.any()
+    assert [one["bundle"] for one in found.manifest["teacher"]["members"]] == [member.id for member in members]
+
+
+def test_a_copy_has_its_originals_and_merged_classes_add_up(asked):
+    faces, _, path = asked
+    plain = teachers.with_teacher(balanced(faces), path).split("Training")
+    found = teachers.with_teacher(balanced(faces, "6", strategy="replicate", share=0.5), path).split("Training")
+    answer = dict(zip(plain.ids, plain.teacher, strict=True))
+    copies = [row for row, name in enumerate(found.ids) if "#" in name]
+    assert copies
+    for row in (0, copies[-1]):
+        seven = answer[str(found.ids[row]).split("#")[0]]
+        np.testing.assert_allclose(found.teacher[row], [seven[0] + seven[1], *seven[2:]], atol=1e-3)
+
+
+def test_they_travel_and_leave_the_digest_alone(asked, tmp_path):
+    faces, _, path = asked
+    found = teachers.with_teacher(balanced(faces), path)
+    assert found.digest() == faces.digest()
+    found.save(tmp_path / "faces")
+    np.testing.assert_array_equal(Faces.load(tmp_path / "faces").teacher, found.teacher)
+
+
+def test_other_faces_other_files_and_no_file_are_one_line(asked, tmp_path):
+    faces, _, path = asked
+    other = balanced(Faces(**{**vars(faces), "manifest": {**faces.manifest, "digest": "other"}}))
+    with pytest.raises(Failure, match="about other faces"):
+        teachers.with_teacher(other, path)
+    with pytest.raises(Failure, match="ferpipe teach"):
+        teachers.with_teacher(balanced(faces), tmp_path / "none.npz")
+    (tmp_path / "broken.npz").write_bytes(b"PK no zip")
+    with pytest.raises(Failure, match="ferpipe teach"):
+        teachers.with_teacher(balanced(faces), tmp_path / "broken.npz")
+
+
+def test_the_protocols_are_kept_apart(project):
+    faces = toy_models.faces("sample", per_class=6)
+    mixed = [toy_models.bundle(project / protocol, protocol=protocol) for protocol in ("published", "leak-free")]
+    with pytest.raises(Failure, match="one protocol"):
+        teach.ask(mixed, faces)
+    assert teach.ask(mixed[1:], faces).name == "leak-free.npz"
+    with np.load(teachers.place("mine", "leak-free")) as file:
+        assert json.loads(str(file["about"]))["protocol"] == "leak-free"
+
+
+def test_a_teacher_trained_without_a_fold_is_asked_about_that_fold_alone(project):
+    faces = toy_models.faces("sample", per_class=6)
+    halves = [toy_models.bundle(project / f"half{fold}", off=off, without=f"{fold}/2")
+              for fold, off in ((1, 0), (2, 0.4))]
+    training = teachers.with_teacher(balanced(faces), teach.ask(halves, faces)).split("Training")
+    fold = strategies.folds(training, 2)
+    for number, member in enumerate(halves, 1):
+        views = [member.predict(training.images, flip) for flip in (False, True)]
+        np.testing.assert_allclose(training.teacher[fold == number], np.mean(views, axis=0)[fold == number], atol=1e-3)
+    with pytest.raises(Failure, match="nobody is asked"):
+        teach.ask(halves[:1], faces)
+    everything = toy_models.bundle(project / "all", off=0.2)
+    with np.load(teach.ask([halves[0], everything], faces, "both")) as file:
+        assert [one.get("without") for one in json.loads(str(file["about"]))["members"]] == ["1/2", None]
+
+
+def test_a_name_that_train_teachers_would_refuse_is_refused_before_anybody_is_asked(project):
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
+    with pytest.raises(Failure, match=r"train\.teachers"):
+        teach.main([str(project / "nobody"), "--name", "mine/first"])
+    assert not (project / teachers.FOLDER).exists()

@@ -1,0 +1,108 @@
+"""params.yaml and the recipes: every one loads, and a wrong key or value is one line with its path."""
+
+from pathlib import Path
+
+import pytest
+import toy_models
+
+from pipeline.params import params, recipe
+from pipeline.system.failure import Failure
+
+ROOT = Path(__file__).parents[2]
+OWN = toy_models.PARAMS.read_text(encoding="utf-8")
+
+
+def load(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    return params.load(path)
+
+
+def test_params_yaml_loads_and_has_every_parameter_that_the_tests_start_from():
+    params.load(ROOT / "params.yaml")
+    real, started = recipe.read(ROOT / "params.yaml"), recipe.read(toy_models.PARAMS)
+    assert list(started) == list(real)
+    assert all(set(block) <= set(real[name]) for name, block in started.items() if isinstance(block, dict))
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_every_recipe_loads(name, tmp_path):
+    found = load(tmp_path, OWN.replace("recipe: compact", f"recipe: {name}"))
+    assert found.recipe == name and found.title and found.source
+
+
+def test_the_classes_are_the_recipe_s_unless_params_names_others(tmp_path):
+    assert load(tmp_path, OWN).classes == "7"
+    assert load(tmp_path, OWN.replace("recipe: compact", "recipe: padova_vgg_v2")).classes == "6"
+    assert load(tmp_path, OWN.replace("classes: null", "classes: 6")).classes == "6"
+
+
+@pytest.mark.parametrize(("stages", "said"), [
+    ("[{epochs: 1, trainable: all, learning_rate: 0.1}]", "train.stages.0.trainable"),
+    ("[{epochs: 1, trainable: 1.5, learning_rate: 0.1}]", "train.stages.0.trainable"),
+    ("[{epochs: 0, trainable: head, learning_rate: 0.1}]", "train.stages.0.epochs"),
+    ("[{epochs: 1, trainable: head}]", "train.stages.0.learning_rate"),
+    ("[{epochs: 1, trainable: head, learning_rate: 0.1, rate: 1}]", "train.stages.0.rate: there is no such parameter"),
+    ("[{epochs: 1, trainable: head, learning_rate: 0.1}]", "stages have learning rates of their own"),
+])
+def test_an_odd_stage_is_named_with_its_path(tmp_path, stages, said):
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, OWN.replace("  stages: null", f"  stages: {stages}"))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tmp_path):
+    assert load(tmp_path, OWN).train.learning_rate == params.load(toy_models.PARAMS).train.learning_rate
+    assert load(tmp_path, OWN.replace("  learning_rate: null", "  learning_rate: 1e-3")).train.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("  epochs: null", "  epochz: 3", "train.epochz: there is no such parameter"),
+    ("  epochs: null", "  epochz: null", "train.epochz: there is no such parameter"),
+    ("  strength: null", "  strong: null", "augment.strong: there is no such parameter"),
+    ("  epochs: null", "  epochs: many", "train.epochs"),
+    ("  epochs: null", "  epochs: 0", "train.epochs"),
+    ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are cas, cas_plus, cas_unbalanced,"),
+    ("dataset: fer2013", "dataset: imagenet", "dataset"),
+    ("classes: null", "classes: 5", "classes: there is no such class set; there are 7, 6"),
+    ("seed: 1", "seed: [", "not YAML"),
+    ("  strategy: null", "  strategy: smote", "balance.strategy"),
+])
+def test_a_mistake_is_named_with_its_path(tmp_path, old, new, said):
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, OWN.replace(old, new))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("dimension", "said"), [
+    ("{low: 0.1, high: 0.01}", "learning_rate: low must be below high"),
+    ("{low: 0.1, high: 0.1}", "learning_rate: low must be below high"),
+    ("{low: 0, high: 0.1, log: true}", "learning_rate: log needs a low above 0"),
+    ("{low: .nan, high: 0.1}", "learning_rate.low: "),
+    ("{low: 0.1, high: .inf}", "learning_rate.high: "),
+    ("{low: small, high: 0.1}", "learning_rate.low: "),
+    ("{low: 0.1}", "learning_rate: expected choices, or low and high"),
+    ("{}", "learning_rate: expected choices, or low and high"),
+    ("0.1", "learning_rate: "),
+    ("{choices: []}", "learning_rate.choices: "),
+    ("{choices: [[1]]}", "learning_rate: expected choices that are numbers"),
+    ("{choices: [0.1], low: 0.2}", "learning_rate: expected choices alone"),
+    ("{choices: [0.1], log: true}", "learning_rate: expected choices alone"),
+    ("{low: 0.1, high: 0.2, step: 0.1}", "learning_rate.step: there is no such parameter"),
+])
+def test_an_odd_search_range_is_named_with_its_path(tmp_path, dimension, said):
+    asked = "    train.learning_rate: {low: 0.001, high: 0.01, log: true}"
+    assert asked in OWN
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, OWN.replace(asked, f"    train.learning_rate: {dimension}"))
+    assert f"tune.space.train.{said}" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_params_file_is_one_line(tmp_path):
+    with pytest.raises(Failure, match="cannot be read"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_params_are_frozen():
+    with pytest.raises(Exception, match="frozen"):
+        params.load(toy_models.PARAMS).seed = 2

@@ -1,0 +1,281 @@
+"""Only evidence moves the champion; every verdict is on record once, and saying it twice changes nothing."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import toy_models
+
+from pipeline.bundle.bundle import Bundle
+from pipeline.params.params import Promote
+from pipeline.promote import __main__, challenge
+from pipeline.promote.decision import decide
+from pipeline.system import failure
+from pipeline.system.failure import Failure
+from pipeline.tracking import ledger, mlflow_server, promotions, registry, runs
+
+GATES = Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2)
+SETTINGS = SimpleNamespace(promote=GATES, seed=1)
+FAIR = {"happy": 0.8, "disgust": 0.5}
+
+
+def answers(rng, accuracy, n=3589):
+    return rng.random(n) < accuracy
+
+
+# The decision
+
+
+def test_a_clear_gain_is_promoted_with_its_evidence():
+    rng = np.random.default_rng(0)
+    champion = answers(rng, 0.6)
+    decision = decide(champion | answers(rng, 0.1), champion, FAIR, GATES, seed=1)
+    assert decision.promote
+    assert decision.gain == pytest.approx(0.04, abs=0.01)
+    assert decision.probability > 0.999
+
+
+def test_equal_models_are_not_promoted():
+    same = answers(np.random.default_rng(0), 0.6)
+    decision = decide(same, same, FAIR, GATES, seed=1)
+    assert (decision.promote, decision.gain, decision.probability) == (False, 0.0, 0.0)
+
+
+def test_a_worse_challenger_never_wins():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        champion = answers(rng, 0.6, n=60)
+        challenger = champion.copy()
+        challenger[rng.choice(np.flatnonzero(champion), 1)] = False
+        assert not decide(challenger, champion, FAIR, GATES, seed).promote
+
+
+def test_noise_passes_no_oftener_than_the_confidence_allows_and_both_ways_alike():
+    """Two models of equal skill: each wins about one time in ten when asked for 90 %."""
+    wins = [0, 0]
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        one, two = answers(rng, 0.6, 500), answers(rng, 0.6, 500)
+        forth, back = decide(one, two, FAIR, GATES, seed), decide(two, one, FAIR, GATES, seed)
+        assert forth.gain == -back.gain
+        assert not (forth.promote and back.promote)
+        wins[0] += forth.promote
+        wins[1] += back.promote
+    assert 0.05 < wins[0] / 400 < 0.15
+    assert 0.05 < wins[1] / 400 < 0.15
+
+
+def test_the_multinomial_draw_is_the_paired_bootstrap():
+    """The same probability as resampling image by image."""
+    rng = np.random.default_rng(4)
+    champion = answers(rng, 0.6, 300)
+    challenger = np.where(rng.random(300) < 0.15, answers(rng, 0.75, 300), champion)
+    difference = challenger.astype(int) - champion.astype(int)
+    gains = difference[rng.integers(0, 300, (10_000, 300))].mean(axis=1)
+    expected = (gains > 0).mean()
+    assert 0.5 < expected < 0.999, "a case where the probability says something"
+    assert decide(challenger, champion, FAIR, GATES, seed=1).probability == pytest.approx(expected, abs=0.02)
+
+
+def test_a_gain_must_exceed_the_gate_not_only_zero():
+    champion = answers(np.random.default_rng(0), 0.6)
+    challenger = champion.copy()
+    challenger[np.flatnonzero(~champion)[:72]] = True
+    assert decide(challenger, champion, FAIR, GATES, seed=1).promote
+    refused = decide(challenger, champion, FAIR, GATES.model_copy(update={"min_gain": 0.03}), seed=1)
+    assert not refused.promote
+    assert "more than 3.00" in refused.reasons[0]
+
+
+def test_a_class_below_the_floor_refuses_whatever_the_gain():
+    everything = np.ones(100, bool)
+    decision = decide(everything, ~everything, {"happy": 0.9, "disgust": 0.19}, GATES, seed=1)
+    assert not decision.promote
+    assert decision.reasons == ("recall of disgust is 0.190, the floor is 0.200",)
+
+
+def test_the_first_model_passes_on_the_floor_alone():
+    wrong = np.zeros(100, bool)
+    assert decide(wrong, None, FAIR, GATES, seed=1).promote
+    assert not decide(wrong, None, {"happy": 0.1}, GATES, seed=1).promote
+
+
+def test_a_weight_is_held_against_what_git_takes_and_only_where_one_is_given():
+    right = np.ones(100, bool)
+    for champion in (None, ~right):
+        assert decide(right, champion, FAIR, GATES, seed=1, weight=4_000_000).promote
+        refused = decide(right, champion, FAIR, GATES, seed=1, weight=4_000_001)
+        assert not refused.promote
+        assert "4.0 MB to serve, at most 4.0 MB are kept in git" in refused.reasons[0]
+
+
+# The command
+
+
+def lines(dataset="sample"):
+    return promotions.lines(dataset)
+
+
+def test_two_runs_leave_one_line(project, capsys):
+    bundle = toy_models.bundle(project / "data/sample/bundle")
+    assert challenge.promote(SETTINGS, bundle, toy_models.faces("sample"))["decision"] == "promoted"
+    assert challenge.promote(SETTINGS, bundle, toy_models.faces("sample")) is None
+    assert "already champion" in capsys.readouterr().out
+    (line,) = lines()
+    assert line["challenger"]["bundle"] == bundle.id
+    assert line["champion"] is None
+    assert registry.champion("sample-7") == ("1", bundle.id)
+    assert not (project / "data/champion").exists(), "only fer2013-7 has its champion in git"
+    assert not (project / "reports/promotions.jsonl").exists()
+
+
+def test_a_refusal_leaves_the_champion_untouched_and_is_on_record_once(project, capsys):
+    good = toy_models.bundle(project / "good", "fer2013")
+    challenge.promote(SETTINGS, good, toy_models.faces("fer2013"))
+    before = {file.name: file.read_bytes() for file in (project / "data/champion").iterdir()}
+    worse = toy_models.bundle(project / "worse", "fer2013", off=9)
+    for _ in range(2):
+        assert challenge.promote(SETTINGS, worse, toy_models.faces("fer2013"))["decision"] == "refused"
+    assert {file.name: file.read_bytes() for file in (project / "data/champion").iterdir()} == before
+    assert [line["decision"] for line in lines("fer2013")] == ["promoted", "refused"]
+    line = lines("fer2013")[1]
+    assert (line["challenger"]["bundle"], line["champion"]["bundle"]) == (worse.id, good.id)
+    assert line["gain"] == pytest.approx(-9 / 36 * 6 / 7, abs=0.02)
+    assert line["PublicTest"]["n"] == 280
+    assert registry.champion("fer2013-7")[1] == good.id
+    assert "is refused: gain -" in capsys.readouterr().out
+
+
+def test_a_better_challenger_takes_the_place_in_git_and_in_the_registry(project):
+    old = toy_models.bundle(project / "old", "fer2013", off=9)
+    new = toy_models.bundle(project / "new", "fer2013", protocol="leak-free")
+    for bundle in (old, new):
+        challenge.promote(SETTINGS, bundle, toy_models.faces("fer2013"))
+    assert Bundle.load(project / "data/champion").id == new.id
+    assert {file.name for file in (project / "data/champion").iterdir()} == {
+        "bundle.json", "model.onnx", "history.csv", "promotion.json"}
+    assert json.loads((project / "data/champion/promotion.json").read_text()) == {
+        "name": "fer2013-7", "version": 2, "PublicTest": 1.0, "protocol": "leak-free", "edition": "drawn"}
+    assert registry.champion("fer2013-7") == ("2", new.id)
+    line = lines("fer2013")[-1]
+    assert (line["challenger"]["protocol"], line["champion"]["protocol"]) == ("leak-free", "published")
+    assert line["probability"] > 0.99
+
+
+def test_private_test_is_told_from_the_ledger_and_neither_opened_nor_decisive(project, capsys):
+    """A challenger that shines on PrivateTest alone is refused."""
+    faces = toy_models.faces("sample").split("Training", "PublicTest")
+    for name, off, private in (("one", 0, 0.25), ("two", -9, 0.75)):
+        bundle = toy_models.bundle(project / name, off=off)
+        figures = {"PrivateTest": {"single": {"n": 123, "accuracy": private}}}
+        ledger.record(ledger.entry(bundle, {**toy_models.FIGURES, **figures}))
+        line = challenge.promote(SETTINGS, bundle, faces)
+    assert line["decision"] == "refused"
+    assert line["PrivateTest, not used"] == {"n": 123, "challenger": 0.75, "champion": 0.25}
+    assert "75.00 %" in capsys.readouterr().out
+
+
+def test_private_test_figures_that_the_ledger_lacks_stay_open(project, capsys):
+    line = challenge.promote(SETTINGS, toy_models.bundle(project / "made"), toy_models.faces("sample"))
+    assert line["PrivateTest, not used"] == {"n": None, "challenger": None, "champion": None}
+    assert "not in the ledger" in capsys.readouterr().out
+
+
+def test_a_class_that_is_never_said_refuses_the_first_model(project):
+    blind = toy_models.bundle(project / "blind", blind="disgust")
+    line = challenge.promote(SETTINGS, blind, toy_models.faces("sample"))
+    assert line["decision"] == "refused"
+    assert line["reasons"] == ["recall of disgust is 0.000, the floor is 0.200"]
+    assert registry.champion("sample-7") is None
+
+
+def test_the_registry_learns_of_the_committed_champion(project):
+    """A fresh clone: data/champion is there, the server is empty, the trained model is worse."""
+    champion = toy_models.bundle(project / "data/champion", "fer2013", run_id="c" * 32)
+    ledger.record(ledger.entry(champion, toy_models.FIGURES))
+    (champion.folder / "model.keras").unlink()
+    challenge.promote(SETTINGS, toy_models.bundle(project / "worse", "fer2013", off=9), toy_models.faces("fer2013"))
+    version, bundle_id = registry.champion("fer2013-7")
+    assert bundle_id == champion.id
+    run = runs.connect().get_run(runs.connect().get_model_version("fer2013-7", version).run_id)
+    assert run.data.metrics["PublicTest/single/accuracy"] == 0.5, "its missing run is made of the ledger entry"
+    assert run.data.tags["trained_as"] == "c" * 32
+
+
+def test_a_bundle_too_heavy_for_git_is_refused_on_record_and_the_champion_stays(project):
+    good = toy_models.bundle(project / "good", "fer2013", off=9)
+    challenge.promote(SETTINGS, good, toy_models.faces("fer2013"))
+    heavy = toy_models.bundle(project / "heavy", "fer2013", bulk=4_100_000)
+    challenge.promote(SETTINGS, heavy, toy_models.faces("fer2013"))
+    assert Bundle.load(project / "data/champion").id == good.id
+    line = lines("fer2013")[1]
+    assert (line["decision"], line["challenger"]["bundle"]) == ("refused", heavy.id)
+    assert line["reasons"][0].startswith("4.1 MB to serve, at most 4.0 MB are kept in git")
+    assert line["gates"]["most_bytes"] == 4_000_000
+
+
+def test_what_git_does_not_keep_may_be_heavy(project):
+    heavy = toy_models.bundle(project / "heavy", bulk=4_100_000)
+    assert challenge.promote(SETTINGS, heavy, toy_models.faces("sample"))["decision"] == "promoted"
+
+
+def test_a_promotion_cut_short_is_finished_by_the_next_and_recorded_once(project, monkeypatch):
+    bundle = toy_models.bundle(project / "made")
+
+    def cut(name, label, version):
+        if label == "champion":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(registry, "alias", cut)
+        challenge.promote(SETTINGS, bundle, toy_models.faces("sample"))
+    challenge.promote(SETTINGS, bundle, toy_models.faces("sample"))
+    assert len(lines()) == 1
+    assert registry.champion("sample-7")[1] == bundle.id
+
+
+def test_a_bundle_of_other_faces_is_one_line(project):
+    with pytest.raises(Failure, match=r"trained on sample .* the faces here are fer2013"):
+        challenge.promote(SETTINGS, toy_models.bundle(project / "made"), toy_models.faces("fer2013"))
+
+
+def test_a_bundle_of_another_edition_is_one_line(project):
+    bundle = toy_models.bundle(project / "made")
+    bundle.provenance["source_digest"] = "f" * 64
+    with pytest.raises(Failure, match=r"\(drawn, ffffffff\).*\(drawn, dddddddd\)"):
+        challenge.promote(SETTINGS, bundle, toy_models.faces("sample"))
+    assert lines() == [] and registry.champion("sample-7") is None
+
+
+def test_the_command_reads_params_and_a_refusal_is_no_error(project, capsys):
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
+    faces = toy_models.faces("fer2013")
+    faces.save(project / "data/fer2013/faces")
+    for place, off in (("data/fer2013/bundle", 0), ("imported", 9)):
+        note = toy_models.bundle(project / place, "fer2013", off=off).folder / "bundle.json"
+        note.write_text(note.read_text().replace("d" * 64, faces.digest()))
+    __main__.main([])
+    __main__.main([str(project / "imported")])
+    out = capsys.readouterr().out
+    assert "fer2013-7 version 1 is the champion now" in out
+    assert "fer2013-7 version 2 is refused" in out
+    assert [json.loads(line)["decision"] for line in Path("reports/promotions.jsonl").read_text().splitlines()] == \
+        ["promoted", "refused"]
+
+
+def test_a_locked_database_is_one_line_and_exit_code_one(project, monkeypatch, capsys):
+    monkeypatch.setattr(mlflow_server, "WAIT", 0.2)
+    holder = sqlite3.connect(project / "mlflow.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    bundle = toy_models.bundle(project / "made")
+    with pytest.raises(SystemExit) as caught:
+        failure.run(lambda: challenge.promote(SETTINGS, bundle, toy_models.faces("sample")), "promote")
+    holder.close()
+    assert str(caught.value).startswith("promote: MLflow at sqlite:")
+    assert "locked by another program" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (project / "reports").exists()

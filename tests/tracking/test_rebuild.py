@@ -1,0 +1,61 @@
+"""MLflow is a view: what it showed can be made again from the ledger and the bundles."""
+
+import pytest
+import toy_models
+
+from pipeline.tracking import ledger, promotions, rebuild, registry, runs
+
+
+def all_runs():
+    client = runs.connect()
+    return client.search_runs([one.experiment_id for one in client.search_experiments()])
+
+
+def view(run):
+    return run.data.params, run.data.metrics, {name: run.data.tags[name] for name in (*runs.TAGS, "bundle")}
+
+
+def test_an_emptied_server_shows_the_same_again_and_twice_is_once(project, database):
+    """A run trained and evaluated here, then the database lost."""
+    bundle = toy_models.bundle(project / "draft")
+    about = {name: ledger.entry(bundle, {})[name] for name in runs.TAGS}
+    with runs.start("toy seed 3", "sample-7", {**about, "kind": "train"}) as run:
+        run.params(bundle.provenance["config"])
+        for row in toy_models.HISTORY:
+            run.epoch(row, row["epoch"])
+        bundle = toy_models.bundle(project / "data/sample/bundle", run_id=run.id)
+        run.tags({"bundle": bundle.id})
+        run.model(bundle.folder)
+    line = ledger.entry(bundle, toy_models.FIGURES)
+    runs.record_evaluation(line, bundle, [])
+    path = ledger.record(line)
+    promotions.append("sample", {"model": "sample-7", "decision": "promoted", "champion": None,
+                                 "challenger": {"bundle": bundle.id}})
+    before = view(runs.connect().get_run(run.id))
+    assert rebuild.rebuild() == 1
+    assert len(all_runs()) == 1, "a server that has the run needs no second"
+
+    (project / "mlflow.db").rename(project / "lost.db")
+    toy_models.shutil.copyfile(database, project / "again.db")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MLFLOW_TRACKING_URI", "sqlite:///again.db")
+        for _ in range(2):
+            assert rebuild.rebuild() == 1
+            (again,) = all_runs()
+            assert view(again) == before
+            assert again.data.tags["ledger"] == path.name
+            assert registry.champion("sample-7") == ("1", bundle.id)
+
+
+def test_the_committed_champion_is_registered_and_a_ledger_entry_needs_no_bundle(project, capsys):
+    champion = toy_models.bundle(project / "data/champion", "fer2013")
+    for bundle in (champion, toy_models.bundle(project / "elsewhere", "fer2013", off=4, protocol="leak-free")):
+        ledger.record(ledger.entry(bundle, toy_models.FIGURES))
+    promotions.append("sample", {"model": "sample-7", "decision": "promoted", "champion": None,
+                                 "challenger": {"bundle": "abc"}})
+    rebuild.main([])
+    assert registry.champion(promotions.IN_GIT) == ("1", champion.id)
+    assert {run.info.run_name for run in all_runs()} == {"toy seed 3", "toy seed 3, leak-free"}, "twins are told apart"
+    out = capsys.readouterr().out
+    assert "the 2 models of the ledger" in out
+    assert "the champion of sample-7, abc, is not at hand" in out

@@ -1,0 +1,242 @@
+"""MLflow shows what happened: the right status, no holes in a curve, one run per model; one line when it is away."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import toy_models
+
+from pipeline.system.failure import Failure
+from pipeline.tracking import ledger, mlflow_server, registry, runs
+
+ROOT = Path(__file__).parents[2]
+
+
+def facts(run_id):
+    return runs.connect().get_run(run_id)
+
+
+def curve(run_id, name):
+    return [(point.step, point.value) for point in runs.connect().get_metric_history(run_id, name)]
+
+
+def test_the_database_lies_in_the_project_whatever_dvc_runs_in(project, tmp_path, monkeypatch):
+    assert runs.uri() == f"sqlite:///{project.as_posix()}/mlflow.db"
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "parent"))
+    assert runs.uri() == f"sqlite:///{tmp_path.as_posix()}/parent/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    assert runs.uri() == f"sqlite:///{tmp_path.as_posix()}/parent/other.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somewhere:5000")
+    assert runs.uri() == "http://somewhere:5000"
+    assert mlflow_server.artefacts(runs.uri()) is None
+
+
+def test_connecting_leaves_the_environment_as_it_was(project):
+    runs.connect()
+    assert "MLFLOW_TRACKING_URI" not in os.environ, "the next folder in this process would write to this one's database"
+
+
+def test_a_tree_becomes_one_level():
+    tree = {"train": {"epochs": 2, "rate": {"peak": 0.1}}, "seed": 1, "none": {}}
+    assert runs.flat(tree) == {"train.epochs": 2, "train.rate.peak": 0.1, "seed": 1, "none": {}}
+
+
+def test_a_run_holds_parameters_curves_figures_data_and_tags(project, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "brave-name")
+    with runs.start("one", "sample-7", {"recipe": "toy", "seed": 1}) as run:
+        run.params({"train": {"epochs": 2}})
+        for row in toy_models.HISTORY:
+            run.epoch(row, row["epoch"])
+        run.figures(toy_models.FIGURES)
+        run.dataset({"edition": "csv", "digest": "f" * 64, "counts": {"Training": {"happy": 3}}})
+        (project / "note.txt").write_text("hello")
+        run.files([project / "note.txt"], "reports")
+    data = facts(run.id).data
+    assert data.params == {"train.epochs": "2"}
+    assert curve(run.id, "val_accuracy") == [(1, 0.25), (2, 0.5)]
+    assert data.metrics["PublicTest/single/interval_high"] == 0.6
+    assert data.metrics["PublicTest/single/per_class/happy/recall"] == 0.75
+    assert not [name for name in data.metrics if "confusion" in name or name == "epoch"]
+    assert {"recipe": "toy", "seed": "1", "DVC_EXP_NAME": "brave-name"}.items() <= data.tags.items()
+    (given,) = facts(run.id).inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("csv", "f" * 36)
+    assert facts(run.id).info.status == "FINISHED"
+    assert list(project.glob("mlruns/sample-7/*/artifacts/reports/note.txt")), "artefacts lie beside the database"
+
+
+class TrialPruned(Exception):
+    """Optuna's, by name."""
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"),
+                                               (TrialPruned, "KILLED")])
+def test_what_ends_a_run_decides_its_status_and_goes_on_up(project, error, status):
+    with pytest.raises(error), runs.start("one", "sample-7", {}) as run:
+        raise error
+    assert facts(run.id).info.status == status
+
+
+def test_a_killed_run_goes_on_and_a_lost_one_begins_anew(project):
+    run = runs.start("one", "sample-7", {})
+    run.params({"seed": 2})
+    run.dataset({"edition": "csv", "digest": "f" * 64})
+    run.epoch(toy_models.HISTORY[0], 1)
+    with runs.start("one", "sample-7", {"seed": 2}, run_id=run.id) as again:
+        again.params({"seed": 2})
+        again.dataset({"edition": "csv", "digest": "f" * 64})
+        again.history(toy_models.HISTORY)
+        again.history(toy_models.HISTORY)
+    assert again.id == run.id
+    assert curve(run.id, "val_loss") == [(1, 1.5), (2, 1.0)], "every epoch once"
+    assert len(facts(run.id).inputs.dataset_inputs) == 1
+    assert facts(run.id).info.status == "FINISHED"
+    with runs.start("one", "sample-7", {}, run_id="a" * 32) as other:
+        pass
+    assert other.id not in (run.id, "a" * 32)
+    assert runs.exists(other.id)
+    assert not runs.exists("a" * 32)
+    assert not runs.exists(None)
+
+
+def test_a_trial_is_a_child_of_the_search(project):
+    with runs.start("tune", "sample-7", {"kind": "tune"}) as parent, \
+         runs.start("trial 0", "sample-7", {"kind": "trial"}, parent=parent.id) as child:
+        pass
+    assert facts(child.id).data.tags["mlflow.parentRunId"] == parent.id
+    assert facts(parent.id).info.experiment_id == facts(child.id).info.experiment_id
+
+
+def test_system_metrics_are_watched_only_while_the_run_lasts(project, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    with runs.start("one", "sample-7", {}, system_metrics=True) as run:
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and not [m for m in facts(run.id).data.metrics if m.startswith("system/")]:
+            time.sleep(0.1)
+    assert "system/cpu_utilization_percentage" in facts(run.id).data.metrics
+
+
+def test_a_model_is_logged_once_with_its_signature_and_the_whole_bundle(project):
+    bundle = toy_models.bundle(project / "made")
+    with runs.start("one", "sample-7", {}) as run:
+        assert run.model(bundle.folder) == run.model(bundle.folder)
+    logged = runs.connect().get_logged_model(facts(run.id).outputs.model_outputs[0].model_id)
+    assert logged.experiment_id == facts(run.id).info.experiment_id
+    (file,) = project.glob("mlruns/sample-7/models/*/artifacts/MLmodel")
+    for shape in ("[-1, 48, 48, 1]", "[-1, 7]"):
+        assert shape in " ".join(file.read_text().split())
+    (copy,) = project.glob("mlruns/sample-7/*/artifacts/bundle")
+    assert {one.name for one in copy.iterdir()} == {"bundle.json", "model.onnx", "model.keras", "history.csv"}
+
+
+def test_a_version_is_a_bundle_and_comes_back_byte_for_byte(project, tmp_path):
+    bundle = toy_models.bundle(project / "made")
+    with runs.start("one", "sample-7", {}) as run:
+        pass
+    version = registry.register("sample-7", bundle, run.id)
+    assert registry.register("sample-7", bundle, run.id) == version
+    assert registry.champion("sample-7") is None
+    assert registry.champion("nobody-7") is None
+    registry.alias("sample-7", "champion", version)
+    assert registry.champion("sample-7") == (version, bundle.id)
+    assert registry.download_bundle("sample-7", version, tmp_path / "back").id == bundle.id
+
+
+def test_another_bundle_is_another_version_and_lost_files_are_one_line(project, tmp_path):
+    versions = []
+    for off in (0, 1):
+        with runs.start("one", "sample-7", {}) as run:
+            versions.append(registry.register("sample-7", toy_models.bundle(project / f"off{off}", off=off), run.id))
+    assert versions[0] != versions[1]
+    shutil.rmtree(project / "mlruns")
+    with pytest.raises(Failure, match=r"files of run .* are gone"):
+        registry.download_bundle("sample-7", versions[0], tmp_path / "back")
+
+
+def test_a_missing_run_is_made_of_the_ledger_entry_once(project):
+    bundle = toy_models.bundle(project / "made", run_id="b" * 32)
+    line = ledger.entry(bundle, toy_models.FIGURES)
+    run_id = runs.restore(line, bundle)
+    assert run_id != "b" * 32
+    assert runs.restore(line, bundle) == run_id
+    run = facts(run_id)
+    assert run.data.params == {"train.epochs": "2", "model.name": "toy"}
+    assert run.data.metrics["PublicTest/single/accuracy"] == 0.5
+    assert run.data.tags["rebuilt"] == "true"
+    assert len(run.outputs.model_outputs) == 1
+
+
+def test_an_evaluation_joins_the_run_that_trained_the_bundle(project):
+    with runs.start("one", "sample-7", {}) as run:
+        run.epoch(toy_models.HISTORY[0], 1)
+    bundle = toy_models.bundle(project / "made", run_id=run.id)
+    (project / "metrics.json").write_text("{}")
+    runs.record_evaluation(ledger.entry(bundle, toy_models.FIGURES), bundle, [project / "metrics.json"])
+    assert facts(run.id).data.metrics["PublicTest/single/accuracy"] == 0.5
+    assert curve(run.id, "val_loss") == [(1, 1.5), (2, 1.0)], "the hole is filled"
+    assert facts(run.id).info.status == "FINISHED"
+    assert list(project.glob("mlruns/sample-7/*/artifacts/reports/metrics.json"))
+
+
+def test_a_locked_database_is_one_line(project, monkeypatch):
+    monkeypatch.setattr(mlflow_server, "WAIT", 0.2)
+    holder = sqlite3.connect(project / "mlflow.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    begun = time.monotonic()
+    with pytest.raises(Failure, match=r"mlflow\.db: locked by another program; end it") as caught:
+        runs.connect()
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - begun < 10
+    holder.close()
+    runs.connect()
+
+
+def test_a_lock_in_the_middle_of_a_run_is_the_same_line(project):
+    from mlflow.exceptions import MlflowException
+
+    @mlflow_server.in_one_line()
+    def log():
+        raise MlflowException("(sqlite3.OperationalError) database is locked\n[SQL: INSERT ...]")
+
+    with pytest.raises(Failure, match="locked by another program"):
+        log()
+
+
+def test_a_file_that_is_no_database_is_one_line_and_stays(project):
+    (project / "mlflow.db").write_bytes(b"precious notes, not a database" * 40)
+    with pytest.raises(Failure, match="not an MLflow database"):
+        runs.connect()
+    assert (project / "mlflow.db").read_bytes().startswith(b"precious")
+
+
+def test_a_server_that_is_away_is_one_line_without_its_password(project, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(Failure, match="no server answers there") as caught:
+        runs.connect()
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_errors_of_our_own_are_not_taken_for_the_server_s():
+    with pytest.raises(ZeroDivisionError), mlflow_server.in_one_line():
+        raise ZeroDivisionError
+
+
+@pytest.mark.slow
+def test_two_processes_that_open_a_new_database_do_not_race(tmp_path):
+    code = "from pipeline.tracking import runs; print(len(runs.connect().search_experiments()))"
+    environment = {key: value for key, value in os.environ.items() if key not in ("MLFLOW_TRACKING_URI", "DVC_ROOT")}
+    environment["PYTHONPATH"] = str(ROOT)
+    both = [subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    answers = [one.communicate(timeout=200) for one in both]
+    assert [out.strip() for out, _ in answers] == ["1", "1"], answers

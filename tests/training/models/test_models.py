@@ -1,0 +1,254 @@
+"""Networks: every weight learns, sizes and class counts are free, and the published ones are those described."""
+
+import numpy as np
+import pytest
+
+from pipeline.params import recipe as recipes
+from pipeline.system.failure import Failure
+from pipeline.training import models
+from pipeline.training.models import pretrained
+
+# Small options of every family; the backbone of deepfer comes in one size
+SMALL = {
+    "cas": {},
+    "compact": {"stem": 4, "width": 4, "stages": 3},
+    "deepfer": {"dense": 8},
+    "harini": {"width": 4, "dense": 16},
+    "javier": {"width": 4, "dense": 16},
+    "padova_inception": {"width": 32, "growth": 8, "blocks": 5},
+    "padova_resnet": {"width": 4, "groups": (1, 2)},
+    "padova_vgg": {"width": 4},
+    "resnet": {"width": 8, "blocks": (1, 2)},
+    "resnet_v2": {"width": 8, "blocks": (1, 2)},
+    "seresnet": {"width": 4, "blocks": (1, 1), "squeeze": 2, "drop_path": 0.0},
+    "vgg": {"width": 4},
+}
+FAMILIES = [name if name in ("cas", "compact") else pytest.param(name, marks=pytest.mark.slow)
+            for name in models.FAMILIES]
+
+# C(onvolution), B(atch norm), M(ax pool), D(ropout), F(latten), H (a dense layer, hidden or the last), R(eLU), A(dd),
+# G(lobal average pool), + (branches side by side), K (the pretrained backbone)
+LETTERS = {"Conv2D": "C", "BatchNormalization": "B", "MaxPooling2D": "M", "Dropout": "D", "Flatten": "F", "Dense": "H",
+           "ReLU": "R", "Add": "A", "GlobalAveragePooling2D": "G", "Concatenate": "+", "Functional": "K"}
+# One residual block of S3, and one with a convolution on the shortcut, whose stride is a pool of one place
+BLOCK, WIDER = "BCRBCA", "BCRMBCCA"
+
+# recipe: the layers as its authors describe them, with the filters and the units (None where they are ours); the
+# parameters that they publish (None where they do not), ours
+DESCRIBED: dict[str, tuple] = {
+    "cas": ("CBCBMD" * 3 + "FHBDH", [32, 64, 128, 128, 256, 256], [256], 3.5e6, 3_491_335),
+    "cas_unbalanced": ("CBCBMD" * 3 + "FHBDH", [32, 64, 128, 128, 256, 256], [256], 3.5e6, 3_491_335),
+    "deepfer_cnn": ("CBCBMD" * 3 + "FHBDH", [32, 64, 128, 128, 256, 256], [256], None, 3_491_335),
+    "javier": ("CCMD" * 4 + "FHDH", None, None, None, 2_355_431),
+    "padova_vgg_v0": ("CCMD" * 4 + "FHHH", None, [25, 25], 4.8e6, 4_800_255),
+    "padova_vgg_v1": ("CCBMD" * 4 + "FHHHH", None, [512, 256, 128], 5.9e6, 7_212_870),
+    "padova_vgg_v2": ("CBCBMD" * 4 + "FHHHH", None, [512, 256, 128], 5.9e6, 7_216_710),
+    "padova_resnet_2552": ("C" + BLOCK * 2 + (WIDER + BLOCK * 4) * 2 + WIDER + BLOCK + "GH", None, [], None,
+                           15_617_286),
+    "padova_resnet_3463": ("C" + BLOCK * 3 + WIDER + BLOCK * 3 + WIDER + BLOCK * 5 + WIDER + BLOCK * 2 + "GH", None, [],
+                           21.3e6, 21_301_382),
+    "harini": ("CCMDCMCMDFHDH", [32, 64, 128, 128], [1024], None, 2_345_607),
+}
+
+
+def letters(net) -> str:
+    return "".join(LETTERS.get(type(layer).__name__, "") for layer in net.layers)
+
+
+def sizes(net, kind: str, what: str) -> list[int]:
+    return [getattr(layer, what) for layer in net.layers if type(layer).__name__ == kind]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(("size", "classes"), [(48, 7), (24, 6)])
+def test_outputs_are_finite_logits_and_every_weight_gets_a_gradient(name, size, classes):
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    net = models.build(name, classes=classes, size=size, **SMALL[name])
+    for weight in net.trainable_weights:
+        if weight.path.endswith("gamma"):  # a gamma of zero holds back what is before it, until it has moved
+            weight.assign(np.ones(weight.shape))
+    images = np.random.default_rng(0).integers(0, 256, (16, size, size, 1)).astype("float32")
+    with tf.GradientTape() as tape:
+        logits = net(images, training=True)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(np.arange(16) % classes, logits))
+    assert logits.shape == (16, classes) and np.isfinite(logits).all()
+    for weight, gradient in zip(net.trainable_weights, tape.gradient(loss, net.trainable_variables), strict=True):
+        assert gradient is not None and np.isfinite(gradient).all(), weight.path
+        # a bias in front of a batch norm moves nothing, and one that is read by ReLU alone may be cut off
+        if not weight.path.endswith("bias"):
+            assert np.abs(gradient).max() > 0, weight.path
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_saved_network_is_the_same_after_loading(name, tmp_path):
+    import keras
+
+    net = models.with_softmax(models.build(name, classes=6, **SMALL[name]))
+    images = np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype("float32")
+    net.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded.predict_on_batch(images), net.predict_on_batch(images))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", models.FAMILIES)
+def test_the_exported_network_is_the_same_under_onnx_runtime(name, tmp_path):
+    import keras
+
+    from pipeline.bundle.bundle import onnx_session
+    from pipeline.bundle.export import export
+
+    keras.utils.set_random_seed(0)
+    net = models.with_softmax(models.build(name, classes=6, **SMALL[name]))
+    images = np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype("float32")
+    export(net, tmp_path / "net.onnx")
+    served = onnx_session(tmp_path / "net.onnx").run(["probabilities"], {"image": images})[0]
+    np.testing.assert_allclose(served, net.predict_on_batch(images), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_batch_norms_of_vgg_vanish_in_its_convolutions_when_it_is_exported(tmp_path):
+    import keras
+    import onnx
+
+    from pipeline.bundle.export import export
+
+    keras.utils.set_random_seed(0)
+    net = models.build("vgg", classes=7, **SMALL["vgg"])
+    for layer in net.layers:  # a fresh one adds and multiplies nothing
+        if type(layer).__name__ == "BatchNormalization":
+            layer.set_weights([np.random.uniform(0.5, 2, weight.shape) for weight in layer.weights])
+    export(models.with_softmax(net), tmp_path / "net.onnx")
+    nodes = onnx.load(tmp_path / "net.onnx").graph.node
+    after = [node.op_type for one in nodes if one.op_type == "Conv" for node in nodes if one.output[0] in node.input]
+    assert after == ["Relu"] * 6
+
+
+@pytest.mark.parametrize("recipe", [name if name in ("cas", "harini") else pytest.param(name, marks=pytest.mark.slow)
+                                    for name in DESCRIBED])
+def test_the_layers_are_those_that_the_authors_describe(recipe):
+    described, filters, units, published, ours = DESCRIBED[recipe]
+    mine = recipes.named(recipe)
+    classes = int(mine["classes"])
+    net = models.build(classes=classes, **mine["model"])
+    assert letters(net) == described
+    if filters is not None:
+        assert sizes(net, "Conv2D", "filters") == filters
+    if units is not None:
+        assert sizes(net, "Dense", "units") == [*units, classes]
+    assert net.count_params() == ours
+    if published is not None and recipe not in ("padova_vgg_v1", "padova_vgg_v2"):
+        assert ours == pytest.approx(published, rel=0.01)
+
+
+@pytest.mark.slow
+def test_s3_s_5_9_m_parameters_are_a_last_map_of_two_by_two():
+    assert models.build("padova_vgg", classes=6, size=32, variant="v1").count_params() == pytest.approx(5.9e6, rel=0.01)
+
+
+@pytest.mark.slow
+def test_s3_s_first_convolution_is_held_small_in_v1_and_v2_alone():
+    for variant, held in (("v0", 0), ("v1", 1), ("v2", 1)):
+        net = models.build("padova_vgg", classes=6, width=4, variant=variant)
+        found = [layer.kernel_regularizer for layer in net.layers if type(layer).__name__ == "Conv2D"]
+        assert [place for place, one in enumerate(found) if one is not None] == list(range(held))
+        assert all(float(one.l2) == pytest.approx(0.01) for one in found if one is not None)
+
+
+@pytest.mark.slow
+def test_s3_s_inception_blocks_have_the_branches_described():
+    net = models.build(classes=6, **recipes.named("padova_inception")["model"])
+    convolutions = [layer for layer in net.layers if type(layer).__name__ == "Conv2D"]
+    assert len(convolutions) == 8 * 7 and all(float(layer.kernel_regularizer.l2) == pytest.approx(2e-4)
+                                              for layer in convolutions)
+    for block in range(8):
+        n = 64 + 32 * block
+        mine = sorted((layer.kernel_size[0], layer.filters) for layer in convolutions[7 * block : 7 * block + 7])
+        assert mine == sorted([(1, 3 * n // 4), (1, n // 2), (3, n // 2), (1, n // 8), (5, n // 8), (5, n // 4),
+                               (1, n // 4)]), f"block {block + 1}"
+    assert letters(net).replace("C", "").endswith("+MFDH") and letters(net).count("+") == 8
+    assert letters(net)[0] != "M", "no initial pooling"
+    assert net.count_params() == 4_399_686, "4.8 M published, with a number of blocks that cannot be read"
+
+
+@pytest.mark.slow
+def test_s3_s_residual_blocks_add_to_what_the_first_batch_norm_gives():
+    net = models.build("padova_resnet", classes=6, groups=(2,), width=4)
+    add = next(layer for layer in net.layers if type(layer).__name__ == "Add")
+    kinds = {type(tensor._keras_history.operation).__name__ for tensor in add.input}
+    assert kinds == {"BatchNormalization", "Conv2D"}
+    deep = models.build("padova_resnet", classes=6)
+    filters = sizes(deep, "Conv2D", "filters")
+    assert sorted(set(filters)) == [64, 128, 256, 512]
+    assert len([layer for layer in deep.layers if getattr(layer, "kernel_size", None) == (3, 3)]) == 32, "depth 34"
+
+
+def test_s1_s_network_at_a_quarter_of_its_filters_is_the_same_in_a_quarter_of_every_layer():
+    net = models.build("cas", classes=7, width=8)
+    assert letters(net) == DESCRIBED["cas"][0] and sizes(net, "Conv2D", "filters") == [8, 16, 32, 32, 64, 64]
+    assert sizes(net, "Dense", "units") == [64, 7]
+
+
+@pytest.mark.slow
+def test_s5_s_backbone_sees_three_channels_from_minus_one_to_one_and_bears_the_head_described():
+    import keras
+
+    net = models.build("deepfer", classes=7)
+    assert letters(net) == "+KGHBDH" and net.started_from == "random weights"
+    joined = next(layer for layer in net.layers if type(layer).__name__ == "Concatenate")
+    seen = keras.Model(net.input, joined.output)
+    for level, sees in ((0, -1), (255, 1)):
+        outputs = seen.predict_on_batch(np.full((1, 48, 48, 1), level, "float32"))
+        assert outputs.shape == (1, 96, 96, 3)
+        np.testing.assert_allclose(outputs, sees, atol=1e-6)
+
+
+def tiny(weights=None):
+    """Stands for a constructor of keras.applications."""
+    import keras
+
+    if weights == "imagenet":
+        raise Exception("URL fetch failure on https://example.org: timed out\nmore")
+    net = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)], name="tiny")
+    if weights is not None:
+        net.load_weights(weights)
+    return net
+
+
+def test_imagenet_weights_that_cannot_be_had_are_one_line_with_both_ways_out():
+    with pytest.raises(Failure) as caught:
+        pretrained.load(tiny, "imagenet")
+    said = str(caught.value)
+    assert "\n" not in said and "timed out" in said and "model.weights=PATH" in said and "model.weights=none" in said
+
+
+def test_weights_come_from_a_file_and_the_network_says_so(tmp_path):
+    net, random = pretrained.load(tiny, "none")
+    net.save_weights(tmp_path / "some.weights.h5")
+    again, said = pretrained.load(tiny, str(tmp_path / "some.weights.h5"))
+    for one, two in zip(net.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert random == "random weights" and said.startswith("weights ") and said.endswith(" of some.weights.h5")
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "there is no file"), (b"no weights", "does not fit")])
+def test_a_file_without_fitting_weights_is_one_line(content, said, tmp_path):
+    if content:
+        (tmp_path / "some.weights.h5").write_bytes(content)
+    with pytest.raises(Failure, match=said) as caught:
+        pretrained.load(tiny, str(tmp_path / "some.weights.h5"))
+    assert "\n" not in str(caught.value) and "none" in str(caught.value)
+
+
+def test_an_unknown_network_or_option_is_named():
+    with pytest.raises(Failure, match="there is no network 'alexnet'"):
+        models.build("alexnet", classes=7)
+    with pytest.raises(Failure, match="wings"):
+        models.build("compact", classes=7, wings=2)
+    with pytest.raises(Failure, match="variant is 'v9'"):
+        models.build("padova_vgg", classes=7, variant="v9")
+    with pytest.raises(Failure, match="cannot be built so for 16 x 16 pixels"):
+        models.build("harini", classes=7, size=16)

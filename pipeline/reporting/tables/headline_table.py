@@ -11,8 +11,8 @@ from pipeline.reporting.tables.grouping import Group, groups
 RECIPES = ("speedrun", "compact", "hour", "edge", "strong")
 COLUMNS = ("model", "PrivateTest, %", "extra labels", "size", "ms a face", "training")
 # The highest accuracy in a paper for one network that has seen FER-2013 alone, as its abstract gives it
-PUBLISHED = ("VGG of [Khaireddin & Chen 2021](https://arxiv.org/abs/2105.03588)", "73.28 (their figure)", "none", "", "",
-             "")
+PUBLISHED = ("VGG of [Khaireddin & Chen 2021](https://arxiv.org/abs/2105.03588)", "73.28 (their figure)", "none",
+             "", "", "")
 
 
 def table(entries: list[dict]) -> str:
@@ -59,5 +59,5 @@ def row(name: str, group: Group | None) -> tuple[str, ...]:
 def labels(train: dict) -> str:
     """What a training learned from besides FER-2013's labels; ``train`` is that block of the resolved config."""
     teachers = train.get("teachers") or params.Train.model_fields["teachers"].default
-    extra = (["FER+ votes"] if train.get("votes") else []) + ([f"teachers `{teachers}`"] if train.get("teacher") else [])
-    return ", ".join(extra) or "none"
+    extra = {"votes": "FER+ votes", "teacher": f"teachers `{teachers}`"}
+    return ", ".join(text for name, text in extra.items() if train.get(name)) or "none"

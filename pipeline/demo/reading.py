@@ -96,8 +96,8 @@ class Reader:
         self._bundle = Bundle.load(model_folder(model))
         self._detector_file = None if detector == "haar" else Path(detector)
         self._threads = threading.local()
-        # A detector that cannot be opened is told now, and the first picture finds the model loaded
-        self._detector()
+        # A detector that cannot be opened fails here, and the first picture finds the model loaded
+        self._thread_detector()
         self._bundle.predict(np.zeros((1, 48, 48), "uint8"))
 
     @property
@@ -129,7 +129,7 @@ class Reader:
         Pictures are opened one by one, so that any number fits into memory. Raises Failure at the first that cannot be
         read; ``read`` one by one goes on with the next.
         """
-        detector = self._own_detector()
+        detector = self._thread_detector()
 
         def found() -> Iterator[Found]:
             for picture in pictures:
@@ -143,8 +143,9 @@ class Reader:
     def watch(self, source: str | os.PathLike[str] | int) -> Iterator[Frame]:
         """The frames of a video, a camera or a stream with their faces, which are followed from frame to frame.
 
-        A file's frames come in small groups, because their faces go to the model together, and give the same as
-        ``ferpipe predict``; a camera's or stream's come as they arrive, the newest first where the caller is slow.
+        A video's frames give what ``ferpipe predict`` says of them; they come in small groups, because their faces go
+        to the model together. A camera's or stream's frames give what ``ferpipe demo`` shows; they come as they arrive,
+        and those that come while the caller is busy are dropped.
 
         Args:
             source: a video file, a camera's index (0 is the first), or a URL (http, https, rtsp).
@@ -162,7 +163,7 @@ class Reader:
             yield from self._live(source) if source.live else self._film(source)
 
     def _film(self, source: Source) -> Iterator[Frame]:
-        detector, tracks = self._detector(), Tracks()
+        detector, tracks = self._new_detector(), Tracks()
         search = Search(detector)
 
         def found() -> Iterator[Found]:
@@ -176,7 +177,7 @@ class Reader:
             yield self._frame(item.frame, item.seconds, faces)
 
     def _live(self, source: Source) -> Iterator[Frame]:
-        watcher = Watcher(self._detector(), self._bundle, self.unsure_below)
+        watcher = Watcher(self._new_detector(), self._bundle, self.unsure_below)
         for image, seconds in source:
             if image is not None:
                 yield self._frame(image, seconds, watcher.see(image, seconds))
@@ -188,13 +189,13 @@ class Reader:
         probabilities = dict(zip(self.classes, face.scores.tolist(), strict=True))
         return Face(face.box, self.classes[face.best], probabilities, not face.sure, face.id)
 
-    def _own_detector(self) -> Detector:
+    def _thread_detector(self) -> Detector:
         """This thread's: OpenCV's detectors keep their state while they search."""
         if not hasattr(self._threads, "detector"):
-            self._threads.detector = self._detector()
+            self._threads.detector = self._new_detector()
         return self._threads.detector
 
-    def _detector(self) -> Detector:
+    def _new_detector(self) -> Detector:
         name = "haar" if self._detector_file is None else "yunet"
         return open_detector(name, self._detector_file, self._bundle.crop_margin)
 

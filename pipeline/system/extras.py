@@ -8,8 +8,8 @@ from pipeline.system.failure import Failure
 # extra: the names under which its packages are imported here
 EXTRAS = {
     "plots": ("matplotlib",),
-    "pipeline": ("ai_edge_litert", "dvc", "great_expectations", "kagglehub", "keras", "mlflow", "onnx", "optuna",
-                 "pandas", "psutil", "ruamel", "scipy", "sklearn", "tensorflow", "tf2onnx"),
+    "pipeline": ("ai_edge_litert", "dvc", "great_expectations", "jinja2", "kagglehub", "keras", "mlflow", "onnx",
+                 "optuna", "pandas", "psutil", "ruamel", "scipy", "sklearn", "sqlalchemy", "tensorflow", "tf2onnx"),
     "dev": ("jax",),
 }
 
@@ -27,8 +27,8 @@ def installed(package: str) -> bool:
 
 def missing(module: str) -> Failure:
     """What to raise for a module of an extra that is not installed."""
-    return Failure(f"{module.partition('.')[0]} is not installed; it comes with the extra {extra_of(module)!r}: in the "
-                   f"project's folder, pip install '.[{extra_of(module)}]' (make installs everything)")
+    return Failure(f"this needs the extra {extra_of(module)!r}, of which {module.partition('.')[0]} is not installed: "
+                   f"pip install '.[{extra_of(module)}]' in the project's folder (make installs everything)")
 
 
 def checked(main: Callable[[], None]) -> Callable[[], None]:

@@ -105,13 +105,14 @@ def face(tmp_path) -> Path:
     return path
 
 
-def test_predict_and_the_page_need_the_base_alone_and_other_commands_name_their_extra(face):
+def test_predict_demo_and_the_page_need_the_base_alone_and_other_commands_name_their_extra(face, tmp_path):
     script = (f"{BASE_ALONE}main(['predict', sys.argv[1]])\n"
-              "import pipeline.demo.main, pipeline.demo.web.app, pipeline.demo.web.build, pipeline.ferpipe\n"
+              "main(['demo', sys.argv[1], '--headless', '--out', sys.argv[2]])\n"
+              "import pipeline.demo.web.app, pipeline.demo.web.build, pipeline.demo.web.facts, pipeline.ferpipe\n"
               "main(['promote'])")
-    process = python("-c", script, face)
+    process = python("-c", script, face, tmp_path / "out.png")
     said, error = process.communicate(timeout=60)
-    assert said.count("a face.png") == 1 and "%" in said, error
+    assert said.count("a face.png") == 1 and "%" in said and (tmp_path / "out.png").exists(), error
     assert process.returncode == 1
     assert re.fullmatch(r"ferpipe promote: this needs the extra 'pipeline', .*\n", error), error
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from pipeline.system.failure import Failure
 
+# In every installation: a Python without it is not one without an extra, but one without ferpipe
+BASE = "onnxruntime"
 # extra: the names under which its packages are imported here
 EXTRAS = {
     "plots": ("matplotlib",),
@@ -34,13 +36,16 @@ def missing(module: str) -> Failure:
 def checked(main: Callable[[], None]) -> Callable[[], None]:
     """``main``, which raises a Failure instead where it imports a package of an extra that is not installed.
 
-    Any other module that is missing stays the error that it is.
+    Any other module that is missing stays the error that it is, and so do all in a Python without ferpipe's packages.
     """
+    def lacks_extra(module: str) -> bool:
+        return extra_of(module) is not None and not installed(module.partition(".")[0]) and installed(BASE)
+
     def call() -> None:
         try:
             main()
         except ModuleNotFoundError as error:
-            if error.name is None or extra_of(error.name) is None or installed(error.name.partition(".")[0]):
+            if error.name is None or not lacks_extra(error.name):
                 raise
             raise missing(error.name) from error
     return call

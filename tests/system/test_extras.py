@@ -39,6 +39,16 @@ def test_other_missing_modules_are_bugs_and_stay_errors():
             extras.checked(main)()
 
 
+def test_a_python_without_ferpipes_packages_is_not_sent_for_an_extra(monkeypatch):
+    def main() -> None:
+        import mlflow  # noqa: F401
+
+    for name in ("mlflow", extras.BASE):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ModuleNotFoundError):
+        extras.checked(main)()
+
+
 def test_the_command_line_says_it(monkeypatch):
     def main(argv):
         raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")

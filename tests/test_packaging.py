@@ -106,8 +106,8 @@ def face(tmp_path) -> Path:
 
 
 def test_predict_demo_and_the_page_need_the_base_alone_and_other_commands_name_their_extra(face, tmp_path):
-    script = (f"{BASE_ALONE}main(['predict', sys.argv[1]])\n"
-              "main(['demo', sys.argv[1], '--headless', '--out', sys.argv[2]])\n"
+    script = (f"{BASE_ALONE}_, face, out = sys.argv\nmain(['predict', face])\n"
+              "main(['demo', face, '--headless', '--out', out])\n"
               "import pipeline.demo.web.app, pipeline.demo.web.build, pipeline.demo.web.facts, pipeline.ferpipe\n"
               "main(['promote'])")
     process = python("-c", script, face, tmp_path / "out.png")

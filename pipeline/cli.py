@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-from pipeline.system import failure
+from pipeline.system import extras, failure
 
 # command: (module inside pipeline whose main(argv) it is, what it does)
 COMMANDS = {
@@ -67,7 +67,8 @@ def main(argv: list[str] | None = None) -> None:
         os.environ.setdefault(key, value)
     # What argparse calls the program in its messages
     sys.argv = [f"ferpipe {name}", *rest]
-    failure.run(lambda: importlib.import_module(f"pipeline.{COMMANDS[name][0]}").main(rest), f"ferpipe {name}")
+    call = extras.checked(lambda: importlib.import_module(f"pipeline.{COMMANDS[name][0]}").main(rest))
+    failure.run(call, f"ferpipe {name}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import deque
 from pathlib import Path
 
 LOCK = Path("requirements.lock")
@@ -58,30 +57,13 @@ def _make_venv():
 
 def _install_packages(python, total):
     print("install: about %d packages into .venv, 3.4 GB, about 3 minutes" % total, flush=True)
-    pip(python, "--require-hashes", "--progress-bar", "off", "--requirement", str(LOCK), total=total)
+    pip(python, "--require-hashes", "--requirement", str(LOCK))
 
 
-def pip(python, *arguments, total=0):
-    """Run ``pip install`` behind a counter; where it fails, exits after the last lines that pip said."""
-    command = [str(python), "-m", "pip", "--disable-pip-version-check", "install"] + list(arguments)
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
-    )
-    last: deque[str] = deque(maxlen=12)
-    live, seen = sys.stdout.isatty(), 0
-    for line in process.stdout or ():
-        last.append(line)
-        words = line.split()
-        if words[:1] == ["Collecting"] or words[:3] == ["Requirement", "already", "satisfied:"]:
-            seen += 1
-            name = words[1 if words[0] == "Collecting" else 3].split("==")[0]
-            if live or seen % 50 == 0:
-                print("%s  %d of about %d  %-40s" % ("\r" if live else "", seen, total, name), end="" if live else "\n")
-        elif words[:2] == ["Installing", "collected"] and total:
-            print("%s  unpacking%50s" % ("\r" if live else "", ""))
-        sys.stdout.flush()
-    if process.wait():
-        sys.stderr.write("\n" + "".join(last))
+def pip(python, *arguments):
+    """Run ``pip install``, which shows its own progress; where it fails, exit after what it said."""
+    done = subprocess.run([str(python), "-m", "pip", "--disable-pip-version-check", "install"] + list(arguments))
+    if done.returncode:
         sys.exit("install: pip failed, its reason is above; without a network or disk nothing is lost, run again")
 
 

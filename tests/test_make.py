@@ -1,5 +1,6 @@
 """The Makefile, the installation and .ci/run: what a stranger meets first. Nothing is installed here."""
 
+import ast
 import os
 import re
 import shutil
@@ -191,6 +192,23 @@ def test_an_unchanged_lock_installs_no_packages_and_a_changed_one_does(steps):
     install.main()
     assert steps == ["venv", "1 packages", "ferpipe", "ferpipe", "2 packages", "ferpipe"]
     assert install.READY.read_text() == install.LOCK.read_text()
+
+
+def test_a_pip_that_fails_is_heard_itself_and_ends_the_installation_in_one_line(tmp_path, capfd):
+    if os.name == "nt":
+        pytest.skip("a shell script plays pip")
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho \"$@\"; echo 'ERROR: no space left' >&2; exit 2\n")
+    python.chmod(0o755)
+    with pytest.raises(SystemExit, match=r"^install: pip failed, .*run again$"):
+        install.pip(python, "--requirement", "a lock")
+    said = capfd.readouterr()
+    assert said.out == "-m pip --disable-pip-version-check install --requirement a lock\n"
+    assert said.err == "ERROR: no space left\n"
+
+
+def test_the_installation_parses_on_a_python_that_is_too_old_so_that_it_can_say_so():
+    ast.parse(Path(install.__file__).read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 def test_the_lock_holds_hashes_for_every_package_and_names_no_index():

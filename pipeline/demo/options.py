@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from pipeline.system.project import CHAMPION
+from pipeline.system.project import CHAMPION, model_folder
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """The options that every command with faces and a model has."""
-    parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
-                        help=f"a model bundle (default: {CHAMPION.as_posix()})")
+    parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
+                        help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     parser.add_argument("--detector", choices=("haar", "yunet"), default="haar",
                         help="what finds the faces; yunet needs its file (default: haar)")
     parser.add_argument("--detector-model", metavar="FILE", type=Path, help="YuNet's network, an .onnx file")

@@ -1,10 +1,12 @@
-"""Where the project is."""
+"""Where the project is, and the model that serves when none is named."""
 
 import os
 from pathlib import Path
 
 # The committed champion, that of fer2013-7, from the project's folder
 CHAMPION = Path("data/champion")
+# Its copy in an installed package; in an editable installation, the checkout's
+INSTALLED = (Path(__file__).parents[1] / "demo" / "champion", Path(__file__).parents[2] / CHAMPION)
 
 
 def root() -> Path:
@@ -15,3 +17,14 @@ def root() -> Path:
 def champion_folder() -> Path:
     """Where the committed champion lies, that of fer2013-7."""
     return root() / CHAMPION
+
+
+def model_folder(named: str | os.PathLike[str] | None = None) -> Path:
+    """The bundle that serves: the one that is named, else the project's champion, else the one that was installed.
+
+    Where there is none of them, the project's, so that a message names the place where one is expected.
+    """
+    if named is not None:
+        return Path(named)
+    folders = [champion_folder(), *INSTALLED]
+    return next((folder for folder in folders if (folder / "bundle.json").is_file()), folders[0])

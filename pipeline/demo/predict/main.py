@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.demo.options import add_model_options
+from pipeline.system import extras
 from pipeline.system.failure import Failure
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".mjpg", ".mjpeg", ".y4m", ".gif")
@@ -19,6 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.demo.predict import answers as forms
     from pipeline.demo.predict.reader import Reader
     from pipeline.demo.see.open import open_detector
+    from pipeline.demo.sources.pictures import ENDINGS
     from pipeline.demo.sources.source import quiet
     from pipeline.system.atomic import atomic_file
 
@@ -26,7 +28,13 @@ def main(argv: list[str] | None = None) -> None:
     bundle = Bundle.load(args.model)
     detector = open_detector(args.detector, args.detector_model, bundle.crop_margin)
     quiet()
-    reader = Reader(bundle, detector, args.unsure_below, args.annotate, args.plot or args.annotate)
+    plots = args.plot or args.annotate
+    if plots and any(file.suffix.lower() not in ENDINGS for file in files) and not extras.installed("matplotlib"):
+        if args.plot:
+            raise extras.missing("matplotlib")
+        print(f"ferpipe predict: no diagram of the emotions over time: {extras.missing('matplotlib')}", file=sys.stderr)
+        plots = None
+    reader = Reader(bundle, detector, args.unsure_below, args.annotate, plots)
     interrupted = False
     try:
         reader.read(files)
@@ -86,8 +94,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", metavar="FILE", type=Path, help="where to write that (default: the terminal)")
     parser.add_argument("--annotate", metavar="DIR", type=Path,
                         help="write every picture with its faces marked, every video too (.webm, plays in browsers), "
-                             "and a video's emotions over time as a diagram")
+                             "and a video's emotions over time as a diagram, where matplotlib is installed")
     parser.add_argument("--plot", metavar="DIR", type=Path, help="write the videos' diagrams here (and without "
-                                                                 "--annotate, nothing else)")
+                                                                 "--annotate, nothing else); needs the extra plots")
     add_model_options(parser)
     return parser.parse_args(argv)

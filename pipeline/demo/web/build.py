@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.failure import Failure
-from pipeline.system.project import CHAMPION
+from pipeline.system.project import CHAMPION, model_folder
 
 HERE = Path(__file__).parent
 PAGE, BROWSER = HERE / "page", HERE / "browser"
@@ -28,8 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser("ferpipe web-static", description="Build the page as a static site whose detector "
                                                                        "and model run in the browser; needs npm.")
     parser.add_argument("--out", metavar="DIR", type=Path, default=OUT, help=f"default: {OUT.as_posix()}")
-    parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
-                        help=f"a model bundle (default: {CHAMPION.as_posix()})")
+    parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
+                        help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     args = parser.parse_args(argv)
     if args.out.exists() and not (args.out / "cascade.json").exists() and any(args.out.iterdir()):
         raise Failure(f"{args.out}: holds something else; name a new folder after --out")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.system.failure import Failure
-from pipeline.system.project import CHAMPION
+from pipeline.system.project import CHAMPION, model_folder
 
 if TYPE_CHECKING:
     import uvicorn
@@ -63,6 +63,6 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000, help="0: any that is free (default: 8000)")
     parser.add_argument("--host", default="127.0.0.1", help="another address lets other machines in (default: 127.0.0.1"
                                                             "; browsers give no camera to a page without https)")
-    parser.add_argument("--model", metavar="DIR", type=Path, default=CHAMPION,
-                        help=f"a model bundle (default: {CHAMPION.as_posix()})")
+    parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
+                        help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     return parser.parse_args(argv)

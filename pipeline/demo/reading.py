@@ -1,0 +1,231 @@
+"""The Python API: emotions in pictures, arrays and videos. ``from ferpipe import Reader`` is the same."""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import cv2
+import numpy as np
+
+from pipeline.bundle.bundle import Bundle
+from pipeline.demo.predict.reader import Found, classified
+from pipeline.demo.see import boxes
+from pipeline.demo.see.boxes import UNSURE, Box
+from pipeline.demo.see.crop import to_gray
+from pipeline.demo.see.detector import Detector
+from pipeline.demo.see.open import open_detector
+from pipeline.demo.see.tracks import Tracks
+from pipeline.demo.see.watcher import Search, Watcher, everywhere
+from pipeline.demo.sources.open import open_source
+from pipeline.demo.sources.pictures import MOST_PIXELS, read_picture
+from pipeline.demo.sources.source import Source, quiet
+from pipeline.system.failure import Failure
+from pipeline.system.project import model_folder
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Picture: TypeAlias = "str | os.PathLike[str] | np.ndarray | Image.Image"
+"""A file's path, an array uint8 ``(H, W, 3)`` or gray ``(H, W)``, or an image of Pillow."""
+Channels = Literal["BGR", "RGB"]
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face and its emotion.
+
+    Attributes:
+        box: where it is, in pixels of the picture: x and y of its upper left corner, width, height.
+        label: the emotion's name, in a video the one that it is called now, which does not flicker.
+        probabilities: of every emotion by its name, calibrated, sum 1; in a video smoothed over time.
+        unsure: whether the label's probability is below the reader's ``unsure_below``.
+        id: in a video the same number for the same face; in a picture 1 for the largest face, 2 for the next.
+    """
+
+    box: Box
+    label: str
+    probabilities: dict[str, float] = field(hash=False)
+    unsure: bool
+    id: int
+
+    @property
+    def roll(self) -> float:
+        """How far the head is tilted, degrees clockwise; 0 for one that is about upright."""
+        return self.box.angle
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame of a video or of a camera.
+
+    Attributes:
+        seconds: its time from the start.
+        faces: the largest first.
+        image: its pixels, uint8 BGR ``(H, W, 3)``.
+    """
+
+    seconds: float
+    faces: tuple[Face, ...]
+    image: np.ndarray = field(repr=False, compare=False)
+
+
+class Reader:
+    """Finds faces and reads their emotions.
+
+    One reader serves any number of threads: each gets a detector of its own, the model is shared. An iterator of
+    ``watch`` belongs to the thread that uses it. OpenCV's messages are switched off: a Failure says what is wrong.
+
+    Args:
+        model: a model bundle's folder; None: ``data/champion`` here, else the champion that was installed.
+        unsure_below: faces whose label has a lower probability, 0 to 1, are ``unsure``.
+        detector: ``haar``, OpenCV's cascade, or the path of YuNet's network, an .onnx file.
+
+    Raises:
+        Failure: the model or the detector's file is missing or damaged, or ``unsure_below`` is no probability.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | None = None, unsure_below: float = UNSURE,
+                 detector: str | os.PathLike[str] = "haar"):
+        if not 0 <= unsure_below <= 1:
+            raise Failure(f"unsure_below: {unsure_below} is not a probability, 0 to 1")
+        quiet()
+        self.unsure_below = unsure_below
+        self._bundle = Bundle.load(model_folder(model))
+        self._detector_file = None if detector == "haar" else Path(detector)
+        self._threads = threading.local()
+        # A detector that cannot be opened fails here, and the first picture finds the model loaded
+        self._thread_detector()
+        self._bundle.predict(np.zeros((1, 48, 48), "uint8"))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The emotions' names, in the order of ``Face.probabilities``."""
+        return self._bundle.classes
+
+    @property
+    def model_id(self) -> str:
+        """The model's id, a hash of its content; the ledger and ``ferpipe predict --json`` name it so."""
+        return self._bundle.id
+
+    def read(self, picture: Picture, channels: Channels = "BGR") -> list[Face]:
+        """The faces of one picture, the largest first; small and tilted ones too.
+
+        Args:
+            picture: a file's path, an array uint8 ``(H, W, 3)`` or gray ``(H, W)``, or an image of Pillow. Files and
+                Pillow's images are turned as their EXIF data says.
+            channels: the order of an array's channels, ``BGR`` as OpenCV has it or ``RGB``.
+
+        Raises:
+            Failure: it is no picture, damaged, or larger than 120 million pixels.
+        """
+        return self.read_many([picture], channels)[0]
+
+    def read_many(self, pictures: Iterable[Picture], channels: Channels = "BGR") -> list[list[Face]]:
+        """The same for several pictures, in their order; their faces go to the model together, which is faster.
+
+        Pictures are opened one by one, so that any number fits into memory. Raises Failure at the first that cannot be
+        read; ``read`` one by one goes on with the next.
+        """
+        detector = self._thread_detector()
+
+        def found() -> Iterator[Found]:
+            for picture in pictures:
+                image = _pixels(picture, channels)
+                yield _found(0.0, image, everywhere(image, detector), detector)
+
+        return [[self._face(boxes.Face(box, row, number, unsure_below=self.unsure_below))
+                 for number, (box, row) in enumerate(zip(item.boxes, scores, strict=True), 1)]
+                for item, scores in classified(found(), self._bundle)]
+
+    def watch(self, source: str | os.PathLike[str] | int) -> Iterator[Frame]:
+        """The frames of a video, a camera or a stream with their faces, which are followed from frame to frame.
+
+        A video's frames give what ``ferpipe predict`` says of them; they come in small groups, because their faces go
+        to the model together. A camera's or stream's frames give what ``ferpipe demo`` shows; they come as they arrive,
+        and those that come while the caller is busy are dropped.
+
+        Args:
+            source: a video file, a camera's index (0 is the first), or a URL (http, https, rtsp).
+
+        Raises:
+            Failure: there is no such video or camera; from the iterator, when no frame of it can be read.
+        """
+        opened = open_source(str(source))
+        if opened.kind in ("picture", "folder"):
+            raise Failure(f"{source}: not a video; read takes a picture, read_many takes several")
+        return self._frames(opened)
+
+    def _frames(self, source: Source) -> Iterator[Frame]:
+        with source:
+            yield from self._live(source) if source.live else self._film(source)
+
+    def _film(self, source: Source) -> Iterator[Frame]:
+        detector, tracks = self._new_detector(), Tracks()
+        search = Search(detector)
+
+        def found() -> Iterator[Found]:
+            for image, seconds in source:
+                if image is not None:
+                    yield _found(seconds, image, search.find(image, seconds), detector, keep=True)
+
+        for item, scores in classified(found(), self._bundle):
+            assert item.frame is not None
+            faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
+            yield self._frame(item.frame, item.seconds, faces)
+
+    def _live(self, source: Source) -> Iterator[Frame]:
+        watcher = Watcher(self._new_detector(), self._bundle, self.unsure_below)
+        for image, seconds in source:
+            if image is not None:
+                yield self._frame(image, seconds, watcher.see(image, seconds))
+
+    def _frame(self, image: np.ndarray, seconds: float, faces: list[boxes.Face]) -> Frame:
+        return Frame(seconds, tuple(self._face(face) for face in faces if not face.held), image)
+
+    def _face(self, face: boxes.Face) -> Face:
+        probabilities = dict(zip(self.classes, face.scores.tolist(), strict=True))
+        return Face(face.box, self.classes[face.best], probabilities, not face.sure, face.id)
+
+    def _thread_detector(self) -> Detector:
+        """This thread's: OpenCV's detectors keep their state while they search."""
+        if not hasattr(self._threads, "detector"):
+            self._threads.detector = self._new_detector()
+        return self._threads.detector
+
+    def _new_detector(self) -> Detector:
+        name = "haar" if self._detector_file is None else "yunet"
+        return open_detector(name, self._detector_file, self._bundle.crop_margin)
+
+
+def _found(seconds: float, image: np.ndarray, places: list[Box], detector: Detector, keep: bool = False) -> Found:
+    """What waits for the classifier; with the image where the caller gets it back."""
+    gray = to_gray(image) if places else image
+    crops = np.array([detector.crop(gray, box) for box in places], "uint8").reshape(-1, 48, 48)
+    return Found(Path(), seconds, places, crops, image if keep else None)
+
+
+def _pixels(picture: Picture, channels: Channels) -> np.ndarray:
+    """Any picture as BGR ``(H, W, 3)`` or gray ``(H, W)``."""
+    if channels not in ("BGR", "RGB"):
+        raise Failure(f"channels: expected 'BGR' or 'RGB', got {channels!r}")
+    if isinstance(picture, str | os.PathLike):
+        return read_picture(Path(picture))
+    if isinstance(picture, np.ndarray):
+        colour = picture.ndim == 3 and picture.shape[2] == 3
+        if picture.dtype != np.uint8 or not (colour or picture.ndim == 2) or not picture.size:
+            raise Failure(f"expected an array uint8 (H, W, 3) or (H, W), got {picture.dtype} {picture.shape}")
+        return cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if colour and channels == "RGB" else picture
+    from PIL import Image, ImageOps
+
+    if not isinstance(picture, Image.Image):
+        raise TypeError(f"expected a path, an array or an image of Pillow, got {type(picture).__name__}")
+    if picture.width * picture.height > MOST_PIXELS:
+        raise Failure(f"more than {MOST_PIXELS // 1_000_000} million pixels; make the picture smaller")
+    try:
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+    except Exception as error:  # Pillow reads a file's pixels only now, and a broken one raises nearly anything
+        raise Failure(f"not a picture that can be read ({error}); is it complete?") from error
+    return cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGB2BGR)

@@ -16,8 +16,8 @@ OUT, NPM = Path("build/web-static"), Path("build/npm")
 RUNTIME = "onnxruntime-web"
 # What of the runtime the worker loads
 PARTS = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-# Only the server's page has these
-SERVED = ("api.css", "api.html", "api.js", "engine.js")
+# Of the page, what needs the server: the static site has its own
+SERVED = ("engine.js",)
 # The browser itself refuses to send anything anywhere else
 POLICY = ("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; "
           "media-src 'self' blob:; worker-src 'self'; base-uri 'none'; form-action 'none'")

@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
 
     running = server(Service(bundle), Bounds(), LOOPBACK if args.host in LOOPBACK else ("*",))
     shown = f"[{args.host}]" if ":" in args.host else args.host
-    print(f"ferpipe web: http://{shown}:{listening.getsockname()[1]} (the API: /api); Ctrl-C ends it", flush=True)
+    print(f"ferpipe web: http://{shown}:{listening.getsockname()[1]} (the API: /docs); Ctrl-C ends it", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         running.run(sockets=[listening])
 

@@ -241,12 +241,27 @@ def test_the_keyboard_reaches_everything(page):
     assert names == [], "each has a name for those who hear the page"
 
 
-def test_the_api_page_describes_the_api_and_tries_it(page, address, frames, tmp_path):
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_api_page_describes_the_api_and_tries_it(page, address, frames, tmp_path, dark):
     path = tmp_path / "two.png"
     cv2.imwrite(str(path), frames[0])
+    page.look(1280, 860, dark)
     page.open(address + "api")
-    assert {"POST /predict", "POST /predict/batch"} <= set(page.js(
-        "[...document.querySelectorAll('h2 code')].map((one) => one.textContent)"))
-    page.choose("input", path)
-    page.js("document.querySelector('form button').click()")
-    assert json.loads(page.until("document.querySelector('form + pre').innerText.slice(4)"))["width"] == 640
+    page.until("document.querySelectorAll('.opblock').length === 3")
+    assert page.js("location.pathname") == "/docs/"
+    assert {"/predict", "/predict/batch", "/about.json"} == set(page.js(
+        "[...document.querySelectorAll('.opblock-summary-path')].map((one) => one.dataset.path)"))
+    ink, ground = (page.js(f"getComputedStyle(document.querySelector('{selector}')).{name}.match(/\\d+/g).map(Number)")
+                   for selector, name in ((".info p", "color"), ("html", "backgroundColor")))
+    assert contrast(ink, ground if dark else (255, 255, 255)) > 4.5
+    # Open the operation and let it send a form with a file
+    page.js("document.querySelector('.opblock-summary-path[data-path=\"/predict\"]').click()")
+    page.until("document.querySelector('.opblock-body input[type=file]') !== null")
+    page.choose(".opblock-body input[type=file]", path)
+    page.js("document.querySelector('.opblock-body .execute').click()")
+    page.until("document.querySelector('.live-responses-table tbody .response-col_status')?.innerText.startsWith('200')")
+    answer = page.js("document.querySelector('.live-responses-table tbody .response-col_description pre').innerText")
+    assert json.loads(answer)["width"] == 640 and len(json.loads(answer)["faces"]) == 2
+    # DOCS_PICTURES=DIR keeps what it looks like
+    if folder := os.environ.get("DOCS_PICTURES"):
+        page.screenshot(Path(folder) / f"docs-{'dark' if dark else 'light'}.png")

@@ -74,6 +74,13 @@ def write_clip(path: Path, frames=8, empty=4) -> Path:
     return path
 
 
+def scores_for(name: str, classes=EMOTIONS, top=0.7) -> np.ndarray:
+    """Probabilities ``(C,)`` with ``top`` for one class and the rest shared by the others."""
+    scores = np.full(len(classes), (1 - top) / (len(classes) - 1), "float32")
+    scores[classes.index(name)] = top
+    return scores
+
+
 def frames_of(path: Path) -> list[np.ndarray]:
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     frames = []

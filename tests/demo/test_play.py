@@ -13,7 +13,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from toy_faces import ROOT, FakeCamera, face_frame, python, toy_bundle, write_clip
+from toy_faces import ROOT, FakeCamera, python, write_clip
 
 from pipeline.demo.play import Player
 from pipeline.demo.see.boxes import Box, Face
@@ -23,18 +23,6 @@ from pipeline.demo.sources.open import open_source
 from pipeline.demo.sources.source import Files
 from pipeline.faces.faces import EMOTIONS
 from pipeline.system.failure import Failure
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return toy_bundle(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture
-def picture(tmp_path):
-    path = tmp_path / "face.png"
-    cv2.imwrite(str(path), face_frame())
-    return path
 
 
 class Keyboard:

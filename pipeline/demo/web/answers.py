@@ -38,8 +38,8 @@ class Face(BaseModel):
     emotion: str = Field(description="the class with the highest probability")
     sure: bool = Field(description="whether that probability is at least `unsure_below` of `/about.json`")
     says: str = Field(description="the result in words: `happy`, or `unsure: sad or fear`")
-    probabilities: dict[str, float] = Field(description="calibrated, one for each class; they sum to 1 (rounded to four "
-                                                        "decimals)")
+    probabilities: dict[str, float] = Field(description="calibrated, one for each class; together 1, but for "
+                                                        "rounding to four decimals")
 
 
 class Picture(BaseModel):
@@ -75,7 +75,7 @@ class BatchItem(BaseModel):
 class Batch(BaseModel):
     """The faces of several pictures, in the order in which they were sent."""
 
-    model_config = _described({"pictures": [{"name": "face.jpg", "picture": _PICTURE}, {"name": "notes.txt", **_PROBLEM}]})
+    model_config = _described({"pictures": [{"name": "a.jpg", "picture": _PICTURE}, {"name": "b.txt", **_PROBLEM}]})
 
     pictures: list[BatchItem]
 

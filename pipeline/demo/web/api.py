@@ -12,15 +12,15 @@ _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
 def description(bounds: Bounds) -> str:
     """The text above the operations, in Markdown."""
-    return f"""Emotions in faces: a picture in, every face with its box and calibrated probabilities out. Nothing is stored.
+    return f"""A picture in, every face with its box and calibrated probabilities out. Nothing is stored.
 
 A picture is JPEG, PNG or WebP, at most {bounds.upload_bytes // 1_000_000} MB and {bounds.pixels // 1_000_000} million
 pixels. Every refused request is answered with `{{"error": "one sentence"}}`.
 
-For a video or camera there is a WebSocket at `/live` (OpenAPI cannot describe it): send a binary message with the frame's
-time in seconds (float64, little endian), then its JPEG, PNG or WebP bytes (together at most
-{bounds.frame_bytes // 1_000_000} MB); wait for the answer before you send the next frame. The answer is JSON as that of
-`POST /predict`, or `{{"error": "one sentence"}}`. Faces keep their `id` and their probabilities are smoothed over time."""
+For a video or camera there is a WebSocket at `/live` (OpenAPI cannot describe it): send a binary message with the
+frame's time in seconds (float64, little endian), then its JPEG, PNG or WebP bytes (together at most
+{bounds.frame_bytes // 1_000_000} MB); wait for the answer before you send the next frame. The answer is JSON as for
+`POST /predict`, or `{{"error": "one sentence"}}`. Faces keep their `id`; probabilities are smoothed over time."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -79,8 +79,9 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
             ((_, data),) = await body.files(request, limits, most=1)
             return JSONResponse(await to_thread.run_sync(_one, service, limits, data, limiter=work))
 
-    @app.post("/predict/batch", tags=["Pictures"], summary="The faces of several pictures", response_model=answers.Batch,
-              responses=api.problems(408, 413, 422, 503), openapi_extra=api.batch_body(limits))
+    @app.post("/predict/batch", tags=["Pictures"], summary="The faces of several pictures",
+              response_model=answers.Batch, responses=api.problems(408, 413, 422, 503),
+              openapi_extra=api.batch_body(limits))
     async def predict_batch(request: Request) -> JSONResponse:
         """A form with several files. A picture that cannot be read gets an `error`, the others their faces.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.demo.see.boxes import Box, Face
+from pipeline.demo.see.boxes import Box
 from pipeline.demo.see.tracks import HALF_LIFE, HOLD, LATENCY, Tracks
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -76,11 +76,3 @@ def test_boxes_stand_still_where_the_detector_trembles():
     tracks = Tracks()
     shown = [tracks.follow([box(100 + round(rng.normal(0, 4)))], frame / 30)[0].box.x for frame in range(200)]
     assert np.std(shown[20:]) < 3
-
-
-def test_below_the_threshold_the_answer_says_so():
-    scores = np.array([0.05, 0.05, 0.3, 0.05, 0.45, 0.05, 0.05])
-    assert Face(box(0), scores).says(CLASSES) == "unsure: sad or fear"
-    assert Face(box(0), scores, unsure_below=0.4).says(CLASSES) == "sad"
-    said = Face(box(0), scores).as_json(CLASSES)
-    assert said["emotion"] == "sad" and said["sure"] is False and said["probabilities"]["fear"] == 0.3

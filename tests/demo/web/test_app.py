@@ -165,8 +165,8 @@ def test_openapi_describes_every_endpoint_and_what_it_really_answers(served, fra
         status, answer = post(served, data)
         assert status == expected
         assert_described(description, "/predict", status, answer)
-    for files, expected in (([("a.png", encoded(frame)), ("b.png", broken)], 200), ([], 422), ([("a.png", small)] * 4, 422),
-                            ([("a.png", bytes(BOUNDS.batch_bytes + 20_000))], 413)):
+    for files, expected in (([("a.png", encoded(frame)), ("b.png", broken)], 200), ([], 422),
+                            ([("a.png", small)] * 4, 422), ([("a.png", bytes(BOUNDS.batch_bytes + 20_000))], 413)):
         body, kind = form(*files)
         status, answer = post(served, body, "/predict/batch", **{"Content-Type": kind})
         assert status == expected
@@ -192,7 +192,8 @@ def test_openapi_says_what_each_endpoint_takes_and_its_examples_are_valid(descri
         responses = description["paths"][path]["post"]["responses"]
         assert {"200", "408", "413", "421", "422", "503"} <= set(responses)
         for status in ("408", "413", "422", "503"):
-            assert responses[status]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            schema = responses[status]["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}
 
 
 def test_no_page_loads_anything_from_elsewhere(served):

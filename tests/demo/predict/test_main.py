@@ -20,7 +20,7 @@ from toy_faces import face_frame, frames_of, python, toy_bundle, write_clip
 from pipeline.demo.predict import reader
 from pipeline.demo.predict.answers import Answer
 from pipeline.demo.predict.main import expand, main
-from pipeline.demo.predict.reader import Found, classified
+from pipeline.demo.predict.reader import Detected, classified
 from pipeline.demo.see.boxes import Box, Face
 from pipeline.faces.faces import EMOTIONS
 from pipeline.system.failure import Failure
@@ -130,14 +130,14 @@ def test_faces_of_many_frames_go_to_the_classifier_together_and_come_back_in_ord
             return scores
 
     crops = [np.full((number % 3, 48, 48), number, "uint8") for number in range(100)]
-    items = [Found(Path(str(number)), 0.0, [], crop, None) for number, crop in enumerate(crops)]
+    items = [Detected(Path(str(number)), 0.0, [], crop, None) for number, crop in enumerate(crops)]
     told = list(classified(items, Bright()))
     assert [item.file.name for item, _ in told] == [str(number) for number in range(100)]
     for number, (_, scores) in enumerate(told):
         assert scores[:, 1] == pytest.approx(np.full(number % 3, number / 255), abs=1e-5)
     assert len(calls) <= 3
     monkeypatch.setattr(reader, "BYTES", 1)
-    items = [Found(Path(), 0.0, [], crop, np.zeros((4, 4, 3), "uint8")) for crop in crops]
+    items = [Detected(Path(), 0.0, [], crop, np.zeros((4, 4, 3), "uint8")) for crop in crops]
     assert len(list(classified(items, Bright()))) == 100 and max(calls[3:]) <= 4, "large frames do not pile up"
 
 

@@ -26,7 +26,7 @@ def test_a_video_that_does_not_play_is_not_put_in_place(tmp_path):
         output.add(Annotated(np.zeros((64, 64, 3), "uint8"), [], place / 10))
     output._encoder.shutdown()  # it writes until then
     output._writer.release()
-    output._new.write_bytes(output._new.read_bytes()[:100])  # as a full disk leaves it
+    output._temporary.write_bytes(output._temporary.read_bytes()[:100])  # as a full disk leaves it
     with pytest.raises(Failure, match="is the disk full"):
         output.finish()
     assert not list(tmp_path.iterdir())

@@ -42,11 +42,11 @@ class Keyboard:
         self.closed = True
 
 
-def played(source, keys, tmp_path, another=None):
+def played(source, keys, tmp_path, open_camera=None):
     keyboard = Keyboard(keys)
     scores = np.eye(7, dtype="float32")[3]
     annotator = Annotator(lambda *_: [Face(Box(9, 9, 99, 99), scores, 1)], EMOTIONS, Tally())
-    player = Player(source, annotator, None, keyboard, another=another, snapshots=tmp_path)
+    player = Player(source, annotator, None, keyboard, open_camera=open_camera, snapshots=tmp_path)
     player.play()
     assert keyboard.closed
     return keyboard, player
@@ -88,14 +88,14 @@ def test_a_number_takes_another_camera_and_one_that_is_not_there_changes_nothing
     first._capture.frames = 10**6
     asked = []
 
-    def another(index):
+    def open_camera(index):
         asked.append(index)
         if index == 2:
             raise Failure("none there")
         source = open_source(str(index), reconnect=0)
         return source, lambda *_: []
 
-    _, player = played(first, {2: "3", 4: "1", 6: "2"}, tmp_path, another)
+    _, player = played(first, {2: "3", 4: "1", 6: "2"}, tmp_path, open_camera)
     assert asked == [2, 1], "camera 0, key 1, is the one that is shown"
     assert player.source.name == "camera 1" and player.annotator.tally.frames > 6
     assert first._capture.freed, "the old one is free for others"

@@ -136,7 +136,8 @@ class Reader:
             if output is not None:
                 output.finish()
         if self._plots is not None:
-            timeline.plot(self._output_path(self._plots, file, "-emotions.png"), answer, self.bundle.classes, self.bundle.id)
+            path = self._output_path(self._plots, file, "-emotions.png")
+            timeline.plot(path, answer, self.bundle.classes, self.bundle.id)
 
     def _detected(self, file: Path, seconds: float, frame: np.ndarray, boxes: list[Box]) -> Detected:
         gray = to_gray(frame) if boxes else frame
@@ -144,7 +145,7 @@ class Reader:
         return Detected(file, seconds, boxes, np.array(crops, "uint8").reshape(-1, 48, 48),
                         frame if self._annotate is not None else None)
 
-    def _place(self, folder: Path, file: Path, ending: str) -> Path:
+    def _output_path(self, folder: Path, file: Path, ending: str) -> Path:
         """A path in the folder that was not written yet: files of different folders may have equal names."""
         path, number = folder / f"{file.stem}{ending}", 1
         while path in self.written:

@@ -189,6 +189,6 @@ def test_a_detector_without_its_file_gets_one_line(tmp_path):
     (tmp_path / "no.onnx").write_text("no network")
     for name, file, reason in (("yunet", None, "--detector-model FILE"), ("yunet", tmp_path / "none", "no such file"),
                                ("yunet", tmp_path / "no.onnx", "not a YuNet network"),
-                               ("haar", tmp_path / "no.onnx", "yunet alone")):
+                               ("haar", tmp_path / "no.onnx", "for --detector yunet")):
         with pytest.raises(Failure, match=reason):
             open_detector(name, file, 0.97)

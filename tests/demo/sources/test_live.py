@@ -8,17 +8,12 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
-from toy_faces import FakeCamera, face_frame, toy_bundle, write_clip
+from toy_faces import FakeCamera, face_frame, write_clip
 
 from pipeline.demo.main import main
 from pipeline.demo.sources import live
 from pipeline.demo.sources.open import open_source
 from pipeline.system.failure import Failure
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return toy_bundle(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -60,7 +55,7 @@ class WebcamOnTheNet(Quiet):
 
 
 def test_a_camera_that_is_not_there_gets_one_line(capfd):
-    with pytest.raises(Failure, match="camera 97: none there"):
+    with pytest.raises(Failure, match="camera 97: not found"):
         open_source("97")
     assert capfd.readouterr() == ("", "")
 

@@ -17,9 +17,3 @@ def test_a_source_that_is_none_gets_one_line(tmp_path, capfd, make, reason):
     with pytest.raises(Failure, match=reason):
         open_source(str(make(tmp_path / "source")))
     assert capfd.readouterr() == ("", ""), "OpenCV and FFmpeg keep quiet"
-
-
-def test_a_camera_that_is_not_there_gets_one_line(capfd):
-    with pytest.raises(Failure, match="camera 97: none there"):
-        open_source("97")
-    assert capfd.readouterr() == ("", "")

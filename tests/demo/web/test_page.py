@@ -6,30 +6,22 @@ import socket
 import threading
 import time
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import toy_models
-from chromium import Chromium, needed, webcam
+from chromium import needed
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.demo.web import main as web
 from pipeline.demo.web.bounds import Bounds
 from pipeline.demo.web.service import Service
-from pipeline.download.drawn import clip
 
 ROOT = Path(__file__).parents[3]
 pytestmark = [needed, pytest.mark.slow]
 RATE = "document.getElementById('rate').textContent"
-
-
-@pytest.fixture(scope="module")
-def frames() -> list[np.ndarray]:
-    """Six of two drawn people, one happy, one surprised."""
-    return list(islice(clip.frames(4.5, 6), 21, 27))
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +38,12 @@ def address(tmp_path_factory):
     thread.join(20)
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory, frames):
-    folder = tmp_path_factory.mktemp("chromium")
-    camera = webcam(folder / "camera.mjpeg", [frame for frame in frames[1:4] for _ in range(10)])
-    with Chromium(folder / "browser", camera) as browser:
-        yield browser
-
-
 @pytest.fixture
 def page(chromium, address):
     chromium.look(1280, 860)
     chromium.open(address)
     chromium.asked.clear()
+    chromium.complaints.clear()
     yield chromium
     assert not chromium.complaints
     assert all(url.startswith((address, f"blob:{address}", "data:")) for url in chromium.asked), "asks no other place"
@@ -90,7 +75,7 @@ def test_the_camera_is_read_live_and_saved(page):
         time.sleep(5)
         page.screenshot(Path(wanted))
     page.press(" ")
-    page.until("document.getElementById('pause').textContent === 'Go on'")
+    page.until("document.getElementById('pause').textContent === 'Play'")
     page.press("j")
     told = json.loads(page.downloaded("camera-emotions.json").read_text())
     assert (told["kind"], told["width"], told["height"], told["mirrored"]) == ("camera", 640, 480, True)

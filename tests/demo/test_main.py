@@ -30,13 +30,13 @@ def test_a_clip_becomes_a_clip_of_as_many_frames(clip, model, tmp_path, capsys, 
     main([str(clip), "--headless", "--out", str(tmp_path / name), "--model", str(model)])
     frames = frames_of(tmp_path / name)
     assert len(frames) == 12 and frames[0].shape == (480, 640 + view.PANEL_WIDTH, 3)
-    assert "12 frames" in (said := capsys.readouterr().out)
-    assert "a face in 8; 8 faces" in said
+    assert "12 frames" in (printed := capsys.readouterr().out)
+    assert "a face in 8; 8 faces" in printed
 
 
 def test_frames_ends_it_early_and_no_face_is_said_at_the_end(tmp_path, model, capsys):
-    for place in range(5):
-        cv2.imwrite(str(tmp_path / f"{place}.png"), np.full((100 + 9 * place, 200, 3), 128, "uint8"))
+    for index in range(5):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((100 + 9 * index, 200, 3), 128, "uint8"))
     main([str(tmp_path), "--headless", "--out", str(tmp_path / "out.avi"), "--model", str(model), "--frames", "3"])
     assert len(frames_of(tmp_path / "out.avi")) == 3, "pictures of different sizes share one video"
     assert re.search("3 frames.*; no face in any of them", capsys.readouterr().out)
@@ -142,7 +142,7 @@ def test_ctrl_c_leaves_a_playable_video(clip, model, tmp_path):
         "main.main(sys.argv[1:])\n"
     )
     process = python("-c", script, clip, "--headless", "--out", out, "--model", model)
-    said, err = process.communicate(timeout=30)
-    assert process.returncode == 130 and "written" in said, err
+    printed, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and "written" in printed, err
     assert len(frames_of(out)) == 5
     assert {file.name for file in tmp_path.iterdir()} == {"out.mp4", clip.name}

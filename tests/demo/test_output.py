@@ -22,8 +22,8 @@ def test_a_picture_of_a_clip_shows_the_surest_face(tmp_path):
 
 def test_a_video_that_does_not_play_is_not_put_in_place(tmp_path):
     output = VideoOutput(tmp_path / "out.mp4", 10)
-    for place in range(5):
-        output.add(Annotated(np.zeros((64, 64, 3), "uint8"), [], place / 10))
+    for index in range(5):
+        output.add(Annotated(np.zeros((64, 64, 3), "uint8"), [], index / 10))
     output._encoder.shutdown()  # it writes until then
     output._writer.release()
     output._temporary.write_bytes(output._temporary.read_bytes()[:100])  # as a full disk leaves it

@@ -76,7 +76,7 @@ def test_m_mirrors_from_the_next_picture_on(tmp_path):
     frame = np.zeros((480, 640, 3), "uint8")
     frame[400:, :50] = 255
     source = Files("drawn", "video", 1000.0, 4)
-    source._captured = lambda: ((frame, place / 1000) for place in range(4))
+    source._captured = lambda: ((frame, index / 1000) for index in range(4))
     source._capture = type("Nothing", (), {"release": lambda self: None})()
     keyboard, _ = played(source, {2: "m"}, tmp_path)
     assert [bool(shown[410, 5, 0] == 255) for shown in keyboard.shown] == [True, True, False, False]
@@ -136,10 +136,10 @@ def started(display, source, model, *arguments, **options):
 def window_id(display: str, process: subprocess.Popen) -> str:
     """The window's id once it is there."""
     for _ in range(200):
-        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", f"^{window.TITLE}$"], text=True,
-                               env=os.environ | {"DISPLAY": display}, capture_output=True, check=False)
-        if found.returncode == 0 and found.stdout.strip():
-            return found.stdout.split()[-1]
+        search = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", f"^{window.TITLE}$"], text=True,
+                                env=os.environ | {"DISPLAY": display}, capture_output=True, check=False)
+        if search.returncode == 0 and search.stdout.strip():
+            return search.stdout.split()[-1]
         if process.poll() is not None:
             pytest.fail(f"the demo ended by itself: {process.communicate()}")
         time.sleep(0.05)
@@ -163,12 +163,12 @@ def test_keys_work_in_both_windows(screen, picture, model, kind, tmp_path):
         time.sleep(0.3)
         assert process.poll() is None, "a single picture stays on the screen"
         press(screen, shown, "s", "m", "space", "space", "q")
-        said, err = process.communicate(timeout=20)
+        printed, err = process.communicate(timeout=20)
     finally:
         process.kill()
     assert process.returncode == 0 and err == "", err
-    assert "a face in 1" in said
-    assert [tmp_path / name for name in re.findall("saved: (.+)", said)] == list(tmp_path.glob("ferpipe-*.png"))
+    assert "a face in 1" in printed
+    assert [tmp_path / name for name in re.findall("saved: (.+)", printed)] == list(tmp_path.glob("ferpipe-*.png"))
     assert len(list(tmp_path.glob("ferpipe-*.png"))) == 1
 
 
@@ -214,9 +214,9 @@ def test_closing_the_window_ends_the_demo(screen, picture, model, kind):
 @pytest.mark.slow
 def test_a_clip_plays_in_its_time_and_closes_by_itself(screen, tmp_path, model, kind):
     process = started(screen, write_clip(tmp_path / "clip.mp4"), model, "--window", kind)
-    said, err = process.communicate(timeout=30)
+    printed, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
-    fps = float(re.search(r"12 frames, ([\d.]+) a second", said)[1])
+    fps = float(re.search(r"12 frames, ([\d.]+) a second", printed)[1])
     assert fps < 12, "not faster than the ten frames a second that it was filmed at"
 
 

@@ -59,9 +59,9 @@ def table(answers: list[Answer], classes: tuple[str, ...]) -> str:
             box = f"{face.box.width}x{face.box.height}+{face.box.x}+{face.box.y}"
             time = f"{int(seconds) // 60}:{int(seconds) % 60:02d}" if answer.video else ""
             lines.append((answer.file, time, str(face.id), face.says(classes), f"{face.scores[face.best]:.0%}", box))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-                     for line in lines)
+    widths = [max(len(cells[column]) for cells in lines) for column in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+                     for cells in lines)
 
 
 def as_json(answers: list[Answer], classes: tuple[str, ...], model: str) -> str:

@@ -68,9 +68,9 @@ def test_the_table_has_a_line_for_every_face_and_for_every_second_of_a_video(pre
 
 
 def test_json_and_csv_tell_every_face_of_every_frame(predict, tmp_path):
-    told = json.loads(predict(".", "--json"))
-    assert told["classes"] == list(EMOTIONS)
-    files = {Path(file["file"]).as_posix(): file for file in told["files"]}
+    results = json.loads(predict(".", "--json"))
+    assert results["classes"] == list(EMOTIONS)
+    files = {Path(file["file"]).as_posix(): file for file in results["files"]}
     assert list(files) == ["clip.mp4", "none.png", "one.jpg", "sub/one.jpg", "two.png"]
     assert [len(files[name]["faces"]) for name in ("none.png", "one.jpg", "two.png")] == [0, 1, 2]
     frames = files["clip.mp4"]["frames"]
@@ -80,10 +80,10 @@ def test_json_and_csv_tell_every_face_of_every_frame(predict, tmp_path):
     rows = list(csv.DictReader(io.StringIO((tmp_path / "new" / "table.csv").read_text(encoding="utf-8"))))
     faces = sum(len(frame["faces"]) for frame in frames) + 4
     assert len(rows) == faces
-    one = next(row for row in rows if row["file"] == "one.jpg")
-    said = files["one.jpg"]["faces"][0]
-    assert {name: float(one[name]) for name in EMOTIONS} == said["probabilities"]
-    assert sum(said["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    row = next(row for row in rows if row["file"] == "one.jpg")
+    face = files["one.jpg"]["faces"][0]
+    assert {name: float(row[name]) for name in EMOTIONS} == face["probabilities"]
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.slow
@@ -127,9 +127,9 @@ def test_faces_of_many_frames_go_to_the_classifier_together_and_come_back_in_ord
 
     crops = [np.full((number % 3, 48, 48), number, "uint8") for number in range(100)]
     items = [Detected(Path(str(number)), 0.0, [], crop, None) for number, crop in enumerate(crops)]
-    told = list(classified(items, Bright()))
-    assert [item.file.name for item, _ in told] == [str(number) for number in range(100)]
-    for number, (_, scores) in enumerate(told):
+    results = list(classified(items, Bright()))
+    assert [item.file.name for item, _ in results] == [str(number) for number in range(100)]
+    for number, (_, scores) in enumerate(results):
         assert scores[:, 1] == pytest.approx(np.full(number % 3, number / 255), abs=1e-5)
     assert len(calls) <= 3
     monkeypatch.setattr(reader, "BYTES", 1)
@@ -160,8 +160,8 @@ def test_ctrl_c_tells_what_was_read_and_leaves_a_playable_video(album, tmp_path)
         "predict.main(sys.argv[1:])\n"
     )
     process = python("-c", script, tmp_path / "clip.mp4", "--annotate", tmp_path, "--model", album / "bundle")
-    said, err = process.communicate(timeout=30)
-    assert process.returncode == 130 and "clip.mp4" in said, err
+    printed, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and "clip.mp4" in printed, err
     assert len(frames_of(tmp_path / "clip-faces.webm")) == 5
     assert {file.name for file in tmp_path.iterdir()} == {"clip.mp4", "clip-faces.webm"}
 

@@ -34,5 +34,5 @@ def test_below_the_threshold_the_answer_says_so():
     scores = np.array([0.05, 0.05, 0.3, 0.05, 0.45, 0.05, 0.05])
     assert Face(Box(0, 100, 100, 100), scores).says(EMOTIONS) == "unsure: sad or fear"
     assert Face(Box(0, 100, 100, 100), scores, unsure_below=0.4).says(EMOTIONS) == "sad"
-    said = Face(Box(0, 100, 100, 100), scores).as_json(EMOTIONS)
-    assert said["emotion"] == "sad" and said["sure"] is False and said["probabilities"]["fear"] == 0.3
+    fields = Face(Box(0, 100, 100, 100), scores).as_json(EMOTIONS)
+    assert fields["emotion"] == "sad" and fields["sure"] is False and fields["probabilities"]["fear"] == 0.3

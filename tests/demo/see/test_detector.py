@@ -41,5 +41,5 @@ def test_a_crop_is_the_box_divided_by_the_detectors_share():
 
 
 def test_haar_finds_both_people_of_the_drawn_clip_in_nearly_every_frame():
-    found = [len(HaarDetector().find(frame)) for frame in drawn_frames(2, 5)]
-    assert np.mean(np.array(found) == 2) >= 0.9
+    counts = [len(HaarDetector().find(frame)) for frame in drawn_frames(2, 5)]
+    assert np.mean(np.array(counts) == 2) >= 0.9

@@ -7,7 +7,7 @@ from pipeline.demo.see.boxes import Box
 from pipeline.demo.see.tracks import HALF_LIFE, HOLD, LATENCY, Tracks
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-HAPPY, SAD = (np.eye(7, dtype="float32")[place] for place in (3, 4))
+HAPPY, SAD = (np.eye(7, dtype="float32")[index] for index in (3, 4))
 
 
 def box(x, y=100, side=100):
@@ -19,8 +19,8 @@ def test_two_faces_keep_their_numbers_whatever_the_order_of_the_boxes():
     for frame in range(30):
         left, right = box(50 + 3 * frame), box(400 - 3 * frame)
         boxes = [left, right] if frame % 2 else [right, left]
-        found = tracks.follow(boxes, frame / 30)
-        assert [track.id for track in sorted(found, key=lambda track: track.box.x)] == [2, 1]
+        followed = tracks.follow(boxes, frame / 30)
+        assert [track.id for track in sorted(followed, key=lambda track: track.box.x)] == [2, 1]
 
 
 def test_a_missed_face_stays_where_it_was_for_a_while_and_then_is_another():

@@ -23,14 +23,14 @@ def test_the_picture_is_the_frame_with_a_panel_and_leaves_the_frame_alone(class_
 
 
 def test_the_strongest_class_has_the_longest_bar():
-    def length(picture, place):  # of the bar, in pixels unlike those of an empty one
-        row = 194 + place * 30 + 15
+    def length(picture, index):  # of the bar, in pixels unlike those of an empty one
+        row = 194 + index * 30 + 15
         return int((picture[row, 640:] != empty[row, 640:]).any(axis=-1)[90:200].sum())
 
     frame = np.full((480, 640, 3), 90, "uint8")
     empty = draw(frame, [], EMOTIONS)
     drawn = draw(frame, [Face(Box(9, 9, 99, 99), np.array([0, 0.1, 0, 0.2, 0, 0.7, 0]))], EMOTIONS)
-    lengths = [length(drawn, place) for place in range(7)]
+    lengths = [length(drawn, index) for index in range(7)]
     assert lengths[5] > lengths[3] > lengths[1] > 0 == lengths[0]
 
 

@@ -137,7 +137,7 @@ def test_a_batch_answers_each_picture_by_its_name_and_a_broken_one_with_a_senten
     body, kind = form(("a.png", encoded(frame)), ("none.png", encoded(frame[:100])), ("broken.png", broken))
     status, answer = post(served, body, "/predict/batch", **{"Content-Type": kind})
     first, second, third = answer["pictures"]
-    assert status == 200 and [len(one["picture"]["faces"]) for one in (first, second)] == [2, 0]
+    assert status == 200 and [len(item["picture"]["faces"]) for item in (first, second)] == [2, 0]
     assert (first["name"], third["name"], "picture" in third) == ("a.png", "broken.png", False)
     assert "not a picture" in third["error"]
 
@@ -455,8 +455,8 @@ def test_the_server_starts_fast_loads_nothing_heavy_and_ends_at_ctrl_c(bundle, f
     process = subprocess.Popen([sys.executable, "-c", script, "--port", "0", "--model", str(bundle.folder)], cwd=ROOT,
                                text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        said = process.stdout.readline()
-        port = int(said.split("http://127.0.0.1:")[1].split()[0])
+        printed = process.stdout.readline()
+        port = int(printed.split("http://127.0.0.1:")[1].split()[0])
         with live(port) as connection:
             assert len(ask(connection, encoded(frame, ".jpg"))["faces"]) == 2
         process.send_signal(subprocess.signal.SIGINT)

@@ -54,9 +54,9 @@ def test_the_page_says_what_is_done_with_the_picture_before_the_camera_starts(pa
     made = page.call("Page.addScriptToEvaluateOnNewDocument", source=spy)
     page.open(address)
     page.call("Page.removeScriptToEvaluateOnNewDocument", **made)
-    said = page.text()
-    assert "goes to the program on this computer" in said and "Nothing is stored" in said
-    assert "Start the camera" in said and "JPG, PNG, WebP" in said
+    text = page.text()
+    assert "goes to the program on this computer" in text and "Nothing is stored" in text
+    assert "Start the camera" in text and "JPG, PNG, WebP" in text
     assert page.js("window.asked") is None, "no camera was asked for yet"
     page.press("c")
     page.until("window.asked")
@@ -71,16 +71,16 @@ def test_the_camera_is_read_live_and_saved(page):
     bars = page.js("[...document.querySelectorAll('#bars b')].map((one) => parseInt(one.textContent))")
     assert len(bars) == 7 and 96 <= sum(bars) <= 104, "seven bars, together all of it"
     # WEB_PICTURE=reports/web.png makes README's picture
-    if wanted := os.environ.get("WEB_PICTURE"):
+    if path := os.environ.get("WEB_PICTURE"):
         time.sleep(5)
-        page.screenshot(Path(wanted))
+        page.screenshot(Path(path))
     page.press(" ")
     page.until("document.getElementById('pause').textContent === 'Play'")
     page.press("j")
-    told = json.loads(page.downloaded("camera-emotions.json").read_text())
-    assert (told["kind"], told["width"], told["height"], told["mirrored"]) == ("camera", 640, 480, True)
-    assert len(told["faces"]) == 2
-    for face in told["faces"]:
+    data = json.loads(page.downloaded("camera-emotions.json").read_text())
+    assert (data["kind"], data["width"], data["height"], data["mirrored"]) == ("camera", 640, 480, True)
+    assert len(data["faces"]) == 2
+    for face in data["faces"]:
         assert 50 < face["box"]["width"] < 300 and sum(face["probabilities"].values()) == pytest.approx(1, abs=0.01)
     page.press("s")
     saved = cv2.imread(str(page.downloaded("camera-emotions.png")))
@@ -116,19 +116,19 @@ def test_an_uploaded_picture_gets_its_boxes_and_can_be_saved(page, frames, tmp_p
     page.choose("#file", path)
     page.until(RATE + " === '2 faces'")
     page.js("document.getElementById('json').click()")
-    told = json.loads(page.downloaded("two people-emotions.json").read_text())
-    assert (told["source"], told["kind"], told["width"]) == ("two people.png", "picture", 640)
+    data = json.loads(page.downloaded("two people-emotions.json").read_text())
+    assert (data["source"], data["kind"], data["width"]) == ("two people.png", "picture", 640)
     page.js("document.getElementById('picture').click()")
     saved = cv2.imread(str(page.downloaded("two people-emotions.png")))
     changed = np.abs(saved.astype(int) - frames[0]).max(axis=2) > 60
-    for face in told["faces"]:
+    for face in data["faces"]:
         box = face["box"]
         middle = box["y"] + box["height"] // 2
         side = changed[box["y"] : box["y"] + box["height"], box["x"] - 2 : box["x"] + 3]
         assert side.any(axis=1).mean() > 0.4, "a line on the box's left side, dashed where the answer is unsure"
         inside = changed[middle - 9 : middle + 9, box["x"] + 20 : box["x"] + box["width"] - 20]
         assert not inside.any(), "the face is free"
-    right = max(told["faces"], key=lambda face: face["box"]["x"])
+    right = max(data["faces"], key=lambda face: face["box"]["x"])
     page.js(f"document.querySelector('#faces [data-id=\"{right['id']}\"]').click()")
     expected = right["emotion"] if right["sure"] else "unsure"
     assert page.until("document.getElementById('word').textContent") == expected
@@ -156,11 +156,11 @@ def test_a_video_is_read_frame_by_frame_and_shown_over_time(page, frames, tmp_pa
     page.choose("#file", path)
     page.until(RATE + ".includes('face')", 60)
     page.js("document.getElementById('json').click()")
-    told = json.loads(page.downloaded("clip-emotions.json").read_text())
-    assert told["kind"] == "video" and [sample["seconds"] for sample in told["samples"]] == [0, 0.2, 0.4, 0.6, 0.8]
+    data = json.loads(page.downloaded("clip-emotions.json").read_text())
+    assert data["kind"] == "video" and [sample["seconds"] for sample in data["samples"]] == [0, 0.2, 0.4, 0.6, 0.8]
     assert "the first 1 seconds are read" in page.js("document.getElementById('message').innerText")
-    assert len(told["samples"][1]["faces"]) == 2
-    ids = [{face["id"] for face in sample["faces"]} for sample in told["samples"][:4]]
+    assert len(data["samples"][1]["faces"]) == 2
+    ids = [{face["id"] for face in sample["faces"]} for sample in data["samples"][:4]]
     assert ids[0] == ids[3], "the same people keep their numbers"
     assert page.js("document.getElementById('chart').width") > 100
 

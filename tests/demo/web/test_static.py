@@ -92,11 +92,11 @@ def test_the_page_finds_the_faces_that_opencv_finds(tmp_path, fine):
                 fine=fine, images=[raw(tmp_path / str(at), frame) for at, frame in enumerate(frames)])
     detector, faces = HaarDetector(), 0
     for at, (frame, boxes) in enumerate(zip(frames, found, strict=True)):
-        theirs = detector.find(frame, fine=fine)
-        faces += len(theirs)
-        assert len(boxes) == len(theirs), f"frame {at}"
-        for mine in (Box(*box) for box in boxes):
-            assert max(mine.overlap(other) for other in theirs) > 0.85, f"frame {at}"
+        expected = detector.find(frame, fine=fine)
+        faces += len(expected)
+        assert len(boxes) == len(expected), f"frame {at}"
+        for box in (Box(*sides) for sides in boxes):
+            assert max(box.overlap(other) for other in expected) > 0.85, f"frame {at}"
     assert faces >= 10
 
 
@@ -112,10 +112,10 @@ def test_the_page_follows_a_stream_with_the_searches_that_the_demo_makes(tmp_pat
     detector.angles = (0.0,)  # the page knows upright faces alone
     search = watcher.Search(detector)
     for at, (frame, boxes) in enumerate(zip(frames, found, strict=True)):
-        theirs = search.find(frame, at / 10)
-        assert len(boxes) == len(theirs), f"frame {at}"
-        for mine in (Box(*box) for box in boxes):
-            assert max(mine.overlap(other) for other in theirs) > 0.8, f"frame {at}"
+        expected = search.find(frame, at / 10)
+        assert len(boxes) == len(expected), f"frame {at}"
+        for box in (Box(*sides) for sides in boxes):
+            assert max(box.overlap(other) for other in expected) > 0.8, f"frame {at}"
 
 
 @node
@@ -149,12 +149,12 @@ def test_the_page_follows_faces_as_the_window_does(tmp_path):
                                  for box, row in zip(boxes, scores, strict=True)]])
     found = run(tmp_path, "const tracks = new Tracks(about);"
                 "return stream.map(([seconds, faces]) => tracks.update(faces, seconds));", about=about, stream=stream)
-    for mine, theirs in zip(found, expected, strict=True):
-        assert [(face["id"], face["emotion"], face["says"]) for face in mine] == \
-            [(face["id"], face["emotion"], face["says"]) for face in theirs]
-        for one, other in zip(mine, theirs, strict=True):
-            assert list(one["box"].values()) == pytest.approx(list(other["box"].values()), abs=1)
-            assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-3)
+    for page_faces, faces in zip(found, expected, strict=True):
+        assert [(face["id"], face["emotion"], face["says"]) for face in page_faces] == \
+            [(face["id"], face["emotion"], face["says"]) for face in faces]
+        for page_face, face in zip(page_faces, faces, strict=True):
+            assert list(page_face["box"].values()) == pytest.approx(list(face["box"].values()), abs=1)
+            assert page_face["probabilities"] == pytest.approx(face["probabilities"], abs=1e-3)
 
 
 def test_without_npm_the_build_says_what_is_missing(tmp_path, monkeypatch):

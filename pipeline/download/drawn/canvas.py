@@ -47,7 +47,7 @@ class Canvas:
         self.fill(np.concatenate([points + side, (points - side)[..., ::-1, :]], axis=-2), colour, alpha, blur, within)
 
     def glow(self, centre: np.ndarray, radii, colour, alpha: float, angle: float = 0.0, within=None) -> None:
-        """Draw Gaussian spots at ``(K, 2)`` centres. ``radii``: two standard deviations, rotated by ``angle`` (radians)."""
+        """Gaussian spots at ``(K, 2)`` centres. ``radii``: two standard deviations, rotated by ``angle`` (radians)."""
         if alpha < FAINT or (box := self._box(centre, 2.5 * max(radii))) is None:
             return
         left, top, right, bottom = box

@@ -102,7 +102,7 @@ class Player:
         return False
 
     def _time_left(self, seconds: float) -> float:
-        """Seconds until the frame at this time of a file has to be replaced by the next one."""
+        """Seconds until the clock of a file reaches this time; it starts with the first frame and stops in pauses."""
         now = time.monotonic()
         if self._start is None:
             self._start = now - seconds

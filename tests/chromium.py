@@ -18,16 +18,21 @@ needed = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here: install `
 
 
 def webcam(path: Path, frames) -> Path:
-    """A file of JPEGs one after the other, which Chromium plays again and again at 30 a second."""
+    """Write a Motion JPEG file, which Chromium plays as a webcam in a loop at 30 frames a second."""
     path.write_bytes(b"".join(cv2.imencode(".jpg", frame)[1].tobytes() for frame in frames))
     return path
 
 
 class Chromium:
-    """One page. Use it in a ``with``.
+    """A browser with one page. Use it in a ``with``.
 
     Args:
-        folder: an empty one, for the profile and what is downloaded.
+        folder: an empty folder for the profile and downloads.
+        camera: a file of ``webcam``; None: Chromium's test picture.
+
+    Attributes:
+        asked: the URLs that were requested so far.
+        complaints: the uncaught exceptions of the page so far.
     """
 
     def __init__(self, folder: Path, camera: Path | None = None, size: tuple[int, int] = (1280, 860)):
@@ -35,7 +40,7 @@ class Chromium:
         self.downloads.mkdir(parents=True)
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0",
                  "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--mute-audio",
-                 # No name but this machine's can be found, and nothing is asked of the makers' servers
+                 # No host but this machine can be reached, and Chromium itself calls home to none
                  "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--disable-background-networking",
                  "--disable-component-update", f"--user-data-dir={folder / 'profile'}",
                  f"--window-size={size[0]},{size[1]}"]
@@ -50,14 +55,14 @@ class Chromium:
             self.close()
             raise
 
-    def _connect(self, place: Path) -> None:
+    def _connect(self, port_file: Path) -> None:
         from websockets.sync.client import connect
 
         for _ in range(600):
             with contextlib.suppress(OSError, IndexError):
-                port = place.read_text().splitlines()[0]
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as listed:
-                    page = next(one for one in json.load(listed) if one["type"] == "page")
+                port = port_file.read_text().splitlines()[0]
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+                    page = next(target for target in json.load(answer) if target["type"] == "page")
                 break
             assert self._process.poll() is None, "Chromium ended at its start"
             time.sleep(0.05)
@@ -79,7 +84,7 @@ class Chromium:
         self._process.kill()
 
     def call(self, method: str, **parameters) -> dict:
-        """A command's result. What the page asks of the network and what it complains of is kept on the way."""
+        """Send a command and return its result; events that arrive meanwhile fill ``asked`` and ``complaints``."""
         self._count += 1
         self._socket.send(json.dumps({"id": self._count, "method": method, "params": parameters}))
         while True:
@@ -87,21 +92,21 @@ class Chromium:
             if message.get("id") == self._count:
                 assert "error" not in message, f"{method}: {message}"
                 return message["result"]
-            facts = message.get("params", {})
+            event = message.get("params", {})
             if message.get("method") == "Network.requestWillBeSent":
-                self.asked.append(facts["request"]["url"])
+                self.asked.append(event["request"]["url"])
             elif message.get("method") == "Runtime.exceptionThrown":
-                self.complaints.append(facts["exceptionDetails"].get("exception", {}).get("description", str(facts)))
+                self.complaints.append(event["exceptionDetails"].get("exception", {}).get("description", str(event)))
 
     def js(self, expression: str):
         """The value of an expression in the page; a promise is awaited."""
-        done = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True,
-                         userGesture=True)
-        assert "exceptionDetails" not in done, done["exceptionDetails"]
-        return done["result"].get("value")
+        evaluated = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True,
+                              userGesture=True)
+        assert "exceptionDetails" not in evaluated, evaluated["exceptionDetails"]
+        return evaluated["result"].get("value")
 
     def until(self, expression: str, seconds: float = 30):
-        """The expression's value once it is true."""
+        """The expression's value once it is true; fails after this many seconds."""
         end = time.monotonic() + seconds
         while not (value := self.js(expression)):
             assert time.monotonic() < end, f"after {seconds} s not yet: {expression}; {self.text()} {self.complaints}"
@@ -128,7 +133,7 @@ class Chromium:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, **(text if kind == "keyDown" else {}))
 
     def look(self, width: int, height: int, dark: bool = False, phone: bool = False) -> None:
-        """Another screen and scheme."""
+        """Set the screen's size and the colour scheme."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, mobile=phone,
                   deviceScaleFactor=2 if phone else 1)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme",
@@ -139,7 +144,7 @@ class Chromium:
         return path
 
     def downloaded(self, name: str) -> Path:
-        """A file that the page saved."""
+        """The path of a file that the page saved, once it is there."""
         end = time.monotonic() + 20
         while not (self.downloads / name).exists():
             assert time.monotonic() < end, f"{name} was not saved; there are {list(self.downloads.iterdir())}"

@@ -1,4 +1,4 @@
-"""Faces, models and cameras for the tests of the demo: drawn here, small, the same every time."""
+"""Faces, models and cameras for the demo's tests: small and the same every time."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from pipeline.bundle import bundle as bundles
 from pipeline.faces.faces import EMOTIONS
 
 ROOT = Path(__file__).parent.parent
-# FFmpeg reads it once, at the first video, which here is one that a test makes
+# FFmpeg reads this once, at the first video, which may be one that a test writes
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
@@ -43,7 +43,7 @@ def toy_bundle(folder: Path) -> Path:
 
 
 def face_frame(size=(640, 480), centre=(300, 220), radius=90) -> np.ndarray:
-    """A drawn face that Haar finds, on an even background."""
+    """A drawn face that the Haar cascade detects, on an even background: uint8 BGR ``(height, width, 3)``."""
     frame = np.full((size[1], size[0], 3), (120, 130, 110), "uint8")
     (x, y), r = centre, radius
 
@@ -65,16 +65,24 @@ def face_frame(size=(640, 480), centre=(300, 220), radius=90) -> np.ndarray:
 
 
 def write_clip(path: Path, frames=8, empty=4) -> Path:
-    """A video of ten frames a second: a face that moves to the right, then nothing."""
+    """Write a video of ten frames a second: ``frames`` with a face that moves to the right, then ``empty`` without."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (640, 480))
     for step in range(frames + empty):
-        gone = step >= frames
-        writer.write(np.full((480, 640, 3), 99, "uint8") if gone else face_frame(centre=(250 + 8 * step, 220)))
+        empty_frame = np.full((480, 640, 3), 99, "uint8")
+        writer.write(empty_frame if step >= frames else face_frame(centre=(250 + 8 * step, 220)))
     writer.release()
     return path
 
 
+def scores_for(name: str, classes=EMOTIONS, top=0.7) -> np.ndarray:
+    """Probabilities ``(C,)`` with ``top`` for one class and the rest shared by the others."""
+    scores = np.full(len(classes), (1 - top) / (len(classes) - 1), "float32")
+    scores[classes.index(name)] = top
+    return scores
+
+
 def frames_of(path: Path) -> list[np.ndarray]:
+    """All frames of a video."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     frames = []
     while (read := capture.read())[0]:
@@ -83,7 +91,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
 
 
 class FakeCamera:
-    """A camera that gives some frames and is then pulled out; the next one that is opened gives some again."""
+    """Stands in for ``cv2.VideoCapture``: gives some frames and is then unplugged; each new one gives some again."""
 
     opened: ClassVar[list] = []
 
@@ -110,6 +118,6 @@ class FakeCamera:
 
 
 def python(*arguments, **options) -> subprocess.Popen:
-    """A new Python at the project's root, its output as text."""
+    """Start a new Python at the project's root, its output as text."""
     settings = {"cwd": ROOT, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.Popen([sys.executable, *map(str, arguments)], **settings)

@@ -1,1 +1,1 @@
-"""The demo: source -> detector -> classifier -> view. ONNX Runtime and OpenCV; no TensorFlow, no MLflow."""
+"""The demo: source -> detector -> classifier -> view. Needs ONNX Runtime and OpenCV, no TensorFlow, no MLflow."""

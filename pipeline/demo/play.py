@@ -1,4 +1,4 @@
-"""From a source to a window, a file or both, frame by frame, until it ends or somebody ends it."""
+"""Plays a source in a window, into a file, or both, until it ends or the person quits."""
 
 import sys
 import time
@@ -15,41 +15,42 @@ from pipeline.demo.sources.source import Source
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
-# For the panel's foot
-KEYS = ("q ends, s saves a picture, m mirrors", "space pauses, 1-9: another camera")
-# Seconds that a note stays
+# The panel's last lines
+KEYS = ("q quits, s saves a picture, m mirrors", "space pauses, 1-9 choose a camera")
+# Seconds for which a note is shown
 NOTE_SECONDS = 2.0
 
 
 class Player:
-    """Plays one source, or one camera after the other.
+    """Plays one source, or several cameras one after the other.
 
     Args:
-        another: opens a camera by its index and gives it with what sees its faces; raises Failure.
-        limit: end after so many frames.
-        snapshots: the folder in which ``s`` saves.
+        open_camera: opens a camera by its index and returns it with a new ``See`` for it; raises Failure.
+        limit: stop after this many frames.
+        snapshots: the folder for pictures that ``s`` saves.
 
     Attributes:
         interrupted: whether Ctrl-C ended it.
     """
 
     def __init__(self, source: Source, annotator: Annotator, output: Output | None, window: Window | None, *,
-                 another: Callable[[int], tuple[Source, See]], limit: int | None = None, snapshots: Path = Path()):
+                 open_camera: Callable[[int], tuple[Source, See]], limit: int | None = None, snapshots: Path = Path()):
         self.source, self.annotator, self.output, self.window = source, annotator, output, window
         self.interrupted = False
-        self._another, self._limit, self._snapshots = another, limit, snapshots
+        self._open_camera, self._limit, self._snapshots = open_camera, limit, snapshots
         self._note, self._note_until = "", 0.0
-        self._said: str | None = None
+        # The source's note that was printed last
+        self._printed: str | None = None
         self._picture: np.ndarray | None = None
-        # When the frame of second 0 is shown, and for how many seconds it stood still in between
+        # The time at which second 0 of the source was or would have been shown, and the seconds paused since
         self._start: float | None = None
         self._paused = 0.0
-        # What a frame's time is counted from: with another camera it goes on
+        # Time at which this source began in the output, and of the last frame: another camera continues the clock
         self._base, self._seconds = 0.0, 0.0
         self._switched = False
 
     def play(self) -> None:
-        """To the end. On an error the output is discarded; after Ctrl-C it is kept."""
+        """Play to the end. On an error the output is discarded; after Ctrl-C what was written so far is kept."""
         from tqdm import tqdm
 
         known = [count for count in (self._limit, self.source.length) if count is not None]
@@ -72,48 +73,50 @@ class Player:
             self.output.finish()
 
     def _one_source(self, bar) -> bool:
-        """Play the source to its end; True when another one took its place."""
+        """Play the source to its end; True when the person chose another camera, which is to be played next."""
         self._switched = False
         for frame, seconds in self.source:
-            self._tell(bar)
+            self._print_note(bar)
             if frame is None:
-                shown = self.annotator.again(self._line())
+                shown = self.annotator.again(self._caption())
             else:
+                # A camera goes on during a pause, which the output leaves out; a file waits
                 self._seconds = self._base + seconds - self._paused * self.source.live
-                shown = self.annotator.add(frame, self._seconds, self._line())
+                shown = self.annotator.add(frame, self._seconds, self._caption())
                 if self.output is not None:
                     self.output.add(shown)
                 bar.update()
             if self.window is not None and shown is not None:
                 self._picture = shown.picture
                 self.window.show(shown.picture)
-                if not self._listen(0.0 if self.source.live else self._until(seconds)):
+                if not self._handle_keys(0.0 if self.source.live else self._time_left(seconds)):
                     return False
                 if self._switched:
                     return True
             if self._limit is not None and self.annotator.tally.frames >= self._limit:
                 return False
-        self._tell(bar)
+        self._print_note(bar)
         if self.window is not None and self.source.kind == "picture":
-            while self._listen(0.05):
+            while self._handle_keys(0.05):
                 pass
         return False
 
-    def _until(self, seconds: float) -> float:
-        """Seconds from now until a file's frame has had its time."""
+    def _time_left(self, seconds: float) -> float:
+        """Seconds until the clock of a file reaches this time; it starts with the first frame and stops in pauses."""
         now = time.monotonic()
         if self._start is None:
             self._start = now - seconds
         return self._start + self._paused + seconds - now
 
-    def _listen(self, wait: float) -> bool:
-        """Do what the keys say for so long; False when the person wants to end."""
+    def _handle_keys(self, wait: float) -> bool:
+        """React to keys for ``wait`` seconds; False when the person quits."""
         assert self.window is not None
         until = time.monotonic() + wait
         while True:
             key = self.window.key(max(0.0, until - time.monotonic()))
             if key == QUIT:
                 return False
+            # The time that an action takes does not count as waiting
             before = time.monotonic()
             if key == " " and not self._pause():
                 return False
@@ -122,7 +125,7 @@ class Player:
             elif key == "m":
                 self.annotator.mirror = not self.annotator.mirror
             elif key.isdecimal() and key != "0":
-                self._camera(int(key) - 1)
+                self._switch_camera(int(key) - 1)
                 if self._switched:
                     return True
             until += time.monotonic() - before
@@ -130,10 +133,10 @@ class Player:
                 return True
 
     def _pause(self) -> bool:
-        """Stand still until the next space; False when the person ends it instead."""
+        """Wait for the next space; False when the person quits instead."""
         assert self.window is not None
         start = time.monotonic()
-        if (shown := self.annotator.again("paused, space goes on")) is not None:
+        if (shown := self.annotator.again("paused; space continues")) is not None:
             self.window.show(shown.picture)
         while (key := self.window.key(0.05)) != " ":
             if key == QUIT:
@@ -156,34 +159,34 @@ class Player:
             with atomic_file(path) as new:
                 new.write_bytes(data.tobytes())
         except OSError as error:
-            self._say(f"cannot write {path.name}: {error.strerror}")
+            self._show_note(f"cannot write {path.name}: {error.strerror}")
             return
-        self._say(f"saved {path.name}")
+        self._show_note(f"saved {path.name}")
         print(f"saved: {path}")
 
-    def _camera(self, index: int) -> None:
+    def _switch_camera(self, index: int) -> None:
         if self.source.name == f"camera {index}":
             return
         try:
-            source, see = self._another(index)
+            source, see = self._open_camera(index)
         except Failure:
-            self._say(f"camera {index}: none there")
+            self._show_note(f"camera {index}: not found")
             return
         self.source.close()
         self.source, self.annotator.see = source, see
         self._switched, self._start = True, None
         self._base, self._paused = self._seconds, 0.0
 
-    def _say(self, note: str) -> None:
+    def _show_note(self, note: str) -> None:
         self._note, self._note_until = note, time.monotonic() + NOTE_SECONDS
 
-    def _line(self) -> str | None:
-        """What stands on the picture's foot now."""
+    def _caption(self) -> str | None:
+        """The note at the bottom of the picture, if any."""
         return self.source.note or (self._note if time.monotonic() < self._note_until else None)
 
-    def _tell(self, bar) -> None:
-        """A note of the source, once, on stderr too."""
-        if self.source.note and self.source.note != self._said:
+    def _print_note(self, bar) -> None:
+        """Print a new note of the source to stderr."""
+        if self.source.note and self.source.note != self._printed:
             bar.clear()
             print(self.source.note, file=sys.stderr)
-        self._said = self.source.note
+        self._printed = self.source.note

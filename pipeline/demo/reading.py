@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.demo.predict.reader import Found, classified
+from pipeline.demo.predict.reader import Detected, classified
 from pipeline.demo.see import boxes
 from pipeline.demo.see.boxes import UNSURE, Box
 from pipeline.demo.see.crop import to_gray
@@ -131,7 +131,7 @@ class Reader:
         """
         detector = self._thread_detector()
 
-        def found() -> Iterator[Found]:
+        def found() -> Iterator[Detected]:
             for picture in pictures:
                 image = _pixels(picture, channels)
                 yield _found(0.0, image, everywhere(image, detector), detector)
@@ -166,7 +166,7 @@ class Reader:
         detector, tracks = self._new_detector(), Tracks()
         search = Search(detector)
 
-        def found() -> Iterator[Found]:
+        def found() -> Iterator[Detected]:
             for image, seconds in source:
                 if image is not None:
                     yield _found(seconds, image, search.find(image, seconds), detector, keep=True)
@@ -200,11 +200,11 @@ class Reader:
         return open_detector(name, self._detector_file, self._bundle.crop_margin)
 
 
-def _found(seconds: float, image: np.ndarray, places: list[Box], detector: Detector, keep: bool = False) -> Found:
+def _found(seconds: float, image: np.ndarray, places: list[Box], detector: Detector, keep: bool = False) -> Detected:
     """What waits for the classifier; with the image where the caller gets it back."""
     gray = to_gray(image) if places else image
     crops = np.array([detector.crop(gray, box) for box in places], "uint8").reshape(-1, 48, 48)
-    return Found(Path(), seconds, places, crops, image if keep else None)
+    return Detected(Path(), seconds, places, crops, image if keep else None)
 
 
 def _pixels(picture: Picture, channels: Channels) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The stage ``demo``: the champion on a clip that the project draws itself, without a screen."""
+"""The stage ``demo``: the champion on a clip of drawn people, without a screen."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,22 +17,25 @@ from pipeline.system.failure import Failure
 from pipeline.system.project import CHAMPION
 
 REPORTS = Path("reports")
-# People whose expressions are easy to tell: the clip is for looking at, not for measuring
+# The seed of the clip's people, with expressions that are easy to tell: the clip is an example, not a measurement
 SCENE = 110
 
 
 def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Path]) -> Tally:
-    """Write the annotated clip (or, by the name's ending, its best picture) to each of ``outs``.
+    """Write the annotated clip, or by the suffix its best picture, to each of ``outs``. Returns the counts.
 
-    Raises Failure when no face is found in any frame.
+    Args:
+        frames: uint8 BGR ``(H, W, 3)``, ``fps`` a second.
+
+    Raises Failure when no face is detected in any frame; then nothing is written.
     """
     tally = Tally()
     watcher = Watcher(HaarDetector(bundle.crop_margin), bundle)
     annotator = Annotator(watcher.see, bundle.classes, tally, about=about(bundle))
     outputs = [open_output(path, fps) for path in outs]
     try:
-        for place, frame in enumerate(frames):
-            annotated = annotator.add(frame, place / fps)
+        for index, frame in enumerate(frames):
+            annotated = annotator.add(frame, index / fps)
             for output in outputs:
                 output.add(annotated)
         if not tally.with_faces:

@@ -13,7 +13,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from toy_faces import ROOT, FakeCamera, face_frame, python, toy_bundle, write_clip
+from toy_faces import ROOT, FakeCamera, python, write_clip
 
 from pipeline.demo.play import Player
 from pipeline.demo.see.boxes import Box, Face
@@ -23,18 +23,6 @@ from pipeline.demo.sources.open import open_source
 from pipeline.demo.sources.source import Files
 from pipeline.faces.faces import EMOTIONS
 from pipeline.system.failure import Failure
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return toy_bundle(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture
-def picture(tmp_path):
-    path = tmp_path / "face.png"
-    cv2.imwrite(str(path), face_frame())
-    return path
 
 
 class Keyboard:
@@ -54,11 +42,11 @@ class Keyboard:
         self.closed = True
 
 
-def played(source, keys, tmp_path, another=None):
+def played(source, keys, tmp_path, open_camera=None):
     keyboard = Keyboard(keys)
     scores = np.eye(7, dtype="float32")[3]
     annotator = Annotator(lambda *_: [Face(Box(9, 9, 99, 99), scores, 1)], EMOTIONS, Tally())
-    player = Player(source, annotator, None, keyboard, another=another, snapshots=tmp_path)
+    player = Player(source, annotator, None, keyboard, open_camera=open_camera, snapshots=tmp_path)
     player.play()
     assert keyboard.closed
     return keyboard, player
@@ -88,7 +76,7 @@ def test_m_mirrors_from_the_next_picture_on(tmp_path):
     frame = np.zeros((480, 640, 3), "uint8")
     frame[400:, :50] = 255
     source = Files("drawn", "video", 1000.0, 4)
-    source._captured = lambda: ((frame, place / 1000) for place in range(4))
+    source._captured = lambda: ((frame, index / 1000) for index in range(4))
     source._capture = type("Nothing", (), {"release": lambda self: None})()
     keyboard, _ = played(source, {2: "m"}, tmp_path)
     assert [bool(shown[410, 5, 0] == 255) for shown in keyboard.shown] == [True, True, False, False]
@@ -100,14 +88,14 @@ def test_a_number_takes_another_camera_and_one_that_is_not_there_changes_nothing
     first._capture.frames = 10**6
     asked = []
 
-    def another(index):
+    def open_camera(index):
         asked.append(index)
         if index == 2:
             raise Failure("none there")
         source = open_source(str(index), reconnect=0)
         return source, lambda *_: []
 
-    _, player = played(first, {2: "3", 4: "1", 6: "2"}, tmp_path, another)
+    _, player = played(first, {2: "3", 4: "1", 6: "2"}, tmp_path, open_camera)
     assert asked == [2, 1], "camera 0, key 1, is the one that is shown"
     assert player.source.name == "camera 1" and player.annotator.tally.frames > 6
     assert first._capture.freed, "the old one is free for others"
@@ -148,10 +136,10 @@ def started(display, source, model, *arguments, **options):
 def window_id(display: str, process: subprocess.Popen) -> str:
     """The window's id once it is there."""
     for _ in range(200):
-        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", f"^{window.TITLE}$"], text=True,
-                               env=os.environ | {"DISPLAY": display}, capture_output=True, check=False)
-        if found.returncode == 0 and found.stdout.strip():
-            return found.stdout.split()[-1]
+        search = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", f"^{window.TITLE}$"], text=True,
+                                env=os.environ | {"DISPLAY": display}, capture_output=True, check=False)
+        if search.returncode == 0 and search.stdout.strip():
+            return search.stdout.split()[-1]
         if process.poll() is not None:
             pytest.fail(f"the demo ended by itself: {process.communicate()}")
         time.sleep(0.05)
@@ -175,12 +163,12 @@ def test_keys_work_in_both_windows(screen, picture, model, kind, tmp_path):
         time.sleep(0.3)
         assert process.poll() is None, "a single picture stays on the screen"
         press(screen, shown, "s", "m", "space", "space", "q")
-        said, err = process.communicate(timeout=20)
+        printed, err = process.communicate(timeout=20)
     finally:
         process.kill()
     assert process.returncode == 0 and err == "", err
-    assert "a face in 1" in said
-    assert [tmp_path / name for name in re.findall("saved: (.+)", said)] == list(tmp_path.glob("ferpipe-*.png"))
+    assert "a face in 1" in printed
+    assert [tmp_path / name for name in re.findall("saved: (.+)", printed)] == list(tmp_path.glob("ferpipe-*.png"))
     assert len(list(tmp_path.glob("ferpipe-*.png"))) == 1
 
 
@@ -226,9 +214,9 @@ def test_closing_the_window_ends_the_demo(screen, picture, model, kind):
 @pytest.mark.slow
 def test_a_clip_plays_in_its_time_and_closes_by_itself(screen, tmp_path, model, kind):
     process = started(screen, write_clip(tmp_path / "clip.mp4"), model, "--window", kind)
-    said, err = process.communicate(timeout=30)
+    printed, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
-    fps = float(re.search(r"12 frames, ([\d.]+) a second", said)[1])
+    fps = float(re.search(r"12 frames, ([\d.]+) a second", printed)[1])
     assert fps < 12, "not faster than the ten frames a second that it was filmed at"
 
 

@@ -1,4 +1,4 @@
-"""What ``ferpipe predict`` found, as a table for a person, as JSON and as CSV."""
+"""The results of ``ferpipe predict`` as a table for a person, as JSON and as CSV."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.demo.see.boxes import Face
 
-# A video's table has about so many lines a face, and none for less than a second
+# A video's table has at most about this many lines per face, each for a second or more
 LINES = 60
 
 
@@ -19,8 +19,9 @@ class Answer:
     """The faces of one file.
 
     Attributes:
+        file: the path as it was given.
         fps: frames a second; 0 for a picture.
-        frames: the faces of every frame with its time in seconds; a picture has one frame.
+        frames: time in seconds and faces of every frame; a picture has one frame.
     """
 
     file: str
@@ -36,15 +37,15 @@ class Answer:
         return len(self.frames) / self.fps if self.video else 0.0
 
     def spans(self) -> list[tuple[float, Face]]:
-        """A video second by second (or longer): for each face its mean scores and where it was last."""
+        """A video in spans of a second or more: for each span and face its start, mean scores and last box."""
         span = max(1.0, np.ceil(self.seconds / LINES))
         rows: dict[tuple[int, int], list[Face]] = {}
         for seconds, faces in self.frames:
             for face in faces:
                 rows.setdefault((int(seconds / span), face.id), []).append(face)
-        return [(place * span, Face(faces[-1].box, np.mean([face.scores for face in faces], axis=0), number,
+        return [(index * span, Face(faces[-1].box, np.mean([face.scores for face in faces], axis=0), number,
                                     unsure_below=faces[-1].unsure_below))
-                for (place, number), faces in sorted(rows.items())]
+                for (index, number), faces in sorted(rows.items())]
 
 
 def table(answers: list[Answer], classes: tuple[str, ...]) -> str:
@@ -58,9 +59,9 @@ def table(answers: list[Answer], classes: tuple[str, ...]) -> str:
             box = f"{face.box.width}x{face.box.height}+{face.box.x}+{face.box.y}"
             time = f"{int(seconds) // 60}:{int(seconds) % 60:02d}" if answer.video else ""
             lines.append((answer.file, time, str(face.id), face.says(classes), f"{face.scores[face.best]:.0%}", box))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-                     for line in lines)
+    widths = [max(len(cells[column]) for cells in lines) for column in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+                     for cells in lines)
 
 
 def as_json(answers: list[Answer], classes: tuple[str, ...], model: str) -> str:
@@ -84,7 +85,8 @@ def as_csv(answers: list[Answer], classes: tuple[str, ...]) -> str:
     for answer in answers:
         for seconds, faces in answer.frames:
             for face in faces:
-                said = face.as_json(classes)
-                writer.writerow([answer.file, f"{seconds:.3f}" if answer.video else "", face.id, *said["box"].values(),
-                                 said["emotion"], said["sure"], *said["probabilities"].values()])
+                fields = face.as_json(classes)
+                time = f"{seconds:.3f}" if answer.video else ""
+                writer.writerow([answer.file, time, face.id, *fields["box"].values(), fields["emotion"], fields["sure"],
+                                 *fields["probabilities"].values()])
     return text.getvalue().rstrip("\n")

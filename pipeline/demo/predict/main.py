@@ -14,10 +14,10 @@ VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".mj
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read every file. Raises Failure at the end when one could not be read, after the others were written."""
+    """Process every file. Raises Failure at the end when one could not be read, after writing the others' results."""
     args = _arguments(argv)
     from pipeline.bundle.bundle import Bundle
-    from pipeline.demo.predict import answers as forms
+    from pipeline.demo.predict import answers as formats
     from pipeline.demo.predict.reader import Reader
     from pipeline.demo.see.open import open_detector
     from pipeline.demo.sources.pictures import ENDINGS
@@ -41,11 +41,11 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         interrupted = True
     if args.json:
-        text = forms.as_json(reader.answers, bundle.classes, bundle.id)
+        text = formats.as_json(reader.answers, bundle.classes, bundle.id)
     elif args.csv:
-        text = forms.as_csv(reader.answers, bundle.classes)
+        text = formats.as_csv(reader.answers, bundle.classes)
     else:
-        text = forms.table(reader.answers, bundle.classes)
+        text = formats.table(reader.answers, bundle.classes)
     if args.out is None:
         print(text)
     else:
@@ -60,42 +60,45 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def expand(patterns: Iterable[str]) -> list[Path]:
-    """The files that paths, folders and globs name, each once, in order. Raises Failure where one names nothing."""
+    """The files that paths, folders and globs stand for, each once, in order.
+
+    Raises Failure when one of them matches no picture or video.
+    """
     from pipeline.demo.sources.pictures import ENDINGS
 
     files: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in (*ENDINGS, *VIDEOS)
-                           and not file.name.startswith(".") and file.is_file())
+            matches = sorted(file for file in path.rglob("*") if file.suffix.lower() in (*ENDINGS, *VIDEOS)
+                             and not file.name.startswith(".") and file.is_file())
         elif path.is_file():
-            found = [path]
+            matches = [path]
         else:  # Windows' shells leave globs to the program
-            found = sorted(Path(name) for name in glob.glob(pattern, recursive=True)  # noqa: PTH207
-                           if Path(name).is_file())
-        if not found:
+            matches = sorted(Path(name) for name in glob.glob(pattern, recursive=True)  # noqa: PTH207
+                             if Path(name).is_file())
+        if not matches:
             raise Failure(f"{pattern}: no picture or video there")
-        files.update(dict.fromkeys(found))
+        files.update(dict.fromkeys(matches))
     return list(files)
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ferpipe predict",
-        description="Find faces in pictures and videos and name their emotions: a table, or every face of every frame "
-                    "as JSON or CSV.",
+        description="Detect faces in pictures and videos and classify their emotions: a table, or every face of every "
+                    "frame as JSON or CSV.",
     )
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="pictures, videos, folders of them (with their "
-                                                                 "folders) and globs such as 'album/**/*.jpg'")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="JSON instead of the table")
-    form.add_argument("--csv", action="store_true", help="CSV instead of the table")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="where to write that (default: the terminal)")
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="pictures, videos, folders of them (with "
+                                                                 "subfolders) and globs such as 'album/**/*.jpg'")
+    output_format = parser.add_mutually_exclusive_group()
+    output_format.add_argument("--json", action="store_true", help="JSON instead of the table")
+    output_format.add_argument("--csv", action="store_true", help="CSV instead of the table")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write the result here (default: the terminal)")
     parser.add_argument("--annotate", metavar="DIR", type=Path,
-                        help="write every picture with its faces marked, every video too (.webm, plays in browsers), "
-                             "and a video's emotions over time as a diagram, where matplotlib is installed")
-    parser.add_argument("--plot", metavar="DIR", type=Path, help="write the videos' diagrams here (and without "
-                                                                 "--annotate, nothing else); needs the extra plots")
+                        help="write every picture and video (.webm, for browsers) with its faces marked here, and a "
+                             "diagram of each video's emotions over time where matplotlib is installed")
+    parser.add_argument("--plot", metavar="DIR", type=Path, help="write the videos' diagrams here; without --annotate, "
+                                                                 "only those; needs the extra plots")
     add_model_options(parser)
     return parser.parse_args(argv)

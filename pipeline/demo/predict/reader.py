@@ -1,4 +1,4 @@
-"""Reads files for ``ferpipe predict``: faces of many frames go to the classifier together."""
+"""Processes files for ``ferpipe predict``: the faces of many frames are classified in one batch."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -27,30 +27,36 @@ from pipeline.demo.sources.source import Source
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
-# Frames wait for each other until they have so many faces, are so many, or take so many bytes
+# A batch is full when it has this many faces, frames, or bytes of frames that are kept for drawing
 FACES, FRAMES, BYTES = 64, 64, 64_000_000
 
 
-class Found(NamedTuple):
-    """A frame whose faces ``crops (N, 48, 48)`` wait for the classifier."""
+class Detected(NamedTuple):
+    """A frame whose faces are detected and not yet classified.
+
+    Attributes:
+        seconds: its time in a video; 0 for a picture.
+        crops: uint8 ``(N, 48, 48)``, one for each of the N boxes.
+        frame: the BGR frame, when it will be drawn; else None, to free its memory.
+    """
 
     file: Path
     seconds: float
     boxes: list[Box]
     crops: np.ndarray
-    frame: np.ndarray | None  # where it is to be drawn
+    frame: np.ndarray | None
 
 
 class Reader:
-    """Reads files one after the other.
+    """Processes files one after the other.
 
     Args:
-        annotate: the folder for annotated pictures and videos, if wanted.
-        plots: the folder for the videos' diagrams, if wanted.
+        annotate: folder for annotated pictures and videos; None: none are written.
+        plots: folder for the videos' diagrams; None: none are written.
 
     Attributes:
-        answers: what was found, in the files' order.
-        written: what was written.
+        answers: the faces of each file, in the files' order.
+        written: the files that were written.
         failed: one line for each file that could not be read.
     """
 
@@ -63,10 +69,10 @@ class Reader:
         self._annotate, self._plots = annotate, plots
 
     def read(self, files: list[Path]) -> None:
-        """Read them all; the ones that could not be read are in ``failed``."""
+        """Process all files. A file that cannot be read is added to ``failed``."""
         with tqdm(total=len(files), unit="file", disable=None, leave=False) as bar:
-            for still, group in groupby(files, key=_is_picture):
-                if still:
+            for pictures, group in groupby(files, key=_is_picture):
+                if pictures:
                     self._read_pictures(list(group), bar)
                     continue
                 for file in group:
@@ -78,24 +84,24 @@ class Reader:
                     bar.update()
 
     def _read_pictures(self, files: list[Path], bar: tqdm) -> None:
-        def found() -> Iterator[Found]:
+        def detect() -> Iterator[Detected]:
             for file in files:
                 try:
                     frame = read_picture(file)
                 except Failure as failure:
                     self.failed.append(str(failure))
                 else:
-                    yield self._found(file, 0.0, frame, everywhere(frame, self.detector))
+                    yield self._detected(file, 0.0, frame, everywhere(frame, self.detector))
                 bar.update()
 
-        for item, scores in classified(found(), self.bundle):
-            faces = [Face(box, row, place, unsure_below=self.unsure_below)
-                     for place, (box, row) in enumerate(zip(item.boxes, scores, strict=True), 1)]
+        for item, scores in classified(detect(), self.bundle):
+            faces = [Face(box, row, number, unsure_below=self.unsure_below)
+                     for number, (box, row) in enumerate(zip(item.boxes, scores, strict=True), 1)]
             self.answers.append(Answer(str(item.file), frames=[(0.0, faces)]))
             if item.frame is not None and self._annotate is not None:
                 ending = ".jpg" if item.file.suffix.lower() in (".jpg", ".jpeg") else ".png"
                 _, data = cv2.imencode(ending, draw(item.frame, faces, self.bundle.classes))
-                with atomic_file(self._place(self._annotate, item.file, f"-faces{ending}")) as new:
+                with atomic_file(self._output_path(self._annotate, item.file, f"-faces{ending}")) as new:
                     new.write_bytes(data.tobytes())
 
     def _read_video(self, file: Path, source: Source) -> None:
@@ -103,15 +109,15 @@ class Reader:
         answer = Answer(str(file), source.fps)
         output = None
         if self._annotate is not None:
-            output = VideoOutput(self._place(self._annotate, file, "-faces.webm"), source.fps)
+            output = VideoOutput(self._output_path(self._annotate, file, "-faces.webm"), source.fps)
 
-        def found() -> Iterator[Found]:
+        def detect() -> Iterator[Detected]:
             for frame, seconds in tqdm(source, total=source.length, unit="frame", disable=None, leave=False):
                 if frame is not None:
-                    yield self._found(file, seconds, frame, search.find(frame, seconds))
+                    yield self._detected(file, seconds, frame, search.find(frame, seconds))
 
         try:
-            for item, scores in classified(found(), self.bundle):
+            for item, scores in classified(detect(), self.bundle):
                 faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
                 answer.frames.append((item.seconds, [face for face in faces if not face.held]))
                 if item.frame is not None and output is not None:
@@ -124,22 +130,23 @@ class Reader:
                 self.written.remove(output.path)
             raise
         finally:
-            # After Ctrl-C, too, what was read until then is told and plays
+            # After Ctrl-C, too: the faces so far are reported, and the video so far plays
             if answer.frames:
                 self.answers.append(answer)
             if output is not None:
                 output.finish()
         if self._plots is not None:
-            timeline.plot(self._place(self._plots, file, "-emotions.png"), answer, self.bundle.classes, self.bundle.id)
+            path = self._output_path(self._plots, file, "-emotions.png")
+            timeline.plot(path, answer, self.bundle.classes, self.bundle.id)
 
-    def _found(self, file: Path, seconds: float, frame: np.ndarray, boxes: list[Box]) -> Found:
+    def _detected(self, file: Path, seconds: float, frame: np.ndarray, boxes: list[Box]) -> Detected:
         gray = to_gray(frame) if boxes else frame
         crops = [self.detector.crop(gray, box) for box in boxes]
-        return Found(file, seconds, boxes, np.array(crops, "uint8").reshape(-1, 48, 48),
-                     frame if self._annotate is not None else None)
+        return Detected(file, seconds, boxes, np.array(crops, "uint8").reshape(-1, 48, 48),
+                        frame if self._annotate is not None else None)
 
-    def _place(self, folder: Path, file: Path, ending: str) -> Path:
-        """A new name in the folder: files of equal names come from different folders."""
+    def _output_path(self, folder: Path, file: Path, ending: str) -> Path:
+        """A path in the folder that was not written yet: files of different folders may have equal names."""
         path, number = folder / f"{file.stem}{ending}", 1
         while path in self.written:
             number += 1
@@ -148,23 +155,23 @@ class Reader:
         return path
 
 
-def classified(items: Iterable[Found], model: Model) -> Iterator[tuple[Found, np.ndarray]]:
-    """The same frames in the same order with their faces' scores ``(N, C)``."""
-    held: list[Found] = []
+def classified(items: Iterable[Detected], model: Model) -> Iterator[tuple[Detected, np.ndarray]]:
+    """The frames in their order with the scores ``(N, C)`` of their N faces, classified in batches."""
+    batch: list[Detected] = []
     for item in items:
-        held.append(item)
-        kept = sum(one.frame.nbytes for one in held if one.frame is not None)
-        if sum(len(one.crops) for one in held) >= FACES or len(held) >= FRAMES or kept >= BYTES:
-            yield from _together(held, model)
-            held = []
-    yield from _together(held, model)
+        batch.append(item)
+        size = sum(waiting.frame.nbytes for waiting in batch if waiting.frame is not None)
+        if sum(len(waiting.crops) for waiting in batch) >= FACES or len(batch) >= FRAMES or size >= BYTES:
+            yield from _classify(batch, model)
+            batch = []
+    yield from _classify(batch, model)
 
 
-def _together(held: list[Found], model: Model) -> Iterator[tuple[Found, np.ndarray]]:
-    if held:
-        scores = classify(model, np.concatenate([item.crops for item in held]))
-        ends = np.cumsum([len(item.crops) for item in held])[:-1]
-        yield from zip(held, np.split(scores, ends), strict=True)
+def _classify(batch: list[Detected], model: Model) -> Iterator[tuple[Detected, np.ndarray]]:
+    if batch:
+        scores = classify(model, np.concatenate([item.crops for item in batch]))
+        ends = np.cumsum([len(item.crops) for item in batch])[:-1]
+        yield from zip(batch, np.split(scores, ends), strict=True)
 
 
 def _is_picture(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A video's emotions over time as a picture."""
+"""A diagram of a video's emotions over time."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from pipeline.demo.predict.answers import Answer
 from pipeline.demo.show.view import BACKGROUND, BRIGHT, COLOURS, DIM, OTHER, TRACK, Colour
 from pipeline.system.plotting import save
 
-# So many faces, those that are there longest, get a diagram each
+# At most this many faces get a diagram, those in the most frames
 MOST = 4
 
 
 def plot(path: Path, answer: Answer, classes: tuple[str, ...], model: str) -> None:
-    """Write a PNG: a diagram for each face with a line for each emotion. ``model`` is the bundle's id."""
+    """Write a PNG with a diagram for each face and a line for each emotion. ``model`` is the bundle's id."""
     from matplotlib.figure import Figure
 
     counts: dict[int, int] = {}
@@ -22,19 +22,19 @@ def plot(path: Path, answer: Answer, classes: tuple[str, ...], model: str) -> No
             counts[face.id] = counts.get(face.id, 0) + 1
     shown = sorted(sorted(counts, key=lambda number: -counts[number])[:MOST])
     figure = Figure(figsize=(10, 1.2 + 2.3 * max(1, len(shown))), layout="constrained")
-    # The emotions' colours are made for a dark ground
+    # The emotions' colours are chosen for a dark background
     figure.set_facecolor(_rgb(BACKGROUND))
     axes = figure.subplots(max(1, len(shown)), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     times = [seconds for seconds, _ in answer.frames]
     for axis, number in zip(axes, shown, strict=False):
         # NaN where the face is not there leaves a gap
         rows = np.full((len(times), len(classes)), np.nan)
-        for place, (_, faces) in enumerate(answer.frames):
+        for index, (_, faces) in enumerate(answer.frames):
             for face in faces:
                 if face.id == number:
-                    rows[place] = face.scores
-        for place, name in enumerate(classes):
-            axis.plot(times, 100 * rows[:, place], color=_rgb(COLOURS.get(name, OTHER)), linewidth=2, label=name)
+                    rows[index] = face.scores
+        for index, name in enumerate(classes):
+            axis.plot(times, 100 * rows[:, index], color=_rgb(COLOURS.get(name, OTHER)), linewidth=2, label=name)
         axis.set_ylabel(f"face {number}, %", color=_rgb(BRIGHT))
     for axis in axes:
         axis.set(ylim=(0, 100), facecolor=_rgb(BACKGROUND))

@@ -1,1 +1,1 @@
-"""From a frame to faces with emotions: finder, crop, classifier, tracks."""
+"""From a frame to faces with emotions: detector, crop, classifier, tracks."""

@@ -1,17 +1,22 @@
-"""What is said about a face: where it is, whose it is over time, and its scores. NumPy alone."""
+"""A face in a frame: its box, its track and its scores. Needs NumPy alone."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-# Scores are calibrated: a face whose strongest score is lower is more often read wrong than right
+# Scores are calibrated, so a face whose highest score is below one half is more often misclassified than not
 UNSURE = 0.5
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in pixels of the frame: left, top, width, height; ``angle``: the head's roll, degrees clockwise."""
+    """A rectangle in pixels of the frame; it may reach beyond the frame's edges.
+
+    Attributes:
+        x, y: the left and upper edge.
+        angle: the head's roll in degrees, clockwise as one looks at the picture; the rectangle itself is not rotated.
+    """
 
     x: int
     y: int
@@ -28,7 +33,7 @@ class Box:
         return self.x + self.width / 2, self.y + self.height / 2
 
     def mirrored(self, width: int) -> "Box":
-        """The same in the mirror image of a frame of this width."""
+        """The box in the mirror image of a frame that is ``width`` pixels wide."""
         return Box(width - self.x - self.width, self.y, self.width, self.height, -self.angle)
 
     def overlap(self, other: "Box") -> float:
@@ -45,13 +50,12 @@ class Face:
     """A face in a frame.
 
     Attributes:
-        box: where it is.
-        scores: calibrated probabilities ``(C,)``, smoothed over time where there is time.
-        id: the same number for the same face from frame to frame, from 1 on; 0 where nothing is tracked.
-        label: the place of the class that it is called, which changes later than the strongest score does (see
-            ``tracks``); None: the strongest.
-        unsure_below: the score of the label below which it is only a guess.
-        held: just missed by the detector: the box and scores are those of a moment ago.
+        scores: calibrated probabilities ``(C,)``, in a stream smoothed over time.
+        id: the number of the track, from 1 on, equal for the same face in every frame; 0 without tracking.
+        label: index of the class that is shown. In a stream it changes later than the highest score does (see
+            ``tracks``). None: the class with the highest score.
+        unsure_below: the face counts as unsure when the score of its label is below this.
+        held: the detector missed it in this frame; box and scores are those of the last frame with it.
     """
 
     box: Box
@@ -63,6 +67,7 @@ class Face:
 
     @property
     def best(self) -> int:
+        """Index of the class that is shown."""
         return int(self.scores.argmax()) if self.label is None else self.label
 
     @property
@@ -70,14 +75,14 @@ class Face:
         return float(self.scores[self.best]) >= self.unsure_below
 
     def says(self, classes: tuple[str, ...]) -> str:
-        """The answer in words: ``happy``, or ``unsure: sad or fear``."""
+        """The result in words: ``happy``, or ``unsure: sad or fear`` with the two most probable classes."""
         if self.sure:
             return classes[self.best]
-        others = [int(place) for place in np.argsort(-self.scores, kind="stable") if place != self.best]
+        others = [int(index) for index in np.argsort(-self.scores, kind="stable") if index != self.best]
         return f"unsure: {classes[self.best]} or {classes[others[0]]}" if others else "unsure"
 
     def as_json(self, classes: tuple[str, ...]) -> dict[str, Any]:
-        """The same as plain data, for files and for the web."""
+        """The face as plain data for JSON; ``pipeline.demo.web.answers.Face`` describes it."""
         box = {"x": self.box.x, "y": self.box.y, "width": self.box.width, "height": self.box.height}
         scores = {name: round(float(score), 4) for name, score in zip(classes, self.scores, strict=True)}
         return {"id": self.id, "box": box, "emotion": classes[self.best], "sure": self.sure,

@@ -8,19 +8,21 @@ from pipeline.faces.faces import SIZE
 
 
 def square(gray: np.ndarray, box: Box, side: float, size: int = SIZE) -> np.ndarray:
-    """The square of ``side`` pixels round a box's centre, turned upright and resized to ``(size, size)``.
+    """The square of ``side`` pixels around a box's centre, rotated upright and resized to uint8 ``(size, size)``.
 
-    Where it leaves the frame, the frame's edge pixels go on.
+    Beyond the frame's edge, its edge pixels are repeated.
     """
     if box.angle:
-        # First smaller, then turned: turning alone would pick single pixels
+        # Resize first, then rotate: warpAffine samples single pixels, so rotating the large square would alias. Half of
+        # the side more on every axis (1.5 > the square root of 2) leaves no corner of the rotated square empty
         wide = square(gray, Box(box.x, box.y, box.width, box.height), side * 1.5, round(size * 1.5))
         middle, edge = (len(wide) - 1) / 2, (len(wide) - size) // 2
         matrix = cv2.getRotationMatrix2D((middle, middle), box.angle, 1)
-        turned = cv2.warpAffine(wide, matrix, wide.shape, borderMode=cv2.BORDER_REPLICATE)
-        return turned[edge : edge + size, edge : edge + size]
+        rotated = cv2.warpAffine(wide, matrix, wide.shape, borderMode=cv2.BORDER_REPLICATE)
+        return rotated[edge : edge + size, edge : edge + size]
     side = max(1, round(side))
     left, top = round(box.x + (box.width - side) / 2), round(box.y + (box.height - side) / 2)
+    # Clipped indices repeat the edge pixels
     rows = np.clip(np.arange(top, top + side), 0, gray.shape[0] - 1)
     columns = np.clip(np.arange(left, left + side), 0, gray.shape[1] - 1)
     cut = gray[rows[:, None], columns]

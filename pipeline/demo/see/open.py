@@ -10,8 +10,11 @@ def open_detector(name: str, file: Path | None, share: float) -> Detector:
     """A detector by name.
 
     Args:
+        name: ``haar`` or ``yunet``.
         file: YuNet's network.
-        share: Haar's box as a share of FER-2013's crop, as the model's bundle says; YuNet has its own.
+        share: for Haar, the box's side as a share of FER-2013's crop (``Bundle.crop_margin``).
+
+    Raises Failure when YuNet's file is missing or no such network, or a file is given for Haar.
     """
     if name == "yunet":
         from pipeline.demo.see.yunet import YuNetDetector
@@ -21,5 +24,5 @@ def open_detector(name: str, file: Path | None, share: float) -> Detector:
                           "OpenCV's model zoo)")
         return YuNetDetector(file)
     if file is not None:
-        raise Failure(f"{file}: a detector's network is used by --detector yunet alone")
+        raise Failure(f"{file}: --detector-model is for --detector yunet; leave it out or add that")
     return HaarDetector(share)

@@ -1,4 +1,4 @@
-"""A frame's faces with their emotions: over time for one stream, or in a single picture."""
+"""The faces of a frame with their emotions: ``Watcher`` for the frames of a stream, ``look`` for a single picture."""
 
 from collections.abc import Sequence
 
@@ -10,48 +10,54 @@ from pipeline.demo.see.crop import to_gray
 from pipeline.demo.see.detector import Detector
 from pipeline.demo.see.tracks import Track, Tracks
 
-# Seconds between two searches of the whole frame while faces are known; in between, only near those
+# Seconds between two searches of the whole frame; in between, the detector looks only near known faces
 EVERY = 0.2
-# So many faces of a frame are classified; of more, those that waited longest
+# Faces that are classified per frame; of more, those whose last classification is the longest ago
 MOST = 8
-# Boxes that overlap by more are the same face
+# Boxes with a larger intersection over union are the same face
 SAME = 0.35
 
 
 class Search:
-    """Where one stream's faces are, frame by frame.
+    """Detects the faces of one stream, frame by frame, in a fraction of the time of a full search.
 
-    Known faces are looked for near their last place, which takes a tenth of the time; the whole frame is searched every
-    ``EVERY`` seconds, when a face is lost, and as long as there is none. Searches for upright and for tilted heads take
-    turns: somebody new is found within ``2 * EVERY`` seconds, or in the second frame when nobody else is there.
+    Known faces are looked for near their last position, which takes a tenth of the time. The whole frame is searched
+    every ``EVERY`` seconds, when a face was lost, and as long as there is none. These searches alternate between
+    upright heads and one direction of tilted heads, so that an upright face that appears is found within ``2 * EVERY``
+    seconds, or in the second frame when no other face is known.
     """
 
     def __init__(self, detector: Detector):
         self.detector = detector
         first, *others = detector.angles
+        # The angles of successive full searches: 0, -30, 0, 30 for Haar
         self._turns = [angle for other in others for angle in (first, other)] or [first]
-        self._turn, self._whole = 0, float("-inf")
+        # How many there were, and the time of the last one
+        self._turn, self._searched = 0, float("-inf")
         self._boxes: list[Box] = []
 
     def find(self, frame: np.ndarray, seconds: float) -> list[Box]:
         """The boxes in a BGR frame at its time, the largest first."""
         near = self.detector.near(frame, self._boxes) if self._boxes else []
-        found = [box for box in near if box is not None]
-        lost = len(found) < len(near)
-        if lost or not found or not self._whole <= seconds < self._whole + EVERY:
+        boxes = [box for box in near if box is not None]
+        lost = len(boxes) < len(near)
+        # Also when the clock goes backwards, as with a new camera
+        if lost or not boxes or not self._searched <= seconds < self._searched + EVERY:
+            # A lost face is most likely upright, and such an extra search does not count as a turn
             angle = 0.0 if lost else self._turns[self._turn % len(self._turns)]
             self._turn += not lost
-            self._whole = seconds
-            found += self.detector.find(frame, angle)
-        self._boxes = distinct(found)
+            self._searched = seconds
+            boxes += self.detector.find(frame, angle)
+        self._boxes = distinct(boxes)
         return self._boxes
 
 
 class Watcher:
-    """Sees one stream: ``see`` every frame in its order. One thread, one stream, one ``Watcher``.
+    """Detects, tracks and classifies the faces of one stream: call ``see`` with its frames in order, from one thread.
 
-    Scores are smoothed over time (see ``tracks`` for the latency); of each face the picture and its mirror image are
-    classified in turn, so that the mean of both views, about two points more accurate, costs no more than one.
+    Scores are smoothed over time (``tracks.LATENCY``). Of each face, one frame classifies the crop and the next one its
+    mirror image: smoothing averages both views at the cost of one. For most recipes that average is half a point to one
+    and a half more accurate, for the champion there is no difference.
     """
 
     def __init__(self, detector: Detector, model: Model, unsure_below: float = UNSURE):
@@ -59,17 +65,17 @@ class Watcher:
         self._search, self._tracks = Search(detector), Tracks()
 
     def see(self, frame: np.ndarray, seconds: float) -> list[Face]:
-        """The faces in a BGR frame at its time in seconds, the largest first."""
+        """The faces of a BGR frame at its time in seconds, the largest first."""
         return self.read(frame, self.find(frame, seconds), seconds)
 
     def find(self, frame: np.ndarray, seconds: float) -> list[Box]:
-        """The first half of ``see``."""
+        """The first half of ``see``: the boxes, the largest first."""
         return self._search.find(frame, seconds)
 
     def read(self, frame: np.ndarray, boxes: Sequence[Box], seconds: float) -> list[Face]:
-        """The second half of ``see``."""
-        followed = list(zip(self._tracks.follow(boxes, seconds), boxes, strict=True))
-        chosen = sorted(followed, key=lambda pair: pair[0].last_read)[:MOST]
+        """The second half of ``see``: track the boxes and classify their crops."""
+        tracked = list(zip(self._tracks.follow(boxes, seconds), boxes, strict=True))
+        chosen = sorted(tracked, key=lambda pair: pair[0].last_read)[:MOST]
         if chosen:
             gray = to_gray(frame)
             crops = np.stack([self._view(gray, track, box) for track, box in chosen])
@@ -83,27 +89,33 @@ class Watcher:
 
 
 def look(frame: np.ndarray, detector: Detector, model: Model, unsure_below: float = UNSURE) -> list[Face]:
-    """The faces of a single BGR picture, the largest first, numbered from 1: small and tilted ones too, both views."""
+    """The faces of a single BGR picture, the largest first, numbered from 1.
+
+    Slower than ``Watcher``: it also finds small and tilted faces, and averages both views of each.
+    """
     boxes = everywhere(frame, detector)
     if not boxes:
         return []
     gray = to_gray(frame)
     scores = classify(model, np.stack([detector.crop(gray, box) for box in boxes]))
-    return [Face(box, row, place, unsure_below=unsure_below)
-            for place, (box, row) in enumerate(zip(boxes, scores, strict=True), 1)]
+    return [Face(box, row, number, unsure_below=unsure_below)
+            for number, (box, row) in enumerate(zip(boxes, scores, strict=True), 1)]
 
 
 def everywhere(frame: np.ndarray, detector: Detector) -> list[Box]:
-    """The boxes of a single picture: upright faces down to the smallest, tilted ones from a twentieth of its width."""
+    """The boxes of a single BGR picture: upright faces of any size, tilted ones from a twentieth of its width on."""
     first, *others = detector.angles
-    found = detector.find(frame, first, fine=True)
+    boxes = detector.find(frame, first, fine=True)
     for angle in others:
-        found += detector.find(frame, angle)
-    return distinct(found)
+        boxes += detector.find(frame, angle)
+    return distinct(boxes)
 
 
 def distinct(boxes: Sequence[Box]) -> list[Box]:
-    """Without those that overlap another, of which the upright and then the first one stays; the largest first."""
+    """The boxes without duplicates of the same face, the largest first.
+
+    Of boxes that overlap, the most upright one stays; of equally upright ones, the first.
+    """
     kept: list[Box] = []
     for box in sorted(boxes, key=lambda box: abs(box.angle)):
         if all(box.overlap(other) <= SAME for other in kept):

@@ -1,4 +1,4 @@
-"""YuNet (Wu et al. 2023), when its file is there: finds small, turned and half-hidden faces that Haar misses."""
+"""YuNet (Wu et al. 2023) from a network file: detects small, rotated and partly hidden faces that Haar misses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,27 +10,28 @@ from pipeline.demo.see.boxes import Box
 from pipeline.demo.see.crop import square
 from pipeline.system.failure import Failure
 
-# Less roll than this is as FER-2013's faces have it, degrees
+# Crops are rotated upright from this roll on, in degrees: FER-2013's faces have less, and were not rotated
 UPRIGHT = 15.0
 
 
 class YuNetDetector:
-    """OpenCV's ``FaceDetectorYN`` with a network file of OpenCV's model zoo. Raises Failure when it is none."""
+    """OpenCV's ``FaceDetectorYN``. Raises Failure when ``file`` is no YuNet network of OpenCV's model zoo."""
 
-    # It finds tilted heads in the same search
+    # One search finds heads of any roll
     angles = (0.0,)
-    # The searched frame's longer side, pixels
+    # The longer side of the resized frame, in pixels
     SIDE, FINE_SIDE = 320, 1280
-    # Its box as a share of FER-2013's crop: that of MTCNN, which learned from the same boxes (WIDER FACE)
+    # The box's side as a share of FER-2013's crop: as for MTCNN, which was trained on the same boxes (WIDER FACE)
     SHARE = 0.81
-    SURE = 0.7
+    # The lowest confidence of a detection
+    CONFIDENCE = 0.7
 
     def __init__(self, file: Path):
         try:
             if not file.is_file():
                 raise Failure(f"{file}: no such file; YuNet's network is face_detection_yunet_*.onnx of OpenCV's model "
                               "zoo, or leave --detector yunet out")
-            self._net = cv2.FaceDetectorYN.create(str(file), "", (self.SIDE, self.SIDE), self.SURE)
+            self._net = cv2.FaceDetectorYN.create(str(file), "", (self.SIDE, self.SIDE), self.CONFIDENCE)
             self._net.detect(np.zeros((self.SIDE, self.SIDE, 3), "uint8"))
         except cv2.error as error:
             raise Failure(f"{file}: not a YuNet network that this OpenCV can read") from error
@@ -47,8 +48,8 @@ class YuNetDetector:
         return sorted(boxes, key=lambda box: (-box.area, box.x, box.y))
 
     def near(self, frame: np.ndarray, boxes: Sequence[Box]) -> list[Box | None]:
-        found = self.find(frame)
-        best = (max(found, key=box.overlap, default=None) for box in boxes)
+        detected = self.find(frame)
+        best = (max(detected, key=box.overlap, default=None) for box in boxes)
         return [new if new is not None and box.overlap(new) > 0.2 else None
                 for box, new in zip(boxes, best, strict=True)]
 
@@ -57,7 +58,7 @@ class YuNetDetector:
 
     @staticmethod
     def _box(row: np.ndarray) -> Box:
-        """x, y, width, height, then right eye, left eye and three more points."""
+        """From a row of YuNet: x, y, width, height, right eye (x, y), left eye (x, y) and more."""
         x, y, width, height, right_x, right_y, left_x, left_y = row[:8].tolist()
         roll = float(np.degrees(np.arctan2(left_y - right_y, left_x - right_x)))
         return Box(round(x), round(y), round(width), round(height), round(roll, 1) if abs(roll) > UPRIGHT else 0.0)

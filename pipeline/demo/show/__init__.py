@@ -1,1 +1,1 @@
-"""What a person sees: the annotated picture and the window."""
+"""The annotated picture and the window that shows it."""

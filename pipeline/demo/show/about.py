@@ -1,4 +1,4 @@
-"""What the panel says about the model."""
+"""The panel's lines about the model."""
 
 import json
 
@@ -6,7 +6,7 @@ from pipeline.bundle.bundle import PROMOTION, Bundle
 
 
 def about(bundle: Bundle) -> tuple[str, ...]:
-    """Lines with the model's id and, where they are known, registered version, accuracy on the tests and protocol."""
+    """The model's id and, where it was promoted, registered version, accuracy on the test splits and protocol."""
     try:
         promotion = json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
     except (OSError, ValueError):

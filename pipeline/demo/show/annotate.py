@@ -1,4 +1,4 @@
-"""The demo's work on each frame, and what it adds up to."""
+"""What the demo does with each frame: detect, draw, count."""
 
 import time
 from collections import Counter
@@ -11,15 +11,15 @@ import numpy as np
 from pipeline.demo.see.boxes import Face
 from pipeline.demo.show.view import draw
 
-# The main face stays the main one until another has so many times its area
+# The main face stays the main one until another has this many times its area
 NEARLY = 1.5
-# What finds and reads the faces of a BGR frame at its time in seconds: ``Watcher.see``, or ``look`` for single pictures
+# Detects and classifies the faces of a BGR frame at its time in seconds: ``Watcher.see``, or ``look`` for pictures
 See = Callable[[np.ndarray, float], list[Face]]
 
 
 @dataclass(frozen=True)
 class Annotated:
-    """A drawn frame, the faces in it and the time (seconds) at which the source shows it."""
+    """A drawn frame (uint8 BGR), the faces in it (the main one first) and its time in the source, in seconds."""
 
     picture: np.ndarray
     faces: list[Face]
@@ -27,19 +27,19 @@ class Annotated:
 
     @property
     def quality(self) -> float:
-        """How good an example it is: the main face's highest score, 0 without a face."""
+        """The main face's highest score, by which the best frame is chosen; 0 without a face."""
         return float(self.faces[0].scores.max()) if self.faces else 0.0
 
 
 @dataclass
 class Tally:
-    """Counts frames, faces and emotions, and the time since the first frame."""
+    """Counts frames, faces and emotions, and measures the frame rate."""
 
     frames: int = 0
     with_faces: int = 0
     emotions: Counter = field(default_factory=Counter)
     start: float | None = None
-    # A running mean of the seconds between two frames
+    # Exponential moving average of the seconds between two frames
     between: float | None = None
     _last: float = 0.0
 
@@ -51,6 +51,7 @@ class Tally:
             step = now - self._last
             self.between = step if self.between is None else 0.9 * self.between + 0.1 * step
         self._last = now
+        # A face that the detector missed would be counted without having been seen
         faces = [face for face in faces if not face.held]
         self.frames += 1
         self.with_faces += bool(faces)
@@ -58,11 +59,11 @@ class Tally:
 
     @property
     def fps(self) -> float | None:
-        """Frames a second of late; None before the second frame."""
+        """Recent frames a second; None before the second frame."""
         return 1 / self.between if self.between else None
 
     def summary(self) -> str:
-        """One line for the end, the commonest emotion first."""
+        """One line for the end of a run, the most frequent emotion first."""
         faces = self.emotions.total()
         rate = ""
         if self.frames > 1 and self.start is not None:
@@ -75,9 +76,9 @@ class Tally:
 
 
 def main_first(faces: list[Face], previous: int | None) -> list[Face]:
-    """The faces with the main one first: the largest, or the one that was it before while it is nearly as large.
+    """The faces with the main one first: the largest, or the previous main face (by its id) if nearly as large.
 
-    Otherwise the panel would flicker between two people at the same distance.
+    Otherwise the panel would alternate between two people at the same distance.
     """
     same = next((face for face in faces if face.id == previous), None)
     if same is None or same.box.area * NEARLY < max(face.box.area for face in faces):
@@ -86,11 +87,14 @@ def main_first(faces: list[Face], previous: int | None) -> list[Face]:
 
 
 class Annotator:
-    """Draws one frame after the other.
+    """Annotates the frames of a source in their order.
+
+    Args:
+        about: lines about the model for the panel.
 
     Attributes:
-        mirror: show the frames mirrored, as a person expects of a webcam; may change at any time.
-        see: what finds the faces; another one with another source.
+        see: detects and classifies the faces; replace it together with the source.
+        mirror: whether frames are shown mirrored, as a person expects of a webcam; may change at any time.
     """
 
     def __init__(self, see: See, classes: tuple[str, ...], tally: Tally, *, about: tuple[str, ...] = (),
@@ -101,10 +105,10 @@ class Annotator:
         self._last: tuple[np.ndarray, list[Face], float] | None = None
 
     def add(self, frame: np.ndarray, seconds: float, note: str | None = None) -> Annotated:
-        """A BGR frame at its time, drawn; ``note`` is a line for the person on the picture."""
+        """Detect the faces of a BGR frame and draw them; ``note`` is a line of text on the picture."""
         faces = main_first(self.see(frame, seconds), self._main)
         if self.mirror:
-            # Only now, so that a face stays where it is when the person changes it
+            # After tracking, so that tracks do not jump when the person switches it
             frame, faces = cv2.flip(frame, 1), [replace(face, box=face.box.mirrored(frame.shape[1])) for face in faces]
         self._main = faces[0].id if faces else self._main
         self.tally.add(faces, self._classes)
@@ -112,7 +116,7 @@ class Annotator:
         return self._drawn(frame, faces, seconds, note)
 
     def again(self, note: str | None) -> Annotated | None:
-        """The last frame once more, with another note; None before the first one."""
+        """The last frame, drawn with another note; None before the first one."""
         return self._drawn(*self._last, note) if self._last is not None else None
 
     def _drawn(self, frame: np.ndarray, faces: list[Face], seconds: float, note: str | None) -> Annotated:

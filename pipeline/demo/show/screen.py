@@ -1,4 +1,4 @@
-"""Whether there is a screen: asked first, because Qt would not say so but abort the whole process."""
+"""Checks for a screen before a window is opened, because without one Qt aborts the whole process."""
 
 import os
 import re
@@ -16,7 +16,7 @@ def check_screen(kind: str = "opencv") -> None:
     if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM") == "offscreen":
         return
     plugins = _qt_plugins() if kind == "opencv" else []
-    # An OpenCV without plugins was built for this very desktop; Tk knows X alone
+    # An OpenCV without plugins was built for this system's desktop; Tk supports X11 alone
     wayland = kind == "opencv" and (not plugins or any("wayland" in name for name in plugins))
     if os.environ.get("WAYLAND_DISPLAY") and wayland:
         return
@@ -26,7 +26,7 @@ def check_screen(kind: str = "opencv") -> None:
     if not _answers(display):
         raise Failure(f"no screen answers at DISPLAY={display}; {INSTEAD}")
     if plugins and not wayland:
-        # A desktop that asks for Wayland's plugin, which the wheel has not
+        # The desktop may ask for Qt's Wayland plugin, which OpenCV's wheel does not have
         os.environ["QT_QPA_PLATFORM"] = "xcb"
 
 

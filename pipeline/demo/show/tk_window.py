@@ -1,4 +1,4 @@
-"""Tk's window: comes with most Pythons, and where OpenCV was built without windows."""
+"""A window of Tk, for an OpenCV that was built without windows; most Pythons have Tk."""
 
 import time
 from typing import Any
@@ -9,12 +9,12 @@ from pipeline.demo.show.screen import INSTEAD
 from pipeline.demo.show.window import QUIT, TITLE
 from pipeline.system.failure import Failure
 
-# Seconds between two looks at the keyboard
-NAP = 0.005
+# Seconds between two checks of the keyboard
+POLL = 0.005
 
 
 class TkWindow:
-    """Raises Failure where Python has no Tk or there is no screen."""
+    """A ``Window``. Raises Failure when Python has no Tk or there is no screen."""
 
     def __init__(self) -> None:
         try:
@@ -23,7 +23,7 @@ class TkWindow:
             raise Failure("this Python has no tkinter (Debian: apt-get install python3-tk); take --window opencv"
                           ) from error
         try:
-            # Its class is what the desktop calls the program
+            # The class name is what the desktop shows as the program's name
             self._root = tkinter.Tk(className="ferpipe")
         except tkinter.TclError as error:
             raise Failure(f"no screen for Tk ({error}); {INSTEAD}") from error
@@ -65,7 +65,7 @@ class TkWindow:
             left = until - time.monotonic()
             if left <= 0:
                 return ""
-            time.sleep(min(NAP, left))
+            time.sleep(min(POLL, left))
 
     def close(self) -> None:
         self._photo = None

@@ -1,4 +1,4 @@
-"""What the person sees: boxes with labels and emoji on the frame, and a panel with every score beside it."""
+"""Draws the annotated picture: boxes with labels and emoji on the frame, and beside it a panel with every score."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.demo.show.lettering import Colour, blend, put, rounded, text_size
 from pipeline.system.failure import Failure
 
 EMOJI = Path(__file__).parent.parent / "emoji"
-# Blue, green, red; bright enough for dark letters on them
+# In BGR; bright enough for dark letters on them (a test holds a contrast of 4.5)
 COLOURS: dict[str, Colour] = {
     "angry": (84, 96, 240),
     "disgust": (90, 190, 120),
@@ -21,10 +21,11 @@ COLOURS: dict[str, Colour] = {
     "surprise": (70, 150, 250),
     "neutral": (205, 200, 195),
 }
+# For a class that is not among these
 OTHER: Colour = (205, 205, 120)
 BACKGROUND, TRACK, DIM, BRIGHT, DARK = (36, 31, 28), (62, 56, 52), (165, 158, 152), (245, 243, 240), (30, 26, 22)
 PANEL_WIDTH = 260
-# Frames are scaled into this width and height, and small ones up to the smallest height
+# Frames are scaled down to fit this width and height, and up to the smallest height
 LARGEST, SMALLEST_HEIGHT = (1024, 720), 480
 
 
@@ -37,20 +38,20 @@ def draw(
     fps: float | None = None,
     note: str | None = None,
 ) -> np.ndarray:
-    """The picture to show: the BGR frame with its faces, and right of it a panel about the first (main) face.
+    """The annotated picture: the BGR frame with its faces, and to its right a panel about the first (main) face.
 
     Args:
         about: lines about the model for the panel's foot.
-        fps: frames a second, shown when given.
-        note: a line for the person at the frame's foot.
+        fps: frames a second to show in the panel, if any.
+        note: a line of text at the bottom of the frame, if any.
 
-    Returns a new uint8 BGR array, at least 480 and at most 720 high; both sides are even, as video wants it.
+    Returns a new uint8 BGR array, at least 480 and at most 720 high; both sides are even, as video codecs need it.
     """
     picture, canvas, scale, left, top = _fitted(frame)
-    for place, face in reversed(list(enumerate(faces))):  # the main face last, on top
+    for index, face in reversed(list(enumerate(faces))):  # the main face last, on top
         box = Box(round(face.box.x * scale) + left, round(face.box.y * scale) + top,
                   round(face.box.width * scale), round(face.box.height * scale))
-        _draw_face(canvas, box, face, classes, main=place == 0)
+        _draw_face(canvas, box, face, classes, main=index == 0)
     if not faces:
         _plate(canvas, "no face", 12, 12, 18, TRACK, BRIGHT)
     if note:
@@ -61,14 +62,18 @@ def draw(
 
 
 def _fitted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int, int]:
-    """The picture with room for the panel, and its part for the frame: scaled and, where it is too flat or narrow,
-    centred on the background; its scale and offset."""
+    """The frame, scaled, in a picture with room for the panel.
+
+    Returns the picture, the view of its left part (the canvas for boxes), the scale, and the frame's left and top in
+    the canvas: a frame that is too flat or narrow is centred on the background.
+    """
     height, width = frame.shape[:2]
     scale = min(LARGEST[0] / width, LARGEST[1] / height, max(1.0, SMALLEST_HEIGHT / height))
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     if scale != 1:
         frame = cv2.resize(frame, (new_width, new_height),
                            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    # Rounded up to even numbers
     canvas_width = max(new_width + new_width % 2, 160)
     canvas_height = max(new_height + new_height % 2, SMALLEST_HEIGHT)
     left, top = (canvas_width - new_width) // 2, (canvas_height - new_height) // 2
@@ -84,7 +89,7 @@ def _draw_face(canvas: np.ndarray, box: Box, face: Face, classes: tuple[str, ...
     name = classes[face.best]
     colour = COLOURS.get(name, OTHER) if face.sure else DIM
     corners = (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1)
-    # A dark line under the bright one shows on any background
+    # A dark line under the bright one is visible on any background
     cv2.rectangle(canvas, *corners, DARK, 6 if main else 4, cv2.LINE_AA)
     cv2.rectangle(canvas, *corners, colour, 3 if main else 2, cv2.LINE_AA)
     size = int(np.clip(box.width / 8, 14, 22))
@@ -92,7 +97,7 @@ def _draw_face(canvas: np.ndarray, box: Box, face: Face, classes: tuple[str, ...
     width, height = text_size(text, size)
     width, height = width + 12, height + 6
     side = int(np.clip(box.width * 0.35, height, 64)) if face.sure else 0
-    # Above the box the label and then the emoji; at the frame's edges they move into it
+    # The label above the box, the emoji right of the label; at the upper edge of the frame both move into the box
     y = box.y - height - 5
     if y < 0:
         y = box.y + 4
@@ -109,7 +114,7 @@ def _plate(canvas: np.ndarray, text: str, x: int, y: int, size: int, colour: Col
 
 
 def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot: tuple[str, ...]) -> None:
-    """The strongest emotion's emoji, a bar for every class, and the lines at the foot."""
+    """Draw the panel: the emoji and name of the face's emotion, a bar for every class, and the lines at the bottom."""
     cv2.rectangle(panel, (0, 0), panel.shape[1::-1], BACKGROUND, -1)
     side, middle = 120, panel.shape[1] // 2
     if face is None:
@@ -123,14 +128,14 @@ def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot:
         else:
             _centred(panel, "unsure", middle, 141, 22, BRIGHT)
             _centred(panel, face.says(classes).removeprefix("unsure: "), middle, 170, 14, DIM)
-    # However many classes there are, they fit between the name and the foot
+    # The rows of any number of classes fit between the name and the bottom lines
     top, bottom = 194, panel.shape[0] - 18 - 18 * len(foot)
     step = min(30, (bottom - top) // len(classes))
-    for place, name in enumerate(classes):
-        score = float(face.scores[place]) if face is not None else None
-        _bar(panel, name, score, top + place * step, step, strongest=face is not None and place == face.best)
-    for place, line in enumerate(foot):
-        put(panel, line, 18, panel.shape[0] - 12 - 18 * (len(foot) - place), 12, DIM)
+    for index, name in enumerate(classes):
+        score = float(face.scores[index]) if face is not None else None
+        _bar(panel, name, score, top + index * step, step, strongest=face is not None and index == face.best)
+    for index, text in enumerate(foot):
+        put(panel, text, 18, panel.shape[0] - 12 - 18 * (len(foot) - index), 12, DIM)
 
 
 def _bar(panel: np.ndarray, name: str, score: float | None, y: int, step: int, strongest: bool) -> None:
@@ -138,7 +143,7 @@ def _bar(panel: np.ndarray, name: str, score: float | None, y: int, step: int, s
     letters = BRIGHT if strongest else DIM
     text_height = text_size(name, 14)[1]
     put(panel, name, 18, middle - text_height // 2, 14, letters)
-    # Lines have round ends
+    # Thick lines rather than rectangles, for their round ends
     cv2.line(panel, (left, middle), (right, middle), TRACK, 9, cv2.LINE_AA)
     if score is None:
         return
@@ -161,14 +166,14 @@ def _draw_emoji(canvas: np.ndarray, name: str, x: int, y: int, side: int, faint:
 
 @lru_cache(maxsize=128)
 def _emoji(name: str, side: int) -> np.ndarray | None:
-    """An emotion's picture as uint8 BGRA ``(side, side, 4)``; None for a class that has no picture."""
+    """An emotion's picture as uint8 BGRA ``(side, side, 4)``; None for a class without one."""
     path = EMOJI / f"{name}.png"
     if not path.is_file():
         return None
     picture = cv2.imdecode(np.fromfile(path, "uint8"), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.shape[2:] != (4,):
         raise Failure(f"{path}: not a picture with transparency; restore it")
-    # Weighted by their opacity, so that what lies under transparent pixels does not darken the rim
+    # Resized with premultiplied alpha, so that the colour of transparent pixels does not darken the rim
     opacity = picture[..., 3:].astype("float32") / 255
     small = cv2.resize(np.concatenate([picture[..., :3] * opacity, opacity], axis=2).astype("float32"), (side, side),
                        interpolation=cv2.INTER_AREA)

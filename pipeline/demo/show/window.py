@@ -1,4 +1,4 @@
-"""The window on the screen: OpenCV's, or Tk's where that is wanted."""
+"""The interface of windows, and OpenCV's."""
 
 import time
 from typing import Protocol
@@ -15,13 +15,13 @@ QUIT = "q"
 
 
 class Window(Protocol):
-    """Shows pictures and hears keys."""
+    """Shows pictures and receives keys."""
 
     def show(self, picture: np.ndarray) -> None:
-        """Put up a BGR picture; the window opens with the first one."""
+        """Show a BGR picture; the first one opens the window."""
 
     def key(self, seconds: float) -> str:
-        """The next key, small, waited for so long; "" where none comes. Esc and a closed window are ``q``."""
+        """The next key in lower case within this time, else "". Esc and a closed window count as ``q``."""
 
     def close(self) -> None: ...
 
@@ -33,7 +33,7 @@ class OpenCVWindow:
         self._open = False
 
     def show(self, picture: np.ndarray) -> None:
-        if not self._open:  # with the first picture, not as an empty window before it
+        if not self._open:  # not earlier, as that would show an empty window
             try:
                 cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
             except cv2.error as error:
@@ -45,7 +45,7 @@ class OpenCVWindow:
     def key(self, seconds: float) -> str:
         until = time.monotonic() + seconds
         while True:
-            # A closed window is noticed within 50 ms
+            # In steps of 50 ms, to notice a closed window
             left = until - time.monotonic()
             code = cv2.waitKey(max(1, min(50, int(1000 * left)))) & 0xFF
             try:

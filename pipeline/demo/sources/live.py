@@ -1,4 +1,4 @@
-"""Cameras and streams: the newest picture, read beside the work on the last one; looked for again when it is gone."""
+"""Cameras and streams: always the newest frame, read in a thread; reconnects when the connection is lost."""
 
 import re
 import threading
@@ -15,16 +15,21 @@ from pipeline.system.failure import Failure
 CAMERA_FPS = 30.0
 CAMERA_SIZE = (640, 480)
 OPEN_MILLISECONDS = 10_000
-# So many reads may fail in a row before a source counts as gone
+# A source counts as lost after this many failed reads in a row
 PATIENCE = 10
-# Seconds before the first and, doubled each time, at most before a later attempt to open it again
+# Seconds before the first attempt to reconnect, doubled for each later one up to the second number
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
-# Seconds after which a window hears that there is nothing new
+# Seconds after which iteration yields None when there is no new frame
 TICK = 0.1
 
 
 class Live:
-    """A ``Source`` whose frames come in their own time. One that nobody fetched in time is dropped."""
+    """A ``Source`` whose frames arrive in real time; those that are not fetched in time are dropped.
+
+    Args:
+        reopen: opens the device or stream again after it was lost.
+        reconnect: seconds for which to try that.
+    """
 
     live = True
     length: int | None = None
@@ -51,7 +56,7 @@ class Live:
         if self._thread is None:
             self._capture.release()
         else:
-            # One that hangs in a read frees it when the read ends
+            # A thread that hangs in a read releases the capture when the read ends
             self._thread.join(timeout=2)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray | None, float]]:
@@ -107,31 +112,31 @@ class Live:
 
 
 def open_camera(index: int, reconnect: float) -> Source:
-    """A webcam. Raises Failure when there is none."""
+    """The webcam with this index. Raises Failure when there is none."""
 
     def start() -> cv2.VideoCapture:
         capture = cv2.VideoCapture(index)
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, CAMERA_SIZE[0])
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, CAMERA_SIZE[1])
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest frame, not the oldest
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # so that reads return the newest frame
         return capture
 
     capture = start()
     if not capture.isOpened():
-        raise Failure(f"camera {index}: none there, or another program is using it; name a picture, a video or a "
+        raise Failure(f"camera {index}: not found, or in use by another program; give a picture, a video or a "
                       "folder instead: ferpipe demo FILE")
     return Live(f"camera {index}", "camera", capture, start, reconnect)
 
 
 def open_stream(url: str, reconnect: float) -> Source:
-    """A stream, or a video that lies at this address. Raises Failure when there is neither."""
+    """The stream or video at this address. Raises Failure when there is neither."""
     patience = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_MILLISECONDS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, OPEN_MILLISECONDS]
 
     def start() -> cv2.VideoCapture:
         return cv2.VideoCapture(url, cv2.CAP_FFMPEG, patience)
 
     capture = start()
-    # A password in the address stays out of messages and videos
+    # Messages and annotated videos show the address without its user name and password
     name = re.sub(r"//[^/@]*@", "//", url)
     if not capture.isOpened():
         raise Failure(f"{name}: no video stream there; does the address open in a video player?")
@@ -141,5 +146,5 @@ def open_stream(url: str, reconnect: float) -> Source:
 
 
 def _colour(frame: np.ndarray) -> np.ndarray:
-    """Some cameras send gray."""
+    """The frame in BGR, as some cameras send gray."""
     return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) if frame.ndim == 2 or frame.shape[2] == 1 else frame

@@ -1,4 +1,4 @@
-"""A source by what a person calls it: a number, a path, an address."""
+"""Opens a source by its name on the command line: a number, a path, a URL."""
 
 import re
 from pathlib import Path
@@ -9,9 +9,9 @@ from pipeline.demo.sources.pictures import ENDINGS
 from pipeline.demo.sources.source import PICTURES_PER_SECOND, Files, Source, frame_count, frame_rate, quiet
 from pipeline.system.failure import Failure
 
-# FFmpeg plays a text file as a video of a terminal
+# The codec by which FFmpeg plays any text file, as a video of a terminal
 TERMINAL = int.from_bytes(b"ansi", "little")
-# Seconds for which a live source is looked for again when it is gone
+# Seconds for which the demo tries to reconnect to a lost camera or stream
 RECONNECT = 300.0
 
 
@@ -19,9 +19,9 @@ def open_source(text: str, reconnect: float = RECONNECT) -> Source:
     """Open ``0`` (a webcam's index), a picture, a video file, a folder of pictures, or a URL (http, https, rtsp).
 
     Args:
-        reconnect: seconds for which a camera or stream that is gone is looked for again; 0: its end is the end.
+        reconnect: seconds for which to try to reconnect to a lost camera or stream; 0: not at all.
 
-    Raises Failure when there is no such thing or it cannot be read.
+    Raises Failure when it does not exist or cannot be read.
     """
     quiet()
     if text.isdecimal() or re.match(r"[a-z]+://", text):

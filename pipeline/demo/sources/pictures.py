@@ -1,4 +1,4 @@
-"""A picture from outside: bounded, turned as its EXIF data says, or refused in one line."""
+"""Decodes a picture file: bounded in size, rotated as its EXIF data says, refused in one line."""
 
 import io
 import warnings
@@ -15,9 +15,9 @@ MOST_PIXELS = 120_000_000
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """A file's picture as BGR ``(H, W, 3)``. Raises Failure when it is none.
+    """A file's picture as uint8 BGR ``(H, W, 3)``. Raises Failure when it cannot be read.
 
-    Decoded from memory because ``cv2.imread`` knows no accents in Windows paths.
+    Decoded from memory because ``cv2.imread`` cannot open Windows paths with accents.
     """
     try:
         data = path.read_bytes()
@@ -27,25 +27,25 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def decode(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> np.ndarray:
-    """The picture in these bytes as BGR ``(H, W, 3)``, turned as its EXIF data says.
+    """The picture in these bytes as uint8 BGR ``(H, W, 3)``, rotated as its EXIF data says.
 
     Args:
-        name: what a message calls it.
-        most_pixels: larger ones are refused before they are unpacked.
+        name: how messages call it.
+        most_pixels: larger ones are refused from their header, before they are decoded.
 
-    Raises Failure when it is none, incomplete beyond repair, or too large.
+    Raises Failure when it is no picture, too large, or damaged beyond repair.
     """
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bound, which is not ours
+            warnings.simplefilter("ignore")  # Pillow warns at a bound of its own
             with Image.open(io.BytesIO(data)) as header:
                 width, height = header.size
     except Image.DecompressionBombError:
         width = height = most_pixels
     except Exception:  # a broken file makes Pillow's readers raise nearly anything
-        # What it cannot read, OpenCV is not asked to
+        # What Pillow cannot read is not passed on to OpenCV
         raise Failure(f"{name}: not a picture that can be read; is it complete?") from None
     if width * height > most_pixels:
         raise Failure(f"{name}: more than {most_pixels // 1_000_000} million pixels; make it smaller")

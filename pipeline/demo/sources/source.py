@@ -1,4 +1,4 @@
-"""Where the frames come from: a webcam, a picture, a folder of pictures, a video file or a stream."""
+"""The interface of all sources of frames, and those that are files: pictures, folders of pictures, videos."""
 
 import os
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ from pipeline.demo.sources.pictures import read_picture
 from pipeline.system.failure import Failure
 
 PICTURES_PER_SECOND = 2.0
-# So many frames in a row that cannot be decoded end a video before its last one
+# A video ends early after this many frames in a row that cannot be decoded
 BROKEN = 100
 
 
 class Source(Protocol):
-    """Frames uint8 BGR ``(H, W, 3)`` with their times in seconds; use it in a ``with`` so that a camera is freed.
+    """Iterates over ``(frame, seconds)``: uint8 BGR ``(H, W, 3)`` and its time. Use it in a ``with`` to free it.
 
     Attributes:
         name: what a message calls it.
         kind: ``camera``, ``stream``, ``video``, ``folder`` or ``picture``.
-        fps: frames a second at which it plays.
+        fps: nominal frames a second.
         length: number of frames, None where it is not known.
-        live: whether frames come in their own time; then a frame may be None: nothing new, look at the keys.
-        note: what a person should know now, as that a stream is gone and when it is tried again; else None.
-        skipped: what could not be read so far.
+        live: whether frames arrive in real time. Then a frame may be None: nothing new yet, time to handle the keys.
+        note: a message for the person, as that a stream is lost and when it is tried again; else None.
+        skipped: names of the pictures that could not be read so far.
     """
 
     name: str
@@ -51,7 +51,10 @@ class Source(Protocol):
 
 @dataclass
 class Files:
-    """Pictures or a video that lie there complete."""
+    """A ``Source`` of files: pictures, or a video.
+
+    Raises Failure while iterating when a single picture, or all of the files, cannot be read.
+    """
 
     name: str
     kind: str
@@ -84,19 +87,19 @@ class Files:
 
     def _captured(self) -> Iterator[tuple[np.ndarray, float]]:
         assert self._capture is not None
-        place = broken = 0
-        # Only a known length tells a broken frame from the end
-        while broken < BROKEN and self._capture.isOpened() and (not broken or place < (self.length or 0)):
+        index = broken = 0
+        # OpenCV reports a broken frame and the end alike; only a known length tells them apart
+        while broken < BROKEN and self._capture.isOpened() and (not broken or index < (self.length or 0)):
             ok, frame = self._capture.read()
             broken = 0 if ok else broken + 1
             if ok:
-                yield frame, place / self.fps
-            place += 1
+                yield frame, index / self.fps
+            index += 1
 
     def _pictures(self) -> Iterator[tuple[np.ndarray, float]]:
-        for place, path in enumerate(self._files):
+        for index, path in enumerate(self._files):
             try:
-                yield read_picture(path), place / self.fps
+                yield read_picture(path), index / self.fps
             except Failure:
                 if self.kind == "picture":
                     raise
@@ -104,18 +107,18 @@ class Files:
 
 
 def quiet() -> None:
-    """OpenCV and FFmpeg say nothing: we say it ourselves, in one line."""
+    """Silence OpenCV and FFmpeg; the demo reports what is wrong itself, in one line."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def frame_rate(capture: cv2.VideoCapture, default: float) -> float:
-    """Frames a second as far as they make sense."""
+    """Frames a second as the file or camera reports them; ``default`` where that is implausible."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return fps if 1 <= fps <= 240 else default
 
 
 def frame_count(capture: cv2.VideoCapture) -> int | None:
-    """Number of frames, None where it is not known: a stream, or raw MJPEG, which reports nonsense."""
+    """Number of frames; None where it is unknown: a stream, or raw MJPEG, which reports nonsense."""
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     return count if 0 < count < 10_000_000 else None

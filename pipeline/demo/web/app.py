@@ -7,16 +7,15 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from pipeline.demo.show.view import EMOJI
-from pipeline.demo.web import answers, body
+from pipeline.demo.web import answers, api, body
 from pipeline.demo.web.bounds import Bounds
 from pipeline.demo.web.facts import facts
 from pipeline.demo.web.guard import Guard
@@ -26,24 +25,20 @@ from pipeline.demo.web.service import Service
 See = Callable[[np.ndarray, float], dict]
 CLOCK = struct.Struct("<d")
 PAGE = Path(__file__).parent / "page"
-PROBLEMS: dict[int | str, dict[str, Any]] = {status: {"model": answers.Problem, "description": why} for status, why in {
-    408: "The picture did not arrive in time.", 413: "Too many bytes or pixels.", 415: "Not a JPEG, PNG or WebP.",
-    422: "No picture in the request.", 503: "Too many pictures at one time; try again."}.items()}
-BINARY = {"type": "string", "format": "binary"}
-ONE = {kind: {"schema": BINARY} for kind in ("image/jpeg", "image/png", "image/webp")}
-FORM = {"type": "object", "required": ["file"], "properties": {"file": BINARY}}
-FORMS = {"type": "object", "required": ["files"], "properties": {"files": {"type": "array", "items": BINARY}}}
+# Swagger UI, see its README
+DOCS = Path(__file__).parent / "docs"
 
 
-class Turns:
-    """So many at one time, and no queue behind them."""
+class Slots:
+    """At most ``limit`` at a time; one more is refused at once instead of queued."""
 
-    def __init__(self, most: int):
-        self.most, self.taken = most, 0
+    def __init__(self, limit: int):
+        self.limit, self.taken = limit, 0
 
     @contextlib.contextmanager
     def take(self, sentence: str) -> Iterator[None]:
-        if self.taken >= self.most:
+        """Hold a slot. Raises Refused (503) with this sentence when all are taken."""
+        if self.taken >= self.limit:
             raise Refused(503, sentence)
         self.taken += 1
         try:
@@ -56,56 +51,67 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
     """The application for one model.
 
     Args:
-        hosts: names that a request may call this server by, so that no other site's name can point here.
+        hosts: the Host names that are answered, so that another site cannot let its own name point here.
     """
     from anyio import CapacityLimiter, to_thread
 
     limits = bounds or Bounds()
-    about = facts(service.bundle, limits)
+    about_model = facts(service.bundle, limits)
     app = FastAPI(title="ferpipe", version=service.bundle.id, docs_url=None, redoc_url=None,
-                  description="Emotions in faces: a picture in, every face with its box and probabilities out. "
-                              "Nothing is stored.")
-    requests, cameras = Turns(limits.requests), Turns(limits.cameras)
-    # As many pictures at work as there are threads for; OpenCV uses every core for each
+                  description=api.description(limits))
+    requests, cameras = Slots(limits.requests), Slots(limits.cameras)
+    # Two pictures are processed at a time, since OpenCV uses every core for each
     work = CapacityLimiter(2)
 
     @app.exception_handler(Refused)
     async def refuse(request: Request, error: Refused) -> JSONResponse:
-        # What is left of the body is not read: the connection cannot go on
+        # The rest of the body is not read, so the connection cannot be used for another request
         return JSONResponse({"error": str(error)}, error.status, {"Connection": "close"})
 
-    @app.post("/predict", response_model=answers.Picture, responses=PROBLEMS, summary="The faces of one picture",
-              openapi_extra={"requestBody": {"required": True, "content": {
-                  **ONE, "multipart/form-data": {"schema": FORM}}}})
+    @app.post("/predict", tags=["Pictures"], summary="The faces of one picture", response_model=answers.Picture,
+              responses=api.problems(408, 413, 415, 422, 503), openapi_extra=api.picture_body())
     async def predict(request: Request) -> JSONResponse:
-        """JPEG, PNG or WebP, as the body or as a form's file; EXIF rotation is respected."""
+        """JPEG, PNG or WebP, as the body or as the file of a form; its EXIF rotation is applied.
+
+        `curl --data-binary @face.jpg http://127.0.0.1:8000/predict`
+        """
         with requests.take("too many pictures at one time; try again in a second"):
             ((_, data),) = await body.files(request, limits, most=1)
             return JSONResponse(await to_thread.run_sync(_one, service, limits, data, limiter=work))
 
-    @app.post("/predict/batch", response_model=answers.Batch, responses=PROBLEMS, summary="The faces of several",
-              openapi_extra={"requestBody": {"required": True, "content": {
-                  "multipart/form-data": {"schema": FORMS}}}})
+    @app.post("/predict/batch", tags=["Pictures"], summary="The faces of several pictures",
+              response_model=answers.Batch, responses=api.problems(408, 413, 422, 503),
+              openapi_extra=api.batch_body(limits))
     async def predict_batch(request: Request) -> JSONResponse:
-        """A form with several files. One that cannot be read gets a sentence, the others their faces."""
+        """A form with several files. A picture that cannot be read gets an `error`, the others their faces.
+
+        `curl -F files=@one.jpg -F files=@two.png http://127.0.0.1:8000/predict/batch`
+        """
         with requests.take("too many pictures at one time; try again in a second"):
-            sent = await body.files(request, limits, most=limits.batch)
-            return JSONResponse({"pictures": await to_thread.run_sync(_batch, service, limits, sent, limiter=work)})
+            uploads = await body.files(request, limits, most=limits.batch)
+            return JSONResponse({"pictures": await to_thread.run_sync(_batch, service, limits, uploads, limiter=work)})
 
-    @app.get("/about.json", include_in_schema=False)
-    async def told() -> JSONResponse:
-        return JSONResponse(about)
+    @app.get("/about.json", tags=["Server"], summary="The model and the server's limits", response_model=answers.About,
+             responses=api.problems())
+    async def about() -> JSONResponse:
+        """The model, its classes, and how much this server accepts.
 
+        `curl http://127.0.0.1:8000/about.json`
+        """
+        return JSONResponse(about_model)
+
+    # Relative, so that it also holds behind a proxy that serves this under a path
     @app.get("/api", include_in_schema=False)
-    async def api() -> FileResponse:
-        return FileResponse(PAGE / "api.html")
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> RedirectResponse:
+        return RedirectResponse("docs/")
 
     @app.websocket("/live")
     async def live(socket: WebSocket) -> None:
         origin = socket.headers.get("origin")
         if origin and urlsplit(origin).netloc != socket.headers.get("host"):
-            return await socket.close(1008)  # another site's page
-        with contextlib.suppress(WebSocketDisconnect):  # left, no matter where we were
+            return await socket.close(1008)  # a page of another site
+        with contextlib.suppress(WebSocketDisconnect):  # the client may leave at any point
             await socket.accept()
             try:
                 with cameras.take(f"{limits.cameras} cameras are connected already; close one, or try again later"):
@@ -133,6 +139,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
                 return await socket.close(1008, "the answers are not read")
 
     app.mount("/emoji", StaticFiles(directory=EMOJI))
+    app.mount("/docs", StaticFiles(directory=DOCS, html=True))
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     app.add_middleware(Guard, hosts=hosts)
     return app
@@ -142,10 +149,10 @@ def _one(service: Service, limits: Bounds, data: bytes) -> dict:
     return service.look(unpack(data, limits.pixels))
 
 
-def _batch(service: Service, limits: Bounds, sent: list[tuple[str, bytes]]) -> list[dict]:
-    """Every picture's answer by its name; those that are broken have an error instead."""
+def _batch(service: Service, limits: Bounds, uploads: list[tuple[str, bytes]]) -> list[dict]:
+    """An ``answers.BatchItem`` for each ``(name, bytes)``; one that cannot be read has an error instead of faces."""
     pictures = []
-    for name, data in sent:
+    for name, data in uploads:
         try:
             if len(data) > limits.upload_bytes:
                 raise Refused(413, f"more than {limits.upload_bytes // 1_000_000} MB; send a smaller picture")

@@ -1,4 +1,4 @@
-"""A request's body within bounds: raw bytes or a form with files, in memory and never on the disk."""
+"""Reads a request's body within bounds, into memory and never onto the disk: raw bytes, or a form with files."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from fastapi import Request
 
 
-# What is too much is read and dropped up to so many times the bound: a sender who is cut off does not hear why
+# A body that is too large is read and dropped up to this many times the bound: a client that is cut off while it sends
+# does not get to see the answer
 DROPPED = 4
 
 
 async def files(request: "Request", bounds: Bounds, most: int) -> list[tuple[str, bytes]]:
-    """The names and bytes of the pictures in a request, which is a form with at most ``most`` files or one raw picture.
+    """The names and bytes of the pictures in a request: a form with at most ``most`` files, or one raw picture.
 
-    Raises Refused when it is too large, too slow, has too many files or none.
+    Raises Refused when it is too large, too slow, or has too many files or none.
     """
     from starlette.requests import ClientDisconnect
 
@@ -26,17 +27,17 @@ async def files(request: "Request", bounds: Bounds, most: int) -> list[tuple[str
     try:
         async with asyncio.timeout(bounds.patience):
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
-                # A form is a little larger than what it carries
-                found = await _form(request, limit + 10_000, most)
+                # A form is a little larger than its files
+                pictures = await _form(request, limit + 10_000, most)
             else:
-                found = [("", b"".join([chunk async for chunk in _stream(request, limit)]))]
+                pictures = [("", b"".join([chunk async for chunk in _stream(request, limit)]))]
     except ClientDisconnect:
-        raise Refused(400, "the sender left before the picture was here") from None
+        raise Refused(400, "the client left before the picture had arrived") from None
     except TimeoutError:
         raise Refused(408, f"the picture did not arrive within {bounds.patience:g} seconds") from None
-    if not found or not any(data for _, data in found):
+    if not pictures or not any(data for _, data in pictures):
         raise Refused(422, "no picture in the request; send one as its body, or in a form with its file")
-    return found
+    return pictures
 
 
 async def _stream(request: "Request", limit: int) -> AsyncGenerator[bytes, None]:

@@ -1,23 +1,23 @@
-"""How much the server takes, so that no picture, client or crowd can stop it."""
+"""The server's limits, so that no picture, client or crowd can stop it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The page asks for these and says them before it sends anything.
+    """The limits; the page reads them from ``about.json`` and checks them before it sends anything.
 
     Attributes:
         upload_bytes: of one picture's file.
         pixels: of one picture, width times height, read from its header before it is decoded.
         batch: pictures in one request.
         batch_bytes: of the whole request.
-        requests: pictures and batches that are received or read at one time; one more gets 503.
+        requests: requests with pictures at one time; one more gets 503.
         frame_bytes, frame_pixels: of a camera's frame.
-        cameras: live connections at one time; one more is told so and closed.
+        cameras: live connections at one time; one more gets an error and is closed.
         patience: seconds that a client may take to send a request or to accept an answer.
         idle: seconds after which a live connection without a frame is closed; the page opens a new one.
-        video_seconds: of a video, which the page takes apart itself and sends frame by frame.
+        video_seconds: of a video, which the page decodes itself and sends frame by frame.
         connections: of any kind; one more gets 503 from uvicorn.
     """
 

@@ -1,4 +1,4 @@
-"""The command ``ferpipe web-static``: the page as plain files, with detector and model in the browser."""
+"""The command ``ferpipe web-static``: the page as static files; detector and model run in the browser."""
 
 import argparse
 import json
@@ -14,17 +14,17 @@ HERE = Path(__file__).parent
 PAGE, BROWSER = HERE / "page", HERE / "browser"
 OUT, NPM = Path("build/web-static"), Path("build/npm")
 RUNTIME = "onnxruntime-web"
-# What of the runtime the worker loads
+# The runtime's files that the worker loads
 PARTS = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-# Only the server's page has these
-SERVED = ("api.css", "api.html", "api.js", "engine.js")
-# The browser itself refuses to send anything anywhere else
+# Of the page, what needs the server: the static site has its own
+SERVED = ("engine.js",)
+# With this the browser itself refuses to load from or send to anywhere else
 POLICY = ("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; "
           "media-src 'self' blob:; worker-src 'self'; base-uri 'none'; form-action 'none'")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Build the site. Raises Failure when npm or the model is missing or a package cannot be had."""
+    """Build the site. Raises Failure when npm or the model is missing or a package cannot be fetched."""
     parser = argparse.ArgumentParser("ferpipe web-static", description="Build the page as a static site whose detector "
                                                                        "and model run in the browser; needs npm.")
     parser.add_argument("--out", metavar="DIR", type=Path, default=OUT, help=f"default: {OUT.as_posix()}")
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
                         help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     args = parser.parse_args(argv)
     if args.out.exists() and not (args.out / "cascade.json").exists() and any(args.out.iterdir()):
-        raise Failure(f"{args.out}: holds something else; name a new folder after --out")
+        raise Failure(f"{args.out}: holds something else; give a new folder after --out")
 
     from pipeline.bundle.bundle import Bundle
 
@@ -46,11 +46,11 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def fetch(folder: Path) -> Path:
-    """``node_modules`` with exactly the packages of package-lock.json; npm is asked when they are not there yet."""
+    """``node_modules`` with exactly the packages of package-lock.json; npm fetches them when they are missing."""
     lock = json.loads((BROWSER / "package-lock.json").read_text(encoding="utf-8"))
-    found = folder / "node_modules" / RUNTIME / "package.json"
-    wanted = lock["packages"][f"node_modules/{RUNTIME}"]["version"]
-    if found.exists() and json.loads(found.read_text(encoding="utf-8"))["version"] == wanted:
+    installed = folder / "node_modules" / RUNTIME / "package.json"
+    version = lock["packages"][f"node_modules/{RUNTIME}"]["version"]
+    if installed.exists() and json.loads(installed.read_text(encoding="utf-8"))["version"] == version:
         return folder / "node_modules"
     npm = shutil.which("npm")
     if npm is None:
@@ -58,7 +58,7 @@ def fetch(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(BROWSER / name, folder / name)
-    print(f"npm fetches {RUNTIME} {wanted} ...", flush=True)
+    print(f"npm fetches {RUNTIME} {version} ...", flush=True)
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
@@ -68,7 +68,7 @@ def fetch(folder: Path) -> Path:
 
 
 def fill(folder: Path, bundle, packages: Path) -> None:
-    """Lay the site's files into an empty folder."""
+    """Copy and write the site's files into an empty folder."""
     from pipeline.demo.show.view import EMOJI
     from pipeline.demo.web.bounds import Bounds
     from pipeline.demo.web.cascade import cascade, licence

@@ -1,4 +1,4 @@
-"""OpenCV's cascade file as plain JSON for the face finder in the browser."""
+"""OpenCV's cascade file as plain JSON for the detector in the browser."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,7 +11,7 @@ CASCADE = Path(cv2.data.haarcascades) / "haarcascade_frontalface_alt2.xml"
 def cascade(path: Path = CASCADE) -> dict:
     """``{size, stages: [{threshold, trees: [[nodes, leaves]]}], features: [[[x, y, width, height, weight]]]}``.
 
-    A node is ``[left, right, feature, threshold]``; a way of 0 or less is a leaf's place.
+    A node is ``[left, right, feature, threshold]``; a child of 0 or less is the negated index of a leaf.
     """
     root = ElementTree.parse(path).getroot()[0]
     stages = [{"threshold": float(_text(stage, "stageThreshold")),

@@ -1,4 +1,4 @@
-"""What the page has to know: the model, its classes and colours, how faces are followed, and the bounds."""
+"""What the page needs to know: the model, its classes and colours, how faces are tracked, and the limits."""
 
 from dataclasses import asdict
 
@@ -11,7 +11,7 @@ from pipeline.demo.web.bounds import Bounds
 
 
 def facts(bundle: Bundle, bounds: Bounds) -> dict:
-    """The page's ``about.json``; colours as CSS writes them, times in seconds."""
+    """The page's ``about.json`` (``answers.About``); colours as in CSS, times in seconds."""
     return {
         "model": bundle.id, "about": list(about(bundle)), "classes": list(bundle.classes),
         "temperature": bundle.temperature, "crop_margin": bundle.crop_margin, "unsure_below": UNSURE,

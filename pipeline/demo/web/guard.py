@@ -1,4 +1,4 @@
-"""What every answer carries, and which names this server answers to."""
+"""Security headers for every answer, and a check of the Host header."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -9,18 +9,21 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 HEADERS = {
-    # Nothing is loaded from elsewhere and nothing is sent elsewhere: the browser itself holds the page to it
+    # The browser itself lets the page load nothing from elsewhere and send nothing elsewhere
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
                                "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    # The page asks anew each time, so that it fits the program that serves it
+    # Revalidated on each use, so that a cached page fits the program that serves it
     "Cache-Control": "no-cache",
 }
 
 
 class Guard:
-    """Refuses a foreign Host (a page elsewhere could let its own name point at 127.0.0.1) and adds the headers."""
+    """Adds the headers, and answers 421 to a foreign Host: a site elsewhere could let its own name point at 127.0.0.1.
+
+    (DNS rebinding: the browser would then count that site and this server as one origin.)
+    """
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], hosts: tuple[str, ...]):
         self.app, self.hosts = app, hosts
@@ -28,8 +31,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
-        named = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        if "*" not in self.hosts and host_of(named) not in self.hosts:
+        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+        if "*" not in self.hosts and host_of(host) not in self.hosts:
             if scope["type"] == "websocket":
                 return await send({"type": "websocket.close", "code": 1008})
             await send({"type": "http.response.start", "status": 421, "headers": [(b"content-type", b"text/plain")]})
@@ -44,8 +47,8 @@ class Guard:
         return await self.app(scope, receive, with_headers)
 
 
-def host_of(named: str) -> str:
+def host_of(header: str) -> str:
     """The name in a Host header without its port: ``[::1]:80`` is ``::1``."""
-    if named.startswith("["):
-        return named[1:].partition("]")[0]
-    return named.partition(":")[0].lower()
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0].lower()

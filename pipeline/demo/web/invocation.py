@@ -1,6 +1,6 @@
-"""``python -m pipeline.demo.web.invocation PICTURE...``: the request that `mlflow models serve` takes, on stdout.
+"""``python -m pipeline.demo.web.invocation PICTURE...``: prints a request for `mlflow models serve`.
 
-The registered model knows crops of faces alone, so the pictures' faces are found and cut out here.
+The registered model takes crops of faces, so the pictures' faces are detected and cropped here.
 """
 
 import argparse
@@ -12,9 +12,9 @@ from pipeline.system.failure import Failure
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print the request. Raises Failure when a picture cannot be read or no face is found in any."""
+    """Print the request. Raises Failure when a picture cannot be read or no face is detected in any."""
     parser = argparse.ArgumentParser("python -m pipeline.demo.web.invocation", description="Print the faces of "
-                                     "pictures as the request that `mlflow models serve` takes.")
+                                     "pictures as a request for `mlflow models serve`.")
     parser.add_argument("pictures", metavar="PICTURE", nargs="+", type=Path)
     args = parser.parse_args(argv)
 
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
         gray = to_gray(frame)
         faces += [detector.crop(gray, box)[..., None].tolist() for box in everywhere(frame, detector)]
     if not faces:
-        raise Failure(f"{', '.join(map(str, args.pictures))}: no face is found there")
+        raise Failure(f"{', '.join(map(str, args.pictures))}: no face is detected")
     print(json.dumps({"inputs": {"image": faces}}))
 
 

@@ -19,7 +19,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Serve until Ctrl-C. Raises Failure when the model is missing or the port is taken."""
+    """Serve until Ctrl-C. Raises Failure when the model is missing or the port is in use."""
     args = _arguments(argv)
     listening = _listen(args.host, args.port)
 
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
 
     running = server(Service(bundle), Bounds(), LOOPBACK if args.host in LOOPBACK else ("*",))
     shown = f"[{args.host}]" if ":" in args.host else args.host
-    print(f"ferpipe web: http://{shown}:{listening.getsockname()[1]} (the API: /api); Ctrl-C ends it", flush=True)
+    print(f"ferpipe web: http://{shown}:{listening.getsockname()[1]} (the API: /docs); Ctrl-C stops it", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         running.run(sockets=[listening])
 
@@ -55,14 +55,15 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) else "there is no such port"
-        raise Failure(f"{host}, port {port}: {why}; end what listens there, or name another (PORT=, --port)") from None
+        raise Failure(f"{host}, port {port}: {why}; stop what listens there or choose another with --port (make: PORT=)"
+                      ) from None
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("ferpipe web", description="Serve the page and the API on this machine.")
-    parser.add_argument("--port", type=int, default=8000, help="0: any that is free (default: 8000)")
-    parser.add_argument("--host", default="127.0.0.1", help="another address lets other machines in (default: 127.0.0.1"
-                                                            "; browsers give no camera to a page without https)")
+    parser.add_argument("--port", type=int, default=8000, help="0: any free port (default: 8000)")
+    parser.add_argument("--host", default="127.0.0.1", help="another address lets other machines connect (default: "
+                                                            "127.0.0.1; browsers allow no camera without https)")
     parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
                         help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     return parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""A picture from a client becomes pixels, or one sentence that says why not."""
+"""Decodes a client's picture, or says in one sentence why not."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ SHORT = "the picture"
 
 
 class Refused(Exception):
-    """A picture or request that is not answered: an HTTP status and a sentence for the person."""
+    """A picture or request that is refused, with an HTTP status and a sentence for the person."""
 
     def __init__(self, status: int, sentence: str):
         super().__init__(sentence)
@@ -17,9 +17,10 @@ class Refused(Exception):
 
 
 def unpack(data: bytes, most_pixels: int) -> np.ndarray:
-    """A JPEG, PNG or WebP as BGR ``(H, W, 3)``, turned as its EXIF data says. Raises Refused when it is not to be had.
+    """A JPEG, PNG or WebP as BGR ``(H, W, 3)``, rotated as its EXIF data says.
 
-    No other format gets as far as a decoder.
+    Raises Refused for a broken or too large picture (more than ``most_pixels``) and for every other format, which is
+    never passed to a decoder.
     """
     if not (data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (data[:4], data[8:12]) == (b"RIFF", b"WEBP")):
         raise Refused(415, "not a JPEG, PNG or WebP picture")

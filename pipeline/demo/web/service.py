@@ -1,4 +1,4 @@
-"""Pictures in, faces with probabilities out: single pictures from any thread, and one watch for each live stream."""
+"""The demo behind the API: single pictures from any thread, and a ``Watcher`` for each live stream."""
 
 import threading
 import time
@@ -15,38 +15,41 @@ from pipeline.demo.see.watcher import Watcher, look
 
 
 class Service:
-    """The champion with a detector for each thread: OpenCV's cascade keeps its state while it searches."""
+    """A model, with a detector for each thread because OpenCV's cascade has state while it searches."""
 
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
-        self._own = threading.local()
-        # OpenCV tells of every broken picture; that is the client's matter
+        self._per_thread = threading.local()
+        # OpenCV would print a warning for every broken picture of a client
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        # Opens the model now, not under the first person's first frame
+        # Loads the model now rather than with the first frame
         classify(bundle, np.zeros((1, 48, 48), "uint8"))
 
     def look(self, frame: np.ndarray) -> dict:
-        """What the API says of a BGR picture, see ``answers.Picture``."""
-        if not hasattr(self._own, "detector"):
-            self._own.detector = self._detector()
-        return self._told(frame, lambda: look(frame, self._own.detector, self.bundle))
+        """The faces of a BGR picture as an ``answers.Picture``. May be called from any thread."""
+        if not hasattr(self._per_thread, "detector"):
+            self._per_thread.detector = self._detector()
+        return self._answer(frame, lambda: look(frame, self._per_thread.detector, self.bundle))
 
     def watch(self) -> Callable[[np.ndarray, float], dict]:
-        """The same for the frames of one stream, each with its time in seconds: faces are followed and smoothed."""
+        """A function with the same answer for the frames of one stream, each with its time in seconds.
+
+        Faces are tracked, probabilities smoothed. A time before an earlier frame's counts as equal to it.
+        """
         watcher, latest = Watcher(self._detector(), self.bundle), float("-inf")
 
         def see(frame: np.ndarray, seconds: float) -> dict:
             nonlocal latest
             latest = max(latest, seconds)
-            return self._told(frame, lambda: watcher.see(frame, latest))
+            return self._answer(frame, lambda: watcher.see(frame, latest))
 
         return see
 
     def _detector(self) -> Detector:
         return HaarDetector(self.bundle.crop_margin)
 
-    def _told(self, frame: np.ndarray, find: Callable[[], list[Face]]) -> dict:
+    def _answer(self, frame: np.ndarray, detect: Callable[[], list[Face]]) -> dict:
         start = time.perf_counter()
-        faces = [face.as_json(self.bundle.classes) for face in find()]
+        faces = [face.as_json(self.bundle.classes) for face in detect()]
         return {"model": self.bundle.id, "width": frame.shape[1], "height": frame.shape[0],
                 "milliseconds": round(1000 * (time.perf_counter() - start), 1), "faces": faces}

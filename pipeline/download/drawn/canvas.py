@@ -5,37 +5,39 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-# What BGR weighs in gray (ITU-R BT.601)
+# Weights of blue, green and red in gray (ITU-R BT.601)
 LUMINANCE = np.array([0.114, 0.587, 0.299], "float32")
-FRACTION = 4  # bits of a coordinate below the pixel
-FAINT = 0.02  # a cover below this is not worth painting
+FRACTION = 4  # fractional bits of a coordinate: OpenCV draws to a sixteenth of a pixel
+FAINT = 0.02  # shapes with a lower opacity are left out
 
 
 class Canvas:
     """A float32 image ``(H, W, 3)`` in BGR or ``(H, W, 1)`` in gray, 0 to 255, that is painted in place.
 
-    Shapes come as ``(N, 2)`` points in pixels, or as ``(K, N, 2)``: K shapes that do not overlap, at the
-    price of one. Colours are BGR triples. ``within`` holds polygons that clip a shape.
+    Shapes are ``(N, 2)`` points (x, y) in pixels, or ``(K, N, 2)``: K shapes that do not overlap, drawn in the time of
+    one. Colours are BGR triples, ``alpha`` is the opacity, 0 to 1. ``within`` holds polygons that clip a shape.
     """
 
     def __init__(self, image: np.ndarray):
         self.image = image
 
     def fill(self, points: np.ndarray, colour, alpha: float = 1.0, blur: float = 0.0, within=None) -> None:
-        """Filled polygons, their edges softened over ``blur`` pixels."""
+        """Draw filled polygons, their edges softened over ``blur`` pixels."""
         if alpha < FAINT or (box := self._box(points, 2 * blur + 2)) is None:
             return
         mask = _mask(points, box)
         if blur >= 0.5:
-            # Two box filters look like a Gaussian and cost the same at any width
+            # Two box filters approximate a Gaussian and take the same time at any width
             side = 2 * round(blur * 0.5) + 1
             mask = cv2.blur(cv2.blur(mask, (side, side)), (side, side))
         self._blend(box, mask.astype("float32") * np.float32(alpha / 255), colour, within)
 
     def stroke(self, points: np.ndarray, widths, colour, alpha: float = 1.0, blur: float = 0.0, within=None) -> None:
-        """Lines through the points; ``widths`` is one number or N of them, in pixels."""
+        """Draw lines through the points; ``widths``: one width or N of them, in pixels."""
         if alpha < FAINT:
             return
+        # A stroke is a polygon along both sides of the line, at half its width along the normals. The tangents are
+        # central differences, one-sided at the ends
         along = np.empty_like(points)
         along[..., 1:-1, :] = points[..., 2:, :] - points[..., :-2, :]
         along[..., 0, :] = points[..., 1, :] - points[..., 0, :]
@@ -45,7 +47,7 @@ class Canvas:
         self.fill(np.concatenate([points + side, (points - side)[..., ::-1, :]], axis=-2), colour, alpha, blur, within)
 
     def glow(self, centre: np.ndarray, radii, colour, alpha: float, angle: float = 0.0, within=None) -> None:
-        """Gaussian spots around ``(K, 2)`` centres; ``radii``: two deviations, turned by ``angle`` radians."""
+        """Gaussian spots at ``(K, 2)`` centres. ``radii``: two standard deviations, rotated by ``angle`` (radians)."""
         if alpha < FAINT or (box := self._box(centre, 2.5 * max(radii))) is None:
             return
         left, top, right, bottom = box
@@ -53,12 +55,13 @@ class Canvas:
         y = np.arange(top, bottom, dtype="float32") - centre[:, 1:].astype("float32")
         x, y = x[:, None, :], y[:, :, None]
         cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        # u² + v² = half the squared distance in standard deviations, the exponent of the Gaussian; .7071 = 1 / sqrt(2)
         u = (x * cos + y * sin) * np.float32(0.7071 / radii[0])
         v = (y * cos - x * sin) * np.float32(0.7071 / radii[1])
         self._blend(box, np.exp(-(u * u + v * v)).sum(axis=0) * np.float32(alpha), colour, within)
 
     def _box(self, points: np.ndarray, margin: float) -> tuple[int, int, int, int] | None:
-        """The part of the image that a shape touches: left, top, right, bottom; None when it lies outside."""
+        """The part of the image that a shape touches: left, top, right, bottom; None when it is outside the image."""
         height, width = self.image.shape[:2]
         flat = points.reshape(-1, 2)
         (left, top), (right, bottom) = np.minimum.reduce(flat).tolist(), np.maximum.reduce(flat).tolist()

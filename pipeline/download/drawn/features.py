@@ -19,7 +19,7 @@ def _between(x, top, bottom) -> np.ndarray:
 
 
 def sockets(head: Head) -> None:
-    """The shade around the eyes, which tells a face from a mask, to a Haar cascade too."""
+    """The shade around the eyes, by which a Haar cascade recognises a face."""
     head.glow((0.30, -0.03), (0.17, 0.085), head.shadow, 0.55, both=True)
     head.glow((0.14, -0.05), (0.05, 0.09), head.shadow * 0.9, 0.4, both=True)
 
@@ -60,7 +60,7 @@ def eyes(head: Head) -> None:
 
 
 def brows(head: Head) -> None:
-    """Two tapering arcs, the loudest part of most expressions."""
+    """Two tapering arcs, the most visible part of most expressions."""
     e = head.expression
     inner, outer = -0.205 - 0.105 * e.brow_inner, -0.19 - 0.095 * e.brow_outer
     start = 0.135 - 0.05 * max(e.brow_squeeze, 0)

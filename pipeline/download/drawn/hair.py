@@ -64,8 +64,8 @@ def front(head: Head) -> None:
 def _strands(head: Head, edge: np.ndarray, top: np.ndarray, cap: np.ndarray) -> None:
     """Strokes from the hairline to the crown; both run from right to left."""
     rng = np.random.default_rng(5)  # the same strands in every frame of a clip
-    for place in rng.uniform(0.02, 0.98, 70):
-        near, far = edge[int(place * (len(edge) - 1))], top[int(place * (len(top) - 1))]
+    for share in rng.uniform(0.02, 0.98, 70):
+        near, far = edge[int(share * (len(edge) - 1))], top[int(share * (len(top) - 1))]
         bend = (near + far) / 2 + (far + np.array((0, 0.1))) * 0.05 + rng.normal(0, 0.02, 2)
         tone = head.hair * rng.uniform(0.6, 0.9) if rng.random() < 0.55 else head.hair * 0.75 + rng.uniform(20, 60)
         line = curve([near + rng.uniform(0, 0.4) * (bend - near), bend, far * 0.98])
@@ -76,8 +76,8 @@ def _strands(head: Head, edge: np.ndarray, top: np.ndarray, cap: np.ndarray) -> 
 def _curls(head: Head, edge: np.ndarray, top: np.ndarray) -> None:
     rng = np.random.default_rng(5)
     for depth in (1.0, 0.72, 0.45, 0.2):
-        for place in np.linspace(0, 0.999, 15):
-            near, far = edge[int(place * len(edge))], top[int(place * len(top))]
+        for share in np.linspace(0, 0.999, 15):
+            near, far = edge[int(share * len(edge))], top[int(share * len(top))]
             centre = near + depth * (far - near) + rng.normal(0, 0.02, 2)
             tone = head.hair * rng.uniform(0.82, 1.05)
             head.fill(ellipse(centre, (CURL, CURL), 16), tone, 0.8, 0.03, surface=False)

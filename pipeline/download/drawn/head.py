@@ -12,14 +12,14 @@ from pipeline.download.drawn.canvas import Canvas, curve, ellipse
 from pipeline.download.drawn.expression import Expression
 from pipeline.download.drawn.person import Look
 
-# Pixels per head unit from which strands, lashes and the like can be seen
+# Pixels per head unit from which on strands, lashes and the like are drawn
 FINE_FROM = 75
 MIRROR = np.array([[[1.0, 1.0]], [[-1.0, 1.0]]])
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is: the point between its eyes, pixels per head unit; angles in radians."""
+    """The head's position (between its eyes) in pixels, its size in pixels per head unit, its angles in radians."""
 
     x: float
     y: float
@@ -29,11 +29,12 @@ class Pose:
     flatten: float = 1.0  # height against width
 
     def place(self, points, surface: bool = True) -> np.ndarray:
-        """Head units ``(..., 2)`` to pixels; ``surface``: on the turned face, else on the head's outline."""
+        """Head units ``(..., 2)`` to pixels; ``surface``: points on the rotated face, else on the head's outline."""
         p = np.array(points, "float64")
         if self.yaw:
             x = p[..., 0] * cos(self.yaw)
             if surface:
+                # The face as half an ellipsoid: points near its middle are closer to the viewer and move further
                 depth = 1 - (p[..., 0] / 0.85) ** 2 - ((p[..., 1] - 0.1) / 1.4) ** 2
                 x += 0.7 * sin(self.yaw) * np.sqrt(np.maximum(depth, 0))
             p[..., 0] = x
@@ -73,8 +74,8 @@ class Head:
         """``Canvas.glow`` in head units, but for ``within``."""
         if alpha > 0.02:
             radii = (radii[0] * self.pose.unit, radii[1] * self.pose.unit)
-            places = self.on([centre], surface, both).reshape(-1, 2)
-            self.canvas.glow(places, radii, colour, alpha, angle + self.pose.roll, within)
+            centres = self.on([centre], surface, both).reshape(-1, 2)
+            self.canvas.glow(centres, radii, colour, alpha, angle + self.pose.roll, within)
 
     def _outline(self) -> np.ndarray:
         wide, jaw, chin = self.look.wide, self.look.jaw, self.chin

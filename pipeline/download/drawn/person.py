@@ -1,4 +1,4 @@
-"""What stays the same about a person, and what chance makes of it."""
+"""A person's appearance, which does not change with pose or expression, and its random choice."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Look:
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> "Look":
-        """A person drawn at random."""
+        """A random person."""
         tone, haircut = int(rng.integers(len(SKINS))), str(rng.choice(HAIRCUTS))
         hairs = HAIRS if tone < 3 else (*HAIRS[:2], HAIRS[-1])
         bearded = bool(haircut not in ("fringe", "long", "bun") and rng.random() < 0.4)

@@ -11,18 +11,18 @@ from pipeline.download.drawn.person import SKINS, Look
 from pipeline.faces.faces import EMOTIONS, SIZE, SPLITS, Faces
 from pipeline.system.failure import Failure
 
-# Uneven as FER-2013's are, but for disgust, which a thousand faces could not spare at 1.5 %
+# Shares of the classes, uneven as in FER-2013, except for disgust: of its 1.5 %, a thousand faces would have too few
 SHARES = (0.135, 0.040, 0.140, 0.235, 0.165, 0.115, 0.170)
 FEWEST = 70
 TEST_SHARE = 0.15
-# How far a face may be from its class's mean: what makes neighbouring expressions overlap
+# A face is its class's expression times this factor, plus noise of SPREAD: this makes neighbouring classes overlap
 INTENSITY = (0.5, 1.1)
 SPREAD = 0.11
-FINER = 2  # drawn at twice the size with anti-aliased edges, then averaged down
+FINER = 2  # drawn at twice the size, then averaged down
 
 
 def draw_faces(count: int, seed: int) -> Faces:
-    """``count`` gray faces in seven expressions and three splits; equal for equal seeds.
+    """``count`` gray faces uint8 ``(48, 48)`` in seven expressions and three splits; equal for equal seeds.
 
     Raises Failure when ``count`` is too small to put every expression into every split.
     """
@@ -31,11 +31,11 @@ def draw_faces(count: int, seed: int) -> Faces:
     table = _table(count, np.random.default_rng([seed, count]))
     images = np.stack([_face(EMOTIONS[label], np.random.default_rng([seed, row]))
                        for row, (_, label) in enumerate(table)])
-    place = dict.fromkeys(SPLITS, 0)
+    counts = dict.fromkeys(SPLITS, 0)
     ids = []
     for split, _ in table:
-        place[split] += 1
-        ids.append(f"{split}_{place[split]:04d}")
+        counts[split] += 1
+        ids.append(f"{split}_{counts[split]:04d}")
     manifest = {
         "dataset": "sample", "edition": "drawn", "source": "pipeline/download/drawn", "seed": seed,
         "splits_from": "drawn", "class_set": "7", "classes": list(EMOTIONS),
@@ -48,7 +48,7 @@ def draw_faces(count: int, seed: int) -> Faces:
 def draw_portrait(expression: str, size: int, seed: int) -> np.ndarray:
     """A frontal portrait in colour, uint8 ``(size, size, 3)`` in BGR, that a Haar cascade finds.
 
-    The person is a function of ``seed``; the face is about .5 of the picture wide.
+    ``seed`` decides the person; the face takes about half of the picture's width.
     """
     look, rng = Look.drawn(np.random.default_rng(seed)), np.random.default_rng([seed, 1])
     image = backdrop(size, size, rng)
@@ -77,7 +77,7 @@ def _table(count: int, rng: np.random.Generator) -> list[tuple[str, int]]:
 
 
 def _face(emotion: str, rng: np.random.Generator) -> np.ndarray:
-    """One picture as from a webcam: gray, small, more or less well lit and sharp."""
+    """One face as from a webcam: gray, small, of varying light and sharpness."""
     look = Look.drawn(rng)
     mean = FULL[emotion].vector() * rng.uniform(*INTENSITY)
     expression = Expression(*(mean + rng.normal(0, SPREAD, len(mean))).tolist())
@@ -96,7 +96,7 @@ def _face(emotion: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def _cover(canvas: Canvas, pose: Pose, rng: np.random.Generator) -> None:
-    """Something in front of the face: a hand, a scarf or a bar of lettering."""
+    """Draw something in front of the face: a hand, a scarf or a bar as of lettering."""
     kind = rng.integers(3)
     if kind == 0:
         skin, side = np.array(SKINS[rng.integers(len(SKINS))], "float32") * 0.9, rng.choice((-1, 1))
@@ -114,7 +114,7 @@ def _cover(canvas: Canvas, pose: Pose, rng: np.random.Generator) -> None:
 
 
 def _photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light from one side, exposure, blur and grain: float32 at drawing size to uint8 ``(48, 48)``."""
+    """Simulate a camera (light from one side, exposure, blur, grain): float32 at drawing size to uint8 ``(48, 48)``."""
     small = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA) / 255
     angle, ramp = rng.uniform(0, 2 * np.pi), np.linspace(-1, 1, SIZE, dtype="float32")
     small = small * (1 + rng.uniform(0, 0.4) * (np.cos(angle) * ramp[None] + np.sin(angle) * ramp[:, None]))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from pipeline.demo.see.boxes import Box, Face
+from pipeline.demo.see.boxes import Box
 from pipeline.demo.see.tracks import HALF_LIFE, HOLD, LATENCY, Tracks
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-HAPPY, SAD = (np.eye(7, dtype="float32")[place] for place in (3, 4))
+HAPPY, SAD = (np.eye(7, dtype="float32")[index] for index in (3, 4))
 
 
 def box(x, y=100, side=100):
@@ -19,8 +19,8 @@ def test_two_faces_keep_their_numbers_whatever_the_order_of_the_boxes():
     for frame in range(30):
         left, right = box(50 + 3 * frame), box(400 - 3 * frame)
         boxes = [left, right] if frame % 2 else [right, left]
-        found = tracks.follow(boxes, frame / 30)
-        assert [track.id for track in sorted(found, key=lambda track: track.box.x)] == [2, 1]
+        followed = tracks.follow(boxes, frame / 30)
+        assert [track.id for track in sorted(followed, key=lambda track: track.box.x)] == [2, 1]
 
 
 def test_a_missed_face_stays_where_it_was_for_a_while_and_then_is_another():
@@ -76,11 +76,3 @@ def test_boxes_stand_still_where_the_detector_trembles():
     tracks = Tracks()
     shown = [tracks.follow([box(100 + round(rng.normal(0, 4)))], frame / 30)[0].box.x for frame in range(200)]
     assert np.std(shown[20:]) < 3
-
-
-def test_below_the_threshold_the_answer_says_so():
-    scores = np.array([0.05, 0.05, 0.3, 0.05, 0.45, 0.05, 0.05])
-    assert Face(box(0), scores).says(CLASSES) == "unsure: sad or fear"
-    assert Face(box(0), scores, unsure_below=0.4).says(CLASSES) == "sad"
-    said = Face(box(0), scores).as_json(CLASSES)
-    assert said["emotion"] == "sad" and said["sure"] is False and said["probabilities"]["fear"] == 0.3

@@ -90,8 +90,8 @@ def test_a_tilted_head_is_found_and_its_crop_is_upright(degrees):
 
 def test_a_tilted_head_is_followed_live():
     search = Search(HaarDetector())
-    found = [len(search.find(tilted(30), frame / 30)) for frame in range(20)]
-    assert found[4:] == [1] * 16
+    counts = [len(search.find(tilted(30), frame / 30)) for frame in range(20)]
+    assert counts[4:] == [1] * 16
 
 
 def test_small_faces_of_a_large_picture_are_found(model):
@@ -115,7 +115,7 @@ def test_a_watcher_tells_the_same_faces_as_a_single_look_when_nothing_moves(mode
 
 def test_of_a_crowd_everybody_has_a_turn(model, monkeypatch):
     monkeypatch.setattr(watcher, "MOST", 2)
-    boxes = [Box(100 * place, 50, 60, 60) for place in range(5)]
+    boxes = [Box(100 * index, 50, 60, 60) for index in range(5)]
     seer = Watcher(HaarDetector(), model)
     seen = [len(seer.read(face_frame(), boxes, number / 30)) for number in range(3)]
     assert seen == [2, 4, 5]
@@ -189,6 +189,6 @@ def test_a_detector_without_its_file_gets_one_line(tmp_path):
     (tmp_path / "no.onnx").write_text("no network")
     for name, file, reason in (("yunet", None, "--detector-model FILE"), ("yunet", tmp_path / "none", "no such file"),
                                ("yunet", tmp_path / "no.onnx", "not a YuNet network"),
-                               ("haar", tmp_path / "no.onnx", "yunet alone")):
+                               ("haar", tmp_path / "no.onnx", "for --detector yunet")):
         with pytest.raises(Failure, match=reason):
             open_detector(name, file, 0.97)

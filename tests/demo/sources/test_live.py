@@ -8,17 +8,12 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
-from toy_faces import FakeCamera, face_frame, toy_bundle, write_clip
+from toy_faces import FakeCamera, face_frame, write_clip
 
 from pipeline.demo.main import main
 from pipeline.demo.sources import live
 from pipeline.demo.sources.open import open_source
 from pipeline.system.failure import Failure
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return toy_bundle(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -60,7 +55,7 @@ class WebcamOnTheNet(Quiet):
 
 
 def test_a_camera_that_is_not_there_gets_one_line(capfd):
-    with pytest.raises(Failure, match="camera 97: none there"):
+    with pytest.raises(Failure, match="camera 97: not found"):
         open_source("97")
     assert capfd.readouterr() == ("", "")
 
@@ -68,8 +63,8 @@ def test_a_camera_that_is_not_there_gets_one_line(capfd):
 def test_a_camera_that_vanishes_for_good_ends_the_demo_and_is_freed(monkeypatch, tmp_path, model, capsys):
     monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
     main(["0", "--headless", "--out", str(tmp_path / "out.png"), "--model", str(model), "--reconnect", "0"])
-    said = capsys.readouterr()
-    assert "3 frames" in said.out and said.err == "camera 0: gone for good\n"
+    printed = capsys.readouterr()
+    assert "3 frames" in printed.out and printed.err == "camera 0: gone for good\n"
     assert FakeCamera.opened[-1].freed
 
 
@@ -85,8 +80,8 @@ def test_a_camera_that_is_gone_is_tried_again_and_again_and_that_is_said(monkeyp
     monkeypatch.setattr(cv2, "VideoCapture", plugged_in_again_at_the_third_try)
     monkeypatch.setattr(live, "FIRST_WAIT", 0.1)
     main(["0", "--headless", "--out", str(tmp_path / "out.webm"), "--model", str(model), "--frames", "4"])
-    said = capsys.readouterr()
-    assert "4 frames" in said.out and "camera 0: gone, trying again in" in said.err
+    printed = capsys.readouterr()
+    assert "4 frames" in printed.out and "camera 0: gone, trying again in" in printed.err
     assert len(tries) >= 4
     assert tries[3] - tries[2] > 1.5 * (tries[2] - tries[1]), "it waits longer each time"
     assert all(camera.freed for camera in FakeCamera.opened)
@@ -135,9 +130,9 @@ def test_a_stream_that_breaks_off_is_joined_again(monkeypatch, serve, capsys, tm
     monkeypatch.setattr(live, "FIRST_WAIT", 0.2)
     address = serve(WebcamOnTheNet)
     main([address, "--headless", "--out", str(tmp_path / "out.webm"), "--model", str(model), "--frames", "4"])
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     assert WebcamOnTheNet.calls >= 2
-    assert "4 frames" in said.out and f"{address}: gone, trying again in" in said.err
+    assert "4 frames" in printed.out and f"{address}: gone, trying again in" in printed.err
 
 
 def test_a_password_in_an_address_is_not_repeated():

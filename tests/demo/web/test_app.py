@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -14,14 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import jsonschema
 import numpy as np
 import pytest
 import toy_models
 
-from pipeline.bundle.bundle import Bundle
+from pipeline.bundle.bundle import Bundle, sha256
 from pipeline.demo.see.detector import HaarDetector
 from pipeline.demo.see.watcher import look
 from pipeline.demo.web import main as web
+from pipeline.demo.web.app import DOCS
 from pipeline.demo.web.bounds import Bounds
 from pipeline.demo.web.guard import host_of
 from pipeline.demo.web.service import Service
@@ -134,23 +137,81 @@ def test_a_batch_answers_each_picture_by_its_name_and_a_broken_one_with_a_senten
     body, kind = form(("a.png", encoded(frame)), ("none.png", encoded(frame[:100])), ("broken.png", broken))
     status, answer = post(served, body, "/predict/batch", **{"Content-Type": kind})
     first, second, third = answer["pictures"]
-    assert status == 200 and [len(one["picture"]["faces"]) for one in (first, second)] == [2, 0]
+    assert status == 200 and [len(item["picture"]["faces"]) for item in (first, second)] == [2, 0]
     assert (first["name"], third["name"], "picture" in third) == ("a.png", "broken.png", False)
     assert "not a picture" in third["error"]
 
 
-def test_the_description_fits_the_answers_and_its_page_asks_nothing_of_others(served, frame):
-    from pipeline.demo.web import answers
+def assert_described(description: dict, path: str, status: int, body, method: str = "post") -> None:
+    """The answer is one that openapi.json describes."""
+    responses = description["paths"][path][method]["responses"]
+    assert str(status) in responses, f"{path} answers {status}"
+    schema = responses[str(status)]["content"]["application/json"]["schema"]
+    jsonschema.validate(body, {**schema, "components": description["components"]})
 
+
+@pytest.fixture(scope="module")
+def description(served) -> dict:
     with urllib.request.urlopen(f"http://127.0.0.1:{served}/openapi.json") as answer:
-        description = json.load(answer)
-    assert set(description["paths"]) == {"/predict", "/predict/batch"}
-    answers.Picture.model_validate(post(served, encoded(frame))[1], extra="forbid")
-    for path in ("/", "/api", "/api.js", "/page.js", "/style.css"):
+        return json.load(answer)
+
+
+def test_openapi_describes_every_endpoint_and_what_it_really_answers(served, frame, description):
+    assert {path: set(methods) for path, methods in description["paths"].items()} == {
+        "/predict": {"post"}, "/predict/batch": {"post"}, "/about.json": {"get"}}
+    small, broken = encoded(frame[:50, :50]), b"\x89PNG\r\n\x1a\nno"
+    for data, expected in ((encoded(frame), 200), (small, 200), (b"", 422), (b"words", 415), (broken, 415),
+                           (bytes(BOUNDS.upload_bytes + 1), 413), (encoded(np.zeros((2000, 2000), "uint8")), 413)):
+        status, answer = post(served, data)
+        assert status == expected
+        assert_described(description, "/predict", status, answer)
+    for files, expected in (([("a.png", encoded(frame)), ("b.png", broken)], 200), ([], 422),
+                            ([("a.png", small)] * 4, 422), ([("a.png", bytes(BOUNDS.batch_bytes + 20_000))], 413)):
+        body, kind = form(*files)
+        status, answer = post(served, body, "/predict/batch", **{"Content-Type": kind})
+        assert status == expected
+        assert_described(description, "/predict/batch", status, answer)
+    with urllib.request.urlopen(f"http://127.0.0.1:{served}/about.json") as answer:
+        assert_described(description, "/about.json", answer.status, json.load(answer), "get")
+
+
+def test_openapi_says_what_each_endpoint_takes_and_its_examples_are_valid(description):
+    bodies = {path: methods["post"]["requestBody"]["content"]
+              for path, methods in description["paths"].items() if "post" in methods}
+    assert set(bodies["/predict"]) == {"image/jpeg", "image/png", "image/webp", "multipart/form-data"}
+    files = bodies["/predict/batch"]["multipart/form-data"]["schema"]["properties"]["files"]
+    assert files["maxItems"] == BOUNDS.batch and files["items"]["format"] == "binary"
+    schemas, count = description["components"]["schemas"], 0
+    for name, schema in schemas.items():
+        assert schema["additionalProperties"] is False, f"{name}: a field that is not described is no answer"
+        for example in schema.get("examples", []):
+            jsonschema.validate(example, {**schema, "components": description["components"]})
+            count += 1
+    assert count >= 6
+    for path in bodies:
+        responses = description["paths"][path]["post"]["responses"]
+        assert {"200", "408", "413", "421", "422", "503"} <= set(responses)
+        for status in ("408", "413", "422", "503"):
+            schema = responses[status]["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_no_page_loads_anything_from_elsewhere(served):
+    for path in ("/", "/docs/", "/docs/start.js", "/page.js", "/style.css"):
         with urllib.request.urlopen(f"http://127.0.0.1:{served}{path}") as answer:
             page = answer.read().decode()
             assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
         assert "https://" not in page and "http://" not in page, f"{path} names another place"
+    for path in ("/api", "/docs"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{served}{path}") as answer:
+            assert answer.url == f"http://127.0.0.1:{served}/docs/"
+
+
+def test_swagger_ui_is_the_version_that_its_readme_names():
+    readme = (DOCS / "README.md").read_text(encoding="utf-8")
+    hashes = dict(re.findall(r"^\| `([^`]+)` \| `([0-9a-f]{64})` \|$", readme, re.M))
+    assert set(hashes) == {"swagger-ui-bundle.js", "swagger-ui.css"}
+    assert {name: sha256(DOCS / name) for name in hashes} == hashes
 
 
 # the live connection
@@ -270,16 +331,20 @@ def test_an_upload_without_a_length_is_cut_off_at_the_bound(served, frame):
 
 
 @pytest.mark.slow
-def test_clients_that_send_too_slowly_are_let_go_and_take_no_ones_place(served, frame):
+def test_clients_that_send_too_slowly_are_let_go_and_take_no_ones_place(served, frame, description):
     slow = []
     for _ in range(BOUNDS.requests):
         connection = socket.create_connection(("127.0.0.1", served))
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 500000\r\n\r\n\xff\xd8\xff")
         slow.append(connection)
     until(lambda: post(served, encoded(frame))[0] == 503, seconds=BOUNDS.patience)
+    assert_described(description, "/predict", *post(served, encoded(frame)))
     for connection in slow:
         connection.settimeout(20)
-        assert b" 408 " in connection.recv(1000).splitlines()[0]
+        received = b"".join(iter(lambda connection=connection: connection.recv(1000), b""))
+        head, _, answer = received.partition(b"\r\n\r\n")
+        assert b" 408 " in head.splitlines()[0]
+        assert_described(description, "/predict", 408, json.loads(answer))
         connection.close()
     assert_well(served, frame)
 
@@ -390,8 +455,8 @@ def test_the_server_starts_fast_loads_nothing_heavy_and_ends_at_ctrl_c(bundle, f
     process = subprocess.Popen([sys.executable, "-c", script, "--port", "0", "--model", str(bundle.folder)], cwd=ROOT,
                                text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        said = process.stdout.readline()
-        port = int(said.split("http://127.0.0.1:")[1].split()[0])
+        printed = process.stdout.readline()
+        port = int(printed.split("http://127.0.0.1:")[1].split()[0])
         with live(port) as connection:
             assert len(ask(connection, encoded(frame, ".jpg"))["faces"]) == 2
         process.send_signal(subprocess.signal.SIGINT)

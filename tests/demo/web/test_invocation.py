@@ -1,4 +1,4 @@
-"""`mlflow models serve` on a registered champion, with the request that pipeline/tracking/README.md documents."""
+"""`mlflow models serve` on a registered champion, with the request that the demo's README documents."""
 
 import json
 import os
@@ -48,30 +48,30 @@ def test_mlflow_serves_the_champion_and_says_what_the_bundle_says(project, capsy
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # The documented command, with another model, another port and this Python
-    page = (ROOT / "pipeline" / "tracking" / "README.md").read_text(encoding="utf-8")
-    line = re.search(r"^mlflow (models serve .*)$", page, re.M).group(1)
-    line = line.replace("fer2013-7", "sample-7").replace("5001", str(port))
+    readme = (ROOT / "pipeline/demo/README.md").read_text(encoding="utf-8")
+    command = re.search(r"^mlflow (models serve .*)$", readme, re.M).group(1)
+    command = command.replace("fer2013-7", "sample-7").replace("5001", str(port))
     # MLflow starts `uvicorn` by its name: the environment has to be active
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
                    "MLFLOW_DISABLE_TELEMETRY": "true"}
     with open("log.txt", "w") as log:
-        server = subprocess.Popen([sys.executable, "-m", "mlflow", *line.split()], env=environment, stdout=log,
+        server = subprocess.Popen([sys.executable, "-m", "mlflow", *command.split()], env=environment, stdout=log,
                                   stderr=log)
     try:
         end = time.monotonic() + 240
         while not _answers(port):
             assert server.poll() is None and time.monotonic() < end, Path("log.txt").read_text()
             time.sleep(0.3)
-        asked = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", request.encode(),
-                                       {"Content-Type": "application/json"})
-        with urllib.request.urlopen(asked) as answer:
-            told = json.load(answer)
+        posted = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", request.encode(),
+                                        {"Content-Type": "application/json"})
+        with urllib.request.urlopen(posted) as answer:
+            served = json.load(answer)
     finally:
         server.terminate()
         server.wait(20)
     images = np.array(json.loads(request)["inputs"]["image"], "uint8")[..., 0]
-    assert np.array(told["predictions"]["probabilities"]) == pytest.approx(bundle.predict(images), abs=1e-5)
+    assert np.array(served["predictions"]["probabilities"]) == pytest.approx(bundle.predict(images), abs=1e-5)
 
 
 def _answers(port: int) -> bool:

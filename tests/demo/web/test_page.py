@@ -6,30 +6,22 @@ import socket
 import threading
 import time
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import toy_models
-from chromium import Chromium, needed, webcam
+from chromium import needed
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.demo.web import main as web
 from pipeline.demo.web.bounds import Bounds
 from pipeline.demo.web.service import Service
-from pipeline.download.drawn import clip
 
 ROOT = Path(__file__).parents[3]
 pytestmark = [needed, pytest.mark.slow]
 RATE = "document.getElementById('rate').textContent"
-
-
-@pytest.fixture(scope="module")
-def frames() -> list[np.ndarray]:
-    """Six of two drawn people, one happy, one surprised."""
-    return list(islice(clip.frames(4.5, 6), 21, 27))
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +38,12 @@ def address(tmp_path_factory):
     thread.join(20)
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory, frames):
-    folder = tmp_path_factory.mktemp("chromium")
-    camera = webcam(folder / "camera.mjpeg", [frame for frame in frames[1:4] for _ in range(10)])
-    with Chromium(folder / "browser", camera) as browser:
-        yield browser
-
-
 @pytest.fixture
 def page(chromium, address):
     chromium.look(1280, 860)
     chromium.open(address)
     chromium.asked.clear()
+    chromium.complaints.clear()
     yield chromium
     assert not chromium.complaints
     assert all(url.startswith((address, f"blob:{address}", "data:")) for url in chromium.asked), "asks no other place"
@@ -69,9 +54,9 @@ def test_the_page_says_what_is_done_with_the_picture_before_the_camera_starts(pa
     made = page.call("Page.addScriptToEvaluateOnNewDocument", source=spy)
     page.open(address)
     page.call("Page.removeScriptToEvaluateOnNewDocument", **made)
-    said = page.text()
-    assert "goes to the program on this computer" in said and "Nothing is stored" in said
-    assert "Start the camera" in said and "JPG, PNG, WebP" in said
+    text = page.text()
+    assert "goes to the program on this computer" in text and "Nothing is stored" in text
+    assert "Start the camera" in text and "JPG, PNG, WebP" in text
     assert page.js("window.asked") is None, "no camera was asked for yet"
     page.press("c")
     page.until("window.asked")
@@ -86,16 +71,16 @@ def test_the_camera_is_read_live_and_saved(page):
     bars = page.js("[...document.querySelectorAll('#bars b')].map((one) => parseInt(one.textContent))")
     assert len(bars) == 7 and 96 <= sum(bars) <= 104, "seven bars, together all of it"
     # WEB_PICTURE=reports/web.png makes README's picture
-    if wanted := os.environ.get("WEB_PICTURE"):
+    if path := os.environ.get("WEB_PICTURE"):
         time.sleep(5)
-        page.screenshot(Path(wanted))
+        page.screenshot(Path(path))
     page.press(" ")
-    page.until("document.getElementById('pause').textContent === 'Go on'")
+    page.until("document.getElementById('pause').textContent === 'Play'")
     page.press("j")
-    told = json.loads(page.downloaded("camera-emotions.json").read_text())
-    assert (told["kind"], told["width"], told["height"], told["mirrored"]) == ("camera", 640, 480, True)
-    assert len(told["faces"]) == 2
-    for face in told["faces"]:
+    data = json.loads(page.downloaded("camera-emotions.json").read_text())
+    assert (data["kind"], data["width"], data["height"], data["mirrored"]) == ("camera", 640, 480, True)
+    assert len(data["faces"]) == 2
+    for face in data["faces"]:
         assert 50 < face["box"]["width"] < 300 and sum(face["probabilities"].values()) == pytest.approx(1, abs=0.01)
     page.press("s")
     saved = cv2.imread(str(page.downloaded("camera-emotions.png")))
@@ -131,19 +116,19 @@ def test_an_uploaded_picture_gets_its_boxes_and_can_be_saved(page, frames, tmp_p
     page.choose("#file", path)
     page.until(RATE + " === '2 faces'")
     page.js("document.getElementById('json').click()")
-    told = json.loads(page.downloaded("two people-emotions.json").read_text())
-    assert (told["source"], told["kind"], told["width"]) == ("two people.png", "picture", 640)
+    data = json.loads(page.downloaded("two people-emotions.json").read_text())
+    assert (data["source"], data["kind"], data["width"]) == ("two people.png", "picture", 640)
     page.js("document.getElementById('picture').click()")
     saved = cv2.imread(str(page.downloaded("two people-emotions.png")))
     changed = np.abs(saved.astype(int) - frames[0]).max(axis=2) > 60
-    for face in told["faces"]:
+    for face in data["faces"]:
         box = face["box"]
         middle = box["y"] + box["height"] // 2
         side = changed[box["y"] : box["y"] + box["height"], box["x"] - 2 : box["x"] + 3]
         assert side.any(axis=1).mean() > 0.4, "a line on the box's left side, dashed where the answer is unsure"
         inside = changed[middle - 9 : middle + 9, box["x"] + 20 : box["x"] + box["width"] - 20]
         assert not inside.any(), "the face is free"
-    right = max(told["faces"], key=lambda face: face["box"]["x"])
+    right = max(data["faces"], key=lambda face: face["box"]["x"])
     page.js(f"document.querySelector('#faces [data-id=\"{right['id']}\"]').click()")
     expected = right["emotion"] if right["sure"] else "unsure"
     assert page.until("document.getElementById('word').textContent") == expected
@@ -171,11 +156,11 @@ def test_a_video_is_read_frame_by_frame_and_shown_over_time(page, frames, tmp_pa
     page.choose("#file", path)
     page.until(RATE + ".includes('face')", 60)
     page.js("document.getElementById('json').click()")
-    told = json.loads(page.downloaded("clip-emotions.json").read_text())
-    assert told["kind"] == "video" and [sample["seconds"] for sample in told["samples"]] == [0, 0.2, 0.4, 0.6, 0.8]
+    data = json.loads(page.downloaded("clip-emotions.json").read_text())
+    assert data["kind"] == "video" and [sample["seconds"] for sample in data["samples"]] == [0, 0.2, 0.4, 0.6, 0.8]
     assert "the first 1 seconds are read" in page.js("document.getElementById('message').innerText")
-    assert len(told["samples"][1]["faces"]) == 2
-    ids = [{face["id"] for face in sample["faces"]} for sample in told["samples"][:4]]
+    assert len(data["samples"][1]["faces"]) == 2
+    ids = [{face["id"] for face in sample["faces"]} for sample in data["samples"][:4]]
     assert ids[0] == ids[3], "the same people keep their numbers"
     assert page.js("document.getElementById('chart').width") > 100
 
@@ -241,12 +226,27 @@ def test_the_keyboard_reaches_everything(page):
     assert names == [], "each has a name for those who hear the page"
 
 
-def test_the_api_page_describes_the_api_and_tries_it(page, address, frames, tmp_path):
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_api_page_describes_the_api_and_tries_it(page, address, frames, tmp_path, dark):
     path = tmp_path / "two.png"
     cv2.imwrite(str(path), frames[0])
+    page.look(1280, 860, dark)
     page.open(address + "api")
-    assert {"POST /predict", "POST /predict/batch"} <= set(page.js(
-        "[...document.querySelectorAll('h2 code')].map((one) => one.textContent)"))
-    page.choose("input", path)
-    page.js("document.querySelector('form button').click()")
-    assert json.loads(page.until("document.querySelector('form + pre').innerText.slice(4)"))["width"] == 640
+    page.until("document.querySelectorAll('.opblock').length === 3")
+    assert page.js("location.pathname") == "/docs/"
+    assert {"/predict", "/predict/batch", "/about.json"} == set(page.js(
+        "[...document.querySelectorAll('.opblock-summary-path')].map((one) => one.dataset.path)"))
+    ink, ground = (page.js(f"getComputedStyle(document.querySelector('{selector}')).{name}.match(/\\d+/g).map(Number)")
+                   for selector, name in ((".info p", "color"), ("html", "backgroundColor")))
+    assert contrast(ink, ground if dark else (255, 255, 255)) > 4.5
+    # Open the operation and let it send a form with a file
+    page.js("document.querySelector('.opblock-summary-path[data-path=\"/predict\"]').click()")
+    page.until("document.querySelector('.opblock-body input[type=file]') !== null")
+    page.choose(".opblock-body input[type=file]", path)
+    page.js("document.querySelector('.opblock-body .execute').click()")
+    page.until("document.querySelector('.live-responses-table tbody .response-col_status')?.innerText === '200'")
+    answer = page.js("document.querySelector('.live-responses-table tbody pre').innerText")
+    assert json.loads(answer)["width"] == 640 and len(json.loads(answer)["faces"]) == 2
+    # DOCS_PICTURES=DIR keeps what it looks like
+    if folder := os.environ.get("DOCS_PICTURES"):
+        page.screenshot(Path(folder) / f"docs-{'dark' if dark else 'light'}.png")

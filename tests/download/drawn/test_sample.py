@@ -32,7 +32,7 @@ def found(request) -> Callable[[np.ndarray], int]:
     return lambda image: len(cascade.detectMultiScale(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 1.1, 3))
 
 
-def test_every_expression_stands_in_every_split(drawn):
+def test_every_expression_is_in_every_split(drawn):
     assert all(number >= 1 for split in drawn.counts().values() for number in split.values())
     fewest = draw_faces(FEWEST, seed=1)
     assert all(number >= 1 for split in fewest.counts().values() for number in split.values())
@@ -47,8 +47,8 @@ def test_splits_are_about_70_15_15_and_classes_uneven(drawn):
     assert shares == pytest.approx([0.70, 0.15, 0.15], abs=0.03)
     for split in SPLITS:
         part = drawn.split(split)
-        mine = np.bincount(part.labels, minlength=7) / len(part)
-        assert mine == pytest.approx(SHARES, abs=0.05)
+        shares = np.bincount(part.labels, minlength=7) / len(part)
+        assert shares == pytest.approx(SHARES, abs=0.05)
     assert min(SHARES) == SHARES[EMOTIONS.index("disgust")] >= 0.03
 
 
@@ -70,9 +70,9 @@ def test_same_seed_same_faces_other_seed_other_faces(drawn):
 
 
 def test_the_manifest_says_where_they_come_from(drawn):
-    told = {"dataset": "sample", "edition": "drawn", "source": "pipeline/download/drawn", "seed": 5,
-            "splits_from": "drawn", "class_set": "7"}
-    assert told.items() <= drawn.manifest.items()
+    expected = {"dataset": "sample", "edition": "drawn", "source": "pipeline/download/drawn", "seed": 5,
+                "splits_from": "drawn", "class_set": "7"}
+    assert expected.items() <= drawn.manifest.items()
 
 
 def test_too_few_faces_are_refused_in_one_line():

@@ -1,6 +1,6 @@
-// Where the page gets its answers from when it stands alone: detector and model run here, in the browser.
+// The engine of the static site: detector and model run in the browser, in worker.js.
 
-// A larger picture is made smaller first: canvases of phones end at about sixteen megapixels
+// Larger pictures are scaled down, as canvases on phones are limited to about 16 megapixels
 const LONGEST = 4096;
 
 export async function open() {
@@ -30,7 +30,7 @@ export async function open() {
   await ask();
   return {
     about,
-    promise: "Every picture stays on this device: faces are found and read in this browser. Nothing is sent, nothing is stored.",
+    promise: "Every picture stays on this device: faces are detected and classified in this browser. Nothing is sent, nothing is stored.",
     frame,
     picture: (file, bitmap) => frame(bitmap, bitmap.width, bitmap.height),
     close: () => ask(),

@@ -1,4 +1,4 @@
-// Viola and Jones's face finder with OpenCV's cascade, step by step as OpenCV 4's CascadeClassifier does it
+// Viola and Jones's face detector with OpenCV's cascade, step by step as OpenCV 4's CascadeClassifier does it
 // (objdetect/src/cascadedetect.cpp, Apache-2.0, read for the order of the steps), so that both find the same faces.
 
 // Pixels between candidates that count as one face, as a share of their size; and how many it takes

@@ -1,4 +1,4 @@
-// Gray pictures as {data: Uint8Array, width, height}: what OpenCV does to them before and after the face finder.
+// Gray pictures as {data: Uint8Array, width, height}: what OpenCV does to them before and after detection.
 
 // From canvas pixels (red, green, blue, opacity), with the weights of ITU-R BT.601
 export function toGray({ data, width, height }) {

@@ -1,5 +1,5 @@
 // Where the faces are, in a picture or from frame to frame: HaarDetector of pipeline/demo/see/detector.py and Search of
-// pipeline/demo/see/watcher.py, for upright faces. tests/test_web_static.py holds the two together. A box is [x, y, width,
+// pipeline/demo/see/watcher.py, for upright faces. tests/demo/web/test_static.py compares the two. A box is [x, y, width,
 // height] in pixels of the picture.
 import { cut, evenLight, resize } from "./pixels.js";
 

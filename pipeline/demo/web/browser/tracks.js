@@ -1,16 +1,16 @@
-// Faces over time, as pipeline/demo/see/tracks.py: the same face keeps its number and its label does not flicker. The
-// constants come with about.json, so that window and page follow faces alike.
+// Tracking as in pipeline/demo/see/tracks.py: the same face keeps its number and its label does not flicker. The constants
+// come from about.json, so that window and page track faces alike.
 
-// A face as the API answers it, from its box and its probabilities
+// A face as in the API's answers, from its box and probabilities
 export function answerOf(box, scores, about, { id = 0, label = null } = {}) {
   const { classes, unsure_below: least } = about;
-  const order = scores.map((_, place) => place).sort((a, b) => scores[b] - scores[a] || a - b);
-  const best = label ?? order[0], other = order.find((place) => place !== best);
+  const order = scores.map((_, index) => index).sort((a, b) => scores[b] - scores[a] || a - b);
+  const best = label ?? order[0], other = order.find((index) => index !== best);
   const sure = scores[best] >= least;
   return {
     id, box, emotion: classes[best], sure,
     says: sure ? classes[best] : `unsure: ${classes[best]} or ${classes[other]}`,
-    probabilities: Object.fromEntries(classes.map((name, place) => [name, Math.round(1e4 * scores[place]) / 1e4])),
+    probabilities: Object.fromEntries(classes.map((name, index) => [name, Math.round(1e4 * scores[index]) / 1e4])),
   };
 }
 
@@ -23,42 +23,43 @@ export class Tracks {
     this.now = -Infinity;
   }
 
-  // faces: [{box, scores}]. The ones that count as there at this time (seconds), the largest first
+  // faces: [{box, scores}] of a frame at its time in seconds. Returns the faces to show, the largest first
   update(faces, seconds) {
     const { hold } = this.rules, oldest = Math.min(seconds - hold, this.now);
     this.tracks = this.tracks.filter((track) => track.seen >= oldest);
     this.now = seconds;
     const pairs = [];
-    this.tracks.forEach((track, place) => faces.forEach(({ box }, which) => {
-      const distance = this.#distance(rounded(track.place), box);
-      if (distance !== null) pairs.push([distance, which, place]);
+    this.tracks.forEach((track, trackIndex) => faces.forEach(({ box }, boxIndex) => {
+      const distance = this.#distance(rounded(track.rectangle), box);
+      if (distance !== null) pairs.push([distance, boxIndex, trackIndex]);
     }));
     pairs.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
-    const found = new Map(), taken = new Set(), known = [...this.tracks];
-    for (const [, which, place] of pairs) {
-      if (!found.has(which) && !taken.has(place)) {
-        found.set(which, known[place]);
-        taken.add(place);
+    // Greedy matching: the closest pair first
+    const matches = new Map(), matched = new Set(), known = [...this.tracks];
+    for (const [, boxIndex, trackIndex] of pairs) {
+      if (!matches.has(boxIndex) && !matched.has(trackIndex)) {
+        matches.set(boxIndex, known[trackIndex]);
+        matched.add(trackIndex);
       }
     }
-    faces.forEach(({ box, scores }, which) => {
-      if (found.has(which)) this.#move(found.get(which), box, scores, seconds);
+    faces.forEach(({ box, scores }, boxIndex) => {
+      if (matches.has(boxIndex)) this.#move(matches.get(boxIndex), box, scores, seconds);
       else this.tracks.push(this.#track(box, scores, seconds));
     });
     return this.tracks
       .filter((track) => track.seen >= seconds || (track.times > 1 && seconds - track.seen <= hold))
-      .map((track) => answerOf(rounded(track.place), track.scores, this.about, track))
+      .map((track) => answerOf(rounded(track.rectangle), track.scores, this.about, track))
       .sort((a, b) => b.box.width * b.box.height - a.box.width * a.box.height || a.id - b.id);
   }
 
   #track({ x, y, width, height }, scores, seconds) {
     this.count += 1;
-    return { id: this.count, seen: seconds, times: 1, place: [x, y, width, height], scores, label: strongest(scores) };
+    return { id: this.count, seen: seconds, times: 1, rectangle: [x, y, width, height], scores, label: strongest(scores) };
   }
 
   #move(track, { x, y, width, height }, scores, seconds) {
     const near = weight(seconds - track.seen, this.rules.box_half_life), late = weight(seconds - track.seen, this.rules.half_life);
-    track.place = [x, y, width, height].map((value, k) => track.place[k] + near * (value - track.place[k]));
+    track.rectangle = [x, y, width, height].map((value, k) => track.rectangle[k] + near * (value - track.rectangle[k]));
     track.scores = track.scores.map((old, k) => (1 - late) * old + late * scores[k]);
     const best = strongest(track.scores);
     if (track.scores[best] - track.scores[track.label] >= this.rules.lead) track.label = best;

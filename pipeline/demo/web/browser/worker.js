@@ -13,16 +13,16 @@ async function open() {
   // Threads would need headers that a plain file server does not send
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = new URL("./ort/", self.location.href).href;
-  const [told, trees, made] = await Promise.all([
+  const [facts, trees, model] = await Promise.all([
     fetch("about.json").then((answer) => answer.json()), fetch("cascade.json").then((answer) => answer.json()),
     ort.InferenceSession.create("model.onnx", { executionProviders: ["wasm"] })]);
-  about = told;
+  about = facts;
   cascade = new Cascade(trees);
-  session = made;
+  session = model;
   begin();
 }
 
-// A new stream: nobody is known yet
+// Begin a new stream without known faces
 function begin() {
   stream = { search: new Search(cascade), tracks: new Tracks(about), frames: 0 };
 }
@@ -47,17 +47,17 @@ async function classify(gray, boxes, views) {
 
 const boxed = ([x, y, width, height]) => ({ x, y, width, height });
 
-// A picture: small faces too, each as it is and mirrored
+// A single picture: small faces too, averaging each with its mirror image
 async function look(gray) {
   const boxes = findFaces(gray, cascade, true), scores = await classify(gray, boxes, [false, true]);
-  return boxes.map((box, place) => answerOf(boxed(box), scores[place], about, { id: place + 1 }));
+  return boxes.map((box, index) => answerOf(boxed(box), scores[index], about, { id: index + 1 }));
 }
 
-// A frame of a stream: the two views take turns, and the mean over time is a mean of both
+// A frame of a stream: every second one is mirrored, so that smoothing over time averages both views
 async function see(gray, seconds) {
   const { search, tracks } = stream, boxes = search.find(gray, seconds);
   const scores = await classify(gray, boxes, [stream.frames++ % 2 === 1]);
-  return tracks.update(boxes.map((box, place) => ({ box: boxed(box), scores: scores[place] })), seconds);
+  return tracks.update(boxes.map((box, index) => ({ box: boxed(box), scores: scores[index] })), seconds);
 }
 
 // {bitmap, seconds}: a frame; without seconds: a picture; without bitmap: a new stream begins
@@ -71,9 +71,9 @@ async function answer({ bitmap, seconds }) {
 
 const ready = open();
 let last = ready.catch(() => {});
-self.onmessage = ({ data: { id, ...asked } }) => {
-  // One after the other
-  last = last.then(() => answer(asked)).then(
-    (told) => self.postMessage({ id, answer: told }),
+self.onmessage = ({ data: { id, ...request } }) => {
+  // One request after the other
+  last = last.then(() => answer(request)).then(
+    (result) => self.postMessage({ id, answer: result }),
     (error) => self.postMessage({ id, error: String(error.message ?? error) }));
 };

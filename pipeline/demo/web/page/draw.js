@@ -1,4 +1,4 @@
-// Boxes, labels and emoji on a picture, on the screen and in the file that is saved.
+// Draws boxes, labels and emoji on a picture, on the screen and in saved files.
 
 const FONT = "system-ui, sans-serif", INK = "#161a1e", UNSURE = "#c9cdd3";
 
@@ -13,7 +13,8 @@ export async function loadEmoji(names) {
   return pictures;
 }
 
-// Draws on a context whose unit is a pixel of the screen; `scale`: of the picture on it. The main face comes last, on top
+// `scale`: canvas pixels per pixel of the picture; `main`: a face's id, drawn last and so on top. `context.unit`, when set,
+// is the number of canvas pixels per pixel of the screen
 export function drawFaces(context, faces, { scale, main, about, emoji }) {
   const order = [...faces].sort((a, b) => (a.id === main) - (b.id === main) || a.box.width - b.box.width);
   for (const face of order) drawFace(context, face, { scale, main: face.id === main, about, emoji });
@@ -25,7 +26,7 @@ function drawFace(context, face, { scale, main, about, emoji }) {
   const unit = context.unit ?? 1, thick = (main ? 3 : 2) * unit;
   context.lineJoin = "round";
   context.setLineDash(sure ? [] : [10 * unit, 7 * unit]);
-  // A dark line under the bright one shows on any background
+  // A dark line under the bright one is visible on any background
   for (const [line, style] of [[thick + 3 * unit, "#0009"], [thick, colour]]) {
     context.lineWidth = line;
     context.strokeStyle = style;
@@ -39,7 +40,7 @@ function drawFace(context, face, { scale, main, about, emoji }) {
   let text = sure ? `${emotion} ${Math.round(100 * probabilities[emotion])}%` : face.says;
   context.font = `600 ${size}px ${FONT}`;
   const picture = sure ? emoji[emotion] : null, side = picture ? size * 2 : 0, plate = size * 1.6;
-  // Beside a small face there is room for less, at last for the emoji alone
+  // A small face has room for less: the emotion alone, at last the emoji alone
   const room = () => side + context.measureText(text).width <= 1.4 * width;
   if (!room()) text = sure ? emotion : "unsure";
   if (!room() && picture) text = "";
@@ -57,7 +58,7 @@ function drawFace(context, face, { scale, main, about, emoji }) {
   if (picture) context.drawImage(picture, left + long + 3 * unit, Math.max(0, top + plate - side), side, side);
 }
 
-// What `source` shows with its faces, at its own size, as a PNG
+// What `source` shows, with its faces, in its original size (at most 4096 pixels wide or high) as a PNG blob
 export function composed(source, options) {
   const { width, height, faces } = source, scale = Math.min(1, 4096 / Math.max(width, height));
   const canvas = document.createElement("canvas");
@@ -70,18 +71,18 @@ export function composed(source, options) {
   return new Promise((resolve) => { canvas.toBlob(resolve, "image/png"); });
 }
 
-// One column a sample, as high as each class is probable; samples: [{seconds, faces}]
+// Stacked bars: one column per sample, split by the classes' probabilities. samples: [{index, faces}]; at: 0 to 1
 export function drawChart(canvas, samples, length, at, about) {
   const ratio = devicePixelRatio || 1, width = Math.round(canvas.clientWidth * ratio), height = Math.round(72 * ratio);
   canvas.width = width;
   canvas.height = height;
   const context = canvas.getContext("2d"), each = width / Math.max(1, length);
-  for (const { place, faces: [face] } of samples) {
+  for (const { index, faces: [face] } of samples) {
     let top = height;
     for (const name of face ? about.classes : []) {
       const part = height * face.probabilities[name];
       context.fillStyle = about.colours[name];
-      context.fillRect(Math.floor(place * each), top - part, Math.ceil(each), part);
+      context.fillRect(Math.floor(index * each), top - part, Math.ceil(each), part);
       top -= part;
     }
   }

@@ -1,6 +1,6 @@
-// Where the page gets its answers from: the program that serves it. `make web-static` puts another file in this place.
+// The engine: gets the faces of pictures and frames from the server. The static site has another engine.js, see browser/.
 
-// A frame is sent no larger than this: the detector looks at half of it
+// The longer side of a frame that is sent, in pixels; the detector halves it anyway
 const LONGEST = 640;
 
 class Lost extends Error {}
@@ -10,7 +10,7 @@ export async function open() {
   const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
   let socket = null, waiting = null, refusal = "";
 
-  // One frame in flight: the next one is sent when this one's answer is here
+  // One frame at a time: the next one is sent after this one's answer
   function connect() {
     if (socket && socket.readyState <= WebSocket.OPEN) return socket.opened;
     const made = new WebSocket(new URL("live", location.href.replace(/^http/, "ws")));
@@ -35,7 +35,7 @@ export async function open() {
     return made.opened;
   }
 
-  // The faces of a frame that was taken at this time in seconds; the server follows them from frame to frame
+  // The faces of a frame at its time in seconds; the server tracks them from frame to frame
   async function frame(source, width, height, seconds) {
     const scale = Math.min(1, LONGEST / Math.max(width, height));
     canvas.width = Math.max(1, Math.round(width * scale));
@@ -55,17 +55,17 @@ export async function open() {
     }
     const answer = await fetch("predict", { method: "POST", body: file, headers: { "Content-Type": file.type } })
       .catch(() => { throw new Lost("The program does not answer. Is it still running?"); });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.error);
-    return told;
+    const body = await answer.json();
+    if (!answer.ok) throw new Error(body.error);
+    return body;
   }
 
-  const here = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
-  const where = here ? "the program on this computer" : `the program on ${location.hostname}`;
+  const local = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
+  const where = local ? "the program on this computer" : `the program on ${location.hostname}`;
   return {
     about,
     api: true,
-    promise: `Each picture goes to ${where}, is read there and forgotten at once. Nothing is stored, nothing is passed on.`,
+    promise: `Each picture goes to ${where}, is analysed there and discarded at once. Nothing is stored, nothing is passed on.`,
     frame,
     picture,
     // The next frame begins a new stream

@@ -1,4 +1,4 @@
-// The page: what is chosen, what is shown, what is saved.
+// The page: opens sources, shows them with their faces, saves pictures and JSON.
 import { composed, drawChart, drawFaces, loadEmoji } from "./draw.js";
 import { open } from "./engine.js";
 import { Panel } from "./panel.js";
@@ -6,13 +6,13 @@ import { Camera, Film, Photo } from "./sources.js";
 
 const $ = (id) => document.getElementById(id);
 const canvas = $("canvas"), context = canvas.getContext("2d");
-// A face stays the main one until another has so many times its area, as in pipeline/demo/show/annotate.py
+// A face stays the main one until another has this many times its area, as in pipeline/demo/show/annotate.py
 const NEARLY = 1.5;
 let engine, panel, emoji, source = null, chosen = null, latest = null, photos = [], drawing = 0;
-// Counts what was begun: what comes late, when something else has begun, is dropped
-let turn = 0;
+// Counts the actions begun; the late result of an earlier one is dropped
+let action = 0;
 
-// The face that the panel is about: the chosen one while it is there, else the largest, which does not change lightly
+// The id of the panel's face: the chosen one while it is visible, else the largest, which changes only if clearly larger
 function main() {
   const faces = source?.faces ?? [], area = ({ box }) => box.width * box.height, [largest] = faces;
   const same = faces.find(({ id }) => id === chosen) ?? faces.find((face) => face.id === latest && area(face) * NEARLY >= area(largest));
@@ -38,8 +38,8 @@ function show(next) {
   $("next").hidden = true;
   $("seek").hidden = $("timeline").hidden = kind !== "video";
   $("strip").hidden = photos.length < 2;
-  for (const [place, { firstChild: button }] of [...$("strip").children].entries()) {
-    button.setAttribute("aria-pressed", photos[place] === source);
+  for (const [index, { firstChild: button }] of [...$("strip").children].entries()) {
+    button.setAttribute("aria-pressed", photos[index] === source);
   }
   if (kind === "camera") {
     navigator.mediaDevices.enumerateDevices().then((devices) => {
@@ -67,7 +67,7 @@ function draw() {
   drawing = 0;
   if (!source?.width) return;
   $("stage").style.setProperty("--ratio", source.width / source.height);
-  // As many pixels as the screen shows, so that lines and letters are sharp
+  // One canvas pixel per screen pixel, so that lines and letters are sharp
   const ratio = devicePixelRatio || 1, width = Math.round(canvas.clientWidth * ratio);
   const height = Math.round(width * source.height / source.width);
   if (canvas.width !== width || canvas.height !== height) {
@@ -77,7 +77,7 @@ function draw() {
   context.unit = ratio;
   source.draw(context, width, height);
   drawFaces(context, source.faces, { scale: width / source.width, main: main(), about: engine.about, emoji });
-  $("pause").textContent = source.paused ? "Go on" : "Pause";
+  $("pause").textContent = source.paused ? "Play" : "Pause";
   $("pause").disabled = source.done < 1;
   $("mirror").setAttribute("aria-pressed", Boolean(source.mirrored));
   if (source.kind === "video") {
@@ -91,11 +91,11 @@ function draw() {
 async function start(device) {
   if ($("start").disabled) return;
   problem("");
-  const mine = clear(), ended = (sentence) => { close(); problem(sentence); };
+  const started = clear(), ended = (sentence) => { close(); problem(sentence); };
   $("start").disabled = true;
   try {
     const camera = await Camera.open(engine, { changed, problem, ended }, device);
-    if (mine === turn) show(camera);
+    if (started === action) show(camera);
     else camera.stop();
   } catch (error) {
     problem(error.message);
@@ -105,13 +105,13 @@ async function start(device) {
 
 async function nextCamera() {
   const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
-  const place = cameras.findIndex(({ deviceId }) => deviceId === source.device);
-  await start(cameras[(place + 1) % cameras.length].deviceId);
+  const index = cameras.findIndex(({ deviceId }) => deviceId === source.device);
+  await start(cameras[(index + 1) % cameras.length].deviceId);
 }
 
 async function take(files) {
   problem("");
-  const mine = clear(), most = engine.about.bounds.batch, problems = [];
+  const started = clear(), most = engine.about.bounds.batch, problems = [];
   if (files.length > most) problems.push(`The first ${most} of ${files.length} are read.`);
   for (const file of files.slice(0, most)) {
     $("rate").textContent = `reading ${file.name}`;
@@ -122,7 +122,7 @@ async function take(files) {
     }
     try {
       const opened = await (film ? Film.open(engine, file, { changed, problem }) : Photo.open(engine, file));
-      if (mine !== turn) return opened.stop();
+      if (started !== action) return opened.stop();
       if (film) {
         show(opened);
         break;
@@ -147,15 +147,15 @@ function add(photo) {
   show(photos.length === 1 ? photo : source);
 }
 
-// Back to the beginning; the number of what begins now
+// Back to the welcome screen. Returns the number of the action that begins now
 function clear() {
   const old = photos;
   photos = [];
   $("strip").replaceChildren();
   show(null);
   for (const photo of old) photo.stop();
-  turn += 1;
-  return turn;
+  action += 1;
+  return action;
 }
 
 function close() {
@@ -176,8 +176,8 @@ async function savePicture() {
 }
 
 function saveJson() {
-  const told = { source: source.name, kind: source.kind, model: engine.about.model, ...source.json() };
-  save(new Blob([`${JSON.stringify(told, null, 1)}\n`], { type: "application/json" }), "json");
+  const result = { source: source.name, kind: source.kind, model: engine.about.model, ...source.json() };
+  save(new Blob([`${JSON.stringify(result, null, 1)}\n`], { type: "application/json" }), "json");
 }
 
 const KEYS = {

@@ -1,20 +1,21 @@
-// What is looked at: a camera, a picture, a video. Each has name, kind, width, height, faces, draw(), json(), stop().
+// The sources: a camera, a picture, a video. Each has name, kind, width, height, faces, draw(), json(), stop().
 
-// Seconds between the frames that are read of a video
+// Seconds between the frames of a video that are analysed
 const STEP = 0.2;
 
 const wait = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 
-// An answer's faces in pixels of a picture of another width
+// The faces of an answer, rescaled to a picture of this width
 function scaled(answer, width) {
   const factor = width / answer.width;
   return answer.faces.map((face) => ({ ...face, box: Object.fromEntries(
     Object.entries(face.box).map(([side, value]) => [side, Math.round(value * factor)])) }));
 }
 
-// In the mirror image of a picture of this width
-const turned = (face, width) => ({ ...face, box: { ...face.box, x: width - face.box.x - face.box.width } });
+// The face in the mirror image of a picture of this width
+const mirrored = (face, width) => ({ ...face, box: { ...face.box, x: width - face.box.x - face.box.width } });
 
+// Resolves at the event of this name, rejects with the sentence `failure` at an error event
 function event(target, name, failure) {
   const over = new AbortController();
   return new Promise((resolve, reject) => {
@@ -30,11 +31,11 @@ export class Camera {
   rate = 0;
   mirrored = true;
 
-  // tell: {changed(), problem(sentence), ended(sentence)}
+  // tell: callbacks of the page, {changed(), problem(sentence), ended(sentence)}; device: a camera's id, else the default
   static async open(engine, tell, device) {
     if (!navigator.mediaDevices) throw new Error("This browser gives no camera to a page without https. Choose a picture.");
-    const wished = { width: { ideal: 640 }, height: { ideal: 480 }, ...(device ? { deviceId: { exact: device } } : { facingMode: "user" }) };
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: wished }).catch((error) => {
+    const constraints = { width: { ideal: 640 }, height: { ideal: 480 }, ...(device ? { deviceId: { exact: device } } : { facingMode: "user" }) };
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: constraints }).catch((error) => {
       const why = { NotAllowedError: "The camera is not allowed. Allow it beside the address, then start again.",
         NotFoundError: "There is no camera. Plug one in, or choose a picture.",
         NotReadableError: "The camera is in use by another program. Close that, then start again." };
@@ -60,7 +61,8 @@ export class Camera {
   get moving() { return !this.paused; }
 
   async #watch() {
-    let last = performance.now(), between = 0, troubled = false;
+    // between: moving average of the milliseconds between two answers
+    let last = performance.now(), between = 0, failing = false;
     while (!this.stopped) {
       if (this.paused || document.hidden || !this.width) {
         await wait(100);
@@ -74,15 +76,15 @@ export class Camera {
       } catch (error) {
         if (this.stopped) return;
         this.tell.problem(error.message);
-        troubled = true;
+        failing = true;
         await wait(1000);
         continue;
       }
       if (this.stopped) return;
-      if (troubled) this.tell.problem("");
-      troubled = false;
+      if (failing) this.tell.problem("");
+      failing = false;
       const faces = scaled(answer, width);
-      this.faces = this.mirrored ? faces.map((face) => turned(face, width)) : faces;
+      this.faces = this.mirrored ? faces.map((face) => mirrored(face, width)) : faces;
       const now = performance.now();
       between = between ? 0.9 * between + 0.1 * (now - last) : now - last;
       last = now;
@@ -102,7 +104,7 @@ export class Camera {
 
   mirror() {
     this.mirrored = !this.mirrored;
-    this.faces = this.faces.map((face) => turned(face, this.width));
+    this.faces = this.faces.map((face) => mirrored(face, this.width));
   }
 
   json() { return { width: this.width, height: this.height, mirrored: this.mirrored, faces: this.faces }; }
@@ -141,7 +143,7 @@ export class Photo {
   }
 }
 
-// The browser takes the video apart and sends it frame by frame, so no video is uploaded and none has to be decoded there
+// The browser decodes the video and sends it frame by frame, so that the server neither receives nor decodes videos
 export class Film {
   kind = "video";
   samples = [];
@@ -158,7 +160,7 @@ export class Film {
     const loaded = event(film.video, "loadeddata", unreadable);
     film.video.src = film.address;
     await loaded;
-    // What a browser has recorded itself says its length only at its end
+    // The duration of a video that a browser recorded is known only after seeking to its end
     if (!Number.isFinite(film.video.duration)) await film.#seek(1e9);
     film.longest = engine.about.bounds.video_seconds;
     film.seconds = Math.min(film.video.duration, film.longest);
@@ -175,25 +177,25 @@ export class Film {
   get at() { return Math.min(1, this.video.currentTime / this.seconds); }
 
   get faces() {
-    const place = Math.round(this.video.currentTime / STEP);
-    return this.samples[Math.min(place, this.samples.length - 1)]?.faces ?? [];
+    const index = Math.round(this.video.currentTime / STEP);
+    return this.samples[Math.min(index, this.samples.length - 1)]?.faces ?? [];
   }
 
   #seek(seconds) {
-    const there = event(this.video, "seeked", "The video is broken in its middle.");
+    const seeked = event(this.video, "seeked", "The video is broken in its middle.");
     this.video.currentTime = seconds;
-    return there;
+    return seeked;
   }
 
   async #read() {
     this.engine.close();
     if (this.video.duration > this.longest) this.tell.problem(`It is long: the first ${this.longest} seconds are read.`);
     try {
-      for (let place = 0; place < this.count && !this.stopped; place++) {
-        await this.#seek(place * STEP);
-        const answer = await this.engine.frame(this.video, this.width, this.height, place * STEP);
-        this.samples.push({ place, seconds: Number((place * STEP).toFixed(3)), faces: scaled(answer, this.width) });
-        this.done = (place + 1) / this.count;
+      for (let index = 0; index < this.count && !this.stopped; index++) {
+        await this.#seek(index * STEP);
+        const answer = await this.engine.frame(this.video, this.width, this.height, index * STEP);
+        this.samples.push({ index, seconds: Number((index * STEP).toFixed(3)), faces: scaled(answer, this.width) });
+        this.done = (index + 1) / this.count;
         this.tell.changed();
       }
     } catch (error) {
@@ -201,7 +203,7 @@ export class Film {
     }
     this.done = 1;
     if (this.stopped) return;
-    // What was not read is not shown
+    // Play only the part that was analysed
     this.video.ontimeupdate = () => { if (this.video.currentTime > this.seconds) this.video.currentTime = 0; };
     await this.#seek(0);
     this.tell.changed();

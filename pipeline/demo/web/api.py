@@ -1,0 +1,55 @@
+"""What the OpenAPI description says beyond the handlers' types: request bodies, errors, how to call."""
+
+from typing import Any
+
+from pipeline.demo.web import answers
+from pipeline.demo.web.bounds import Bounds
+
+TYPES = ("image/jpeg", "image/png", "image/webp")
+_BINARY = {"type": "string", "format": "binary"}
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+
+
+def description(bounds: Bounds) -> str:
+    """The text above the operations, in Markdown."""
+    return f"""A picture in, every face with its box and calibrated probabilities out. Nothing is stored.
+
+A picture is JPEG, PNG or WebP, at most {bounds.upload_bytes // 1_000_000} MB and {bounds.pixels // 1_000_000} million
+pixels. Every refused request is answered with `{{"error": "one sentence"}}`.
+
+For a video or camera there is a WebSocket at `/live` (OpenAPI cannot describe it): send a binary message with the
+frame's time in seconds (float64, little endian), then its JPEG, PNG or WebP bytes (together at most
+{bounds.frame_bytes // 1_000_000} MB); wait for the answer before you send the next frame. The answer is JSON as for
+`POST /predict`, or `{{"error": "one sentence"}}`. Faces keep their `id`; probabilities are smoothed over time."""
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors with these statuses, for a handler's ``responses``."""
+    why = {408: "The picture did not arrive in time.", 413: "Too many bytes or pixels.",
+           415: "Not a JPEG, PNG or WebP picture, or an incomplete one.", 422: "No picture in the request, or a form "
+           "that cannot be read.", 503: "Too many pictures at a time; try again in a second. As plain text: too many "
+           "connections."}
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"model": answers.Problem, "description": why[status]} for status in statuses}
+    if 503 in responses:
+        responses[503]["content"] = {"application/json": {}, **_TEXT}
+    responses[421] = {"description": "The Host header names another server.", "content": _TEXT}
+    return responses
+
+
+def picture_body() -> dict[str, Any]:
+    """The body of a request with one picture: its bytes, or a form with one file."""
+    form = {"type": "object", "required": ["file"], "properties": {"file": {**_BINARY, "description": "one picture"}}}
+    return _body({"multipart/form-data": {"schema": form}, **{kind: {"schema": _BINARY} for kind in TYPES}})
+
+
+def batch_body(bounds: Bounds) -> dict[str, Any]:
+    """The body of a request with several pictures: a form with several files."""
+    files = {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": bounds.batch,
+             "description": f"pictures, together at most {bounds.batch_bytes // 1_000_000} MB"}
+    form = {"type": "object", "required": ["files"], "properties": {"files": files}}
+    return _body({"multipart/form-data": {"schema": form}})
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,0 +1,46 @@
+"""Annotated videos and pictures as files."""
+
+import cv2
+import numpy as np
+import pytest
+from toy_faces import frames_of, scores_for
+
+from pipeline.demo.output import VideoOutput, fit, open_output
+from pipeline.demo.see.boxes import Box, Face
+from pipeline.demo.show.annotate import Annotated
+from pipeline.system.failure import Failure
+
+
+def test_a_picture_of_a_clip_shows_the_surest_face(tmp_path):
+    output = open_output(tmp_path / "out.png", 1)
+    for gray, top in ((10, 0.4), (20, 0.9), (30, 0.6)):
+        output.add(Annotated(np.full((4, 4, 3), gray, "uint8"), [Face(Box(0, 0, 9, 9), scores_for("sad", top=top))], 0))
+    output.add(Annotated(np.zeros((4, 4, 3), "uint8"), [], 0))
+    output.finish()
+    assert (cv2.imread(str(tmp_path / "out.png")) == 20).all()
+
+
+def test_a_video_that_does_not_play_is_not_put_in_place(tmp_path):
+    output = VideoOutput(tmp_path / "out.mp4", 10)
+    for index in range(5):
+        output.add(Annotated(np.zeros((64, 64, 3), "uint8"), [], index / 10))
+    output._encoder.shutdown()  # it writes until then
+    output._writer.release()
+    output._temporary.write_bytes(output._temporary.read_bytes()[:100])  # as a full disk leaves it
+    with pytest.raises(Failure, match="is the disk full"):
+        output.finish()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cameras_uneven_frames_keep_the_time_in_the_video(tmp_path):
+    output = VideoOutput(tmp_path / "out.avi", 10)
+    for gray, seconds in ((10, 0.0), (100, 0.31), (150, 0.33), (200, 0.5)):
+        output.add(Annotated(np.full((64, 64, 3), gray, "uint8"), [], seconds))
+    output.finish()
+    grays = [round(int(frame[9, 9, 0]), -1) for frame in frames_of(tmp_path / "out.avi")]
+    assert grays == [10, 100, 100, 100, 200, 200]
+
+
+def test_fitting_keeps_the_proportions():
+    fitted = fit(np.full((50, 200, 3), 255, "uint8"), (100, 100))
+    assert (fitted[38:62] == 255).all() and (fitted[:37] == 0).all() and (fitted[63:] == 0).all()

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from pipeline.faces.faces import CLASS_SETS
+from pipeline.faces.manifest import Manifest
 from pipeline.params import params as parameters
 from pipeline.params import recipe as recipes
 from pipeline.params.params import Params
@@ -41,8 +42,8 @@ def measured(recipe: str, seconds: float) -> dict:
     mine = parameters.load(recipe=recipe).override(LABELS_ALONE)
     if "weights" in mine.model.model_dump():
         mine = mine.override(RANDOM)
-    manifest = {"strategy": mine.balance.strategy, "class_set": mine.classes,
-                "protocol": PROTOCOLS[mine.balance.drop_leaks], "classes": CLASS_SETS[mine.classes][0]}
+    manifest: Manifest = {"strategy": mine.balance.strategy, "class_set": mine.classes,
+                          "protocol": PROTOCOLS[mine.balance.drop_leaks], "classes": list(CLASS_SETS[mine.classes][0])}
     done = subprocess.run([sys.executable, "-m", "pipeline.reporting.bench.train_speed", str(seconds)],
                           input=json.dumps(resolve(mine, manifest)), capture_output=True, text=True,
                           env={**importing.ENVIRONMENT, **os.environ})

@@ -16,8 +16,8 @@ SIZE = 48
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 
-# By key, which ends the registered model's name: the class names, and the class of each of FER-2013's seven labels. None
-# where the FER+ votes decide the class, whatever the label says
+# By key, which ends the registered model's name: the class names, and the class of each of FER-2013's seven labels;
+# None where the FER+ votes decide, whatever the label says
 CLASS_SETS: dict[str, tuple[tuple[str, ...], tuple[int, ...] | None]] = {
     "7": (EMOTIONS, (0, 1, 2, 3, 4, 5, 6)),
     # Padova's six classes: disgust merged into angry

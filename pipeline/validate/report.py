@@ -7,8 +7,11 @@ come from a file that somebody else made.
 from pathlib import Path
 from typing import Any
 
+from pipeline.faces.manifest import Counts
+from pipeline.validate.result import Check, Result
 
-def page(result: dict[str, Any]) -> str:
+
+def page(result: Result) -> str:
     """The page for what ``checks.validate`` returned; the same result gives the same bytes."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -21,12 +24,12 @@ def page(result: dict[str, Any]) -> str:
         {**result, "expectations": checks, "charts": _charts(result["counts"])})
 
 
-def _state(check: dict[str, Any]) -> str:
+def _state(check: Check) -> str:
     """``holds``, or what its severity makes of an expectation that does not: ``failed`` or ``warning``."""
     return "holds" if check["success"] else "failed" if check["severity"] == "critical" else "warning"
 
 
-def _charts(counts: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+def _charts(counts: Counts) -> list[dict[str, Any]]:
     """A bar chart per split: its images, their share of all, and each class's share of the split; all from 0 to 1.
 
     ``length`` is a bar's part of the longest bar of all charts, so that the shares can be compared across splits.

@@ -53,7 +53,8 @@ def per_class(path: Path, figures: dict, bundle: Bundle) -> None:
         for offset, (measure, colour) in enumerate((("precision", GRAY), ("recall", BLUE), ("f1", ORANGE))):
             heights = [100 * single["per_class"][name][measure] for name in bundle.classes]
             axis.bar(positions + 0.27 * (offset - 1), heights, 0.25, color=colour, label=measure)
-        axis.set(xticks=positions, ylim=(0, 100), ylabel="%", title=f"{split} (macro-F1 {100 * single['macro_f1']:.1f} %)")
+        title = f"{split} (macro-F1 {100 * single['macro_f1']:.1f} %)"
+        axis.set(xticks=positions, ylim=(0, 100), ylabel="%", title=title)
         axis.set_xticklabels([f"{name}\n{single['per_class'][name]['n']}" for name in bundle.classes], fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=3, loc="outside upper right")

@@ -6,6 +6,7 @@ Reading one needs numpy and ONNX Runtime alone; ``bundling`` writes one.
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,7 +106,7 @@ class Bundle:
         return powered / powered.sum(axis=1, keepdims=True)
 
 
-def check_faces(facts: dict[str, Any], manifest: dict[str, Any], where: Path) -> None:
+def check_faces(facts: dict[str, Any], manifest: Mapping[str, Any], where: Path) -> None:
     """Raise Failure where the model with this provenance was not trained beside these faces: their splits may differ.
 
     Args:

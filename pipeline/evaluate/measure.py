@@ -33,7 +33,7 @@ def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> tuple[dict, np
     training = training.take(np.sort(some))
     single = bundle.predict(tests.images)
     views = {"single": single, "flip": (single + bundle.predict(tests.images, flip=True)) / 2}
-    options: dict[str, Any] = {"classes": bundle.classes, **settings.model_dump()}
+    options: dict[str, Any] = {"classes": bundle.classes, "confidence": settings.confidence}
     found: dict = {}
     for part, splits in PARTS.items():
         rows = np.isin(tests.splits, splits)

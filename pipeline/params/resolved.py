@@ -6,6 +6,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.faces.faces import CLASS_SETS
+from pipeline.faces.manifest import Manifest
 from pipeline.params.params import RECIPE_BLOCKS, Params
 from pipeline.system.failure import Failure
 
@@ -13,7 +14,7 @@ from pipeline.system.failure import Failure
 PROTOCOLS = ("published", "leak-free")
 
 
-def resolve(params: Params, manifest: dict) -> dict:
+def resolve(params: Params, manifest: Manifest) -> dict:
     """What training.loop.fit is given, for the balanced data that ``manifest`` describes; the same on every machine.
 
     Raises Failure when that data was made with other parameters.

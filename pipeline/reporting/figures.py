@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from pipeline.evaluate.intervals import mean_interval
+from pipeline.evaluate.intervals import over_seeds
 from pipeline.tracking import ledger
 
 
@@ -41,9 +41,10 @@ def cell(group: list[dict], split: str, view: str) -> str:
 
 
 def mean_of(group: list[dict], split: str, view: str) -> tuple[float, float, float]:
-    """Mean accuracy with the 95 % interval that counts the images and, with several seeds, the seeds."""
+    """Mean accuracy with its 95 % interval: over the images with one seed, over the seeds with several."""
     found = [line["figures"][split][view] for line in group]
-    return mean_interval([one["accuracy"] for one in found], found[0]["n"])
+    estimate = over_seeds([one["accuracy"] for one in found], found[0]["n"])
+    return estimate.mean, estimate.low, estimate.high
 
 
 def published_ensemble(line: dict) -> bool:

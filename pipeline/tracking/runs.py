@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def flat(tree: dict, separator: str = ".") -> dict[str, Any]:
     return leaves
 
 
-def tags_of(config: dict, manifest: dict) -> dict[str, Any]:
+def tags_of(config: dict, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What a run says of its recipe and data."""
     facts = {**manifest, **config, "data_digest": manifest["digest"]}
     return {name: facts[name] for name in TAGS if name in facts}
@@ -134,7 +135,7 @@ class Run:
             log(self.id, str(path), folder or None)
 
     @in_one_line()
-    def dataset(self, manifest: dict) -> None:
+    def dataset(self, manifest: Mapping[str, Any]) -> None:
         """The data as an input of the run, named by its edition, with digest and counts."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 

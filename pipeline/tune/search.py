@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.faces.faces import Faces
-from pipeline.params.params import Params, Range
+from pipeline.params.params import Params
 from pipeline.params.resolved import resolve
+from pipeline.params.space import Range
 from pipeline.system import failure
 from pipeline.tracking import runs
 from pipeline.training.importing import quiet

@@ -62,18 +62,18 @@ def test_a_failing_command_gets_one_line_and_exit_code_1(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("facts", "dataset", "word"),
+    ("state", "dataset", "word"),
     [
-        ({"asked": "sample", "given": True, "external": True, "faces": True}, "sample", "DATASET=sample"),
-        ({"asked": "fer2013"}, "fer2013", "DATASET=fer2013"),
+        ({"requested": "sample", "given": True, "external": True, "faces": True}, "sample", "DATASET=sample"),
+        ({"requested": "fer2013"}, "fer2013", "DATASET=fer2013"),
         ({"given": True, "external": True}, "fer2013", "FER2013=PATH"),
         ({"external": True, "faces": True}, "fer2013", "data/external/"),
         ({"faces": True}, "fer2013", "earlier run"),
         ({"cached": True}, "fer2013", "kagglehub's cache"),
     ],
 )
-def test_what_a_person_says_or_has_decides_without_the_network(facts, dataset, word):
-    known = {"asked": None, "given": False, "external": False, "faces": False, "cached": False, **facts}
+def test_what_a_person_says_or_has_decides_without_the_network(state, dataset, word):
+    known = {"requested": None, "given": False, "external": False, "faces": False, "cached": False, **state}
     chosen, why = run.choose(**known, reachable=never)
     assert chosen == dataset and word in why
 
@@ -85,11 +85,11 @@ def test_with_nothing_at_hand_kaggle_decides(online, dataset):
     assert chosen == dataset and "Kaggle" in why
 
 
-@pytest.mark.parametrize("dataset", run.TOTAL)
+@pytest.mark.parametrize("dataset", run.DATASETS)
 def test_the_plan_names_the_data_the_reason_every_stage_and_the_other_choice(dataset, monkeypatch):
     monkeypatch.setenv("MAKELEVEL", "1")
     page = run.plan(dataset, "it is so")
-    assert "because it is so" in page and run.TOTAL[dataset] in page
+    assert "because it is so" in page and run.minutes_left(dataset) in page
     assert all(stage in page for stage in run.STAGES)
     assert {"fer2013": "make run DATASET=sample", "sample": "make run FER2013=PATH"}[dataset] in page
     monkeypatch.delenv("MAKELEVEL")
@@ -122,7 +122,8 @@ def project(tmp_path, monkeypatch):
     view = {"accuracy": 0.912, "interval": [0.88, 0.94], "n": 1234}
     Path("reports/sample").mkdir(parents=True)
     metrics = {split: {"single": view, "flip": view} for split in ("PublicTest", "PrivateTest")}
-    facts = {"dataset": "sample", "edition": "drawn", "protocol": "leak-free"}
+    facts = {"dataset": "sample", "edition": "drawn", "protocol": "leak-free", "recipe": "compact", "seed": 4,
+             "bundle": "0123456789ab", "class_set": "7"}
     Path("reports/sample/metrics.json").write_text(json.dumps({**facts, **metrics}))
     monkeypatch.setattr(run, "kaggle_reachable", lambda seconds: False)
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
@@ -134,11 +135,53 @@ def project(tmp_path, monkeypatch):
 def test_the_main_job_says_its_plan_runs_the_stages_in_order_and_sums_up(project, capsys):
     run.main([])
     said = capsys.readouterr().out
-    assert project == [("dvc", "repro", "evaluate"), ("pipeline.promote",), ("dvc", "repro", "demo")]
+    stages = [name for name in run.STAGES if name not in ("promote", "demo")]
+    assert project == [*(("dvc", "repro", "--single-item", stage) for stage in stages), ("pipeline.promote",),
+                       ("dvc", "repro", "--single-item", "demo")]
+    assert said.index("[4 of 8] tune: ") < said.index("[5 of 8] train: ") < said.index("[8 of 8] demo: ")
+    assert "[1 of 8] download: bring the data into one form; about 3 min left\n" in said
     assert said.index("sample (about 1,000 drawn faces)") < said.index("What happens") < said.index("Done in")
-    assert "sample (drawn), leak-free protocol\n" in said
+    assert "compact, seed 4, on sample (drawn), leak-free protocol: bundle 0123456789ab\n" in said
     assert said.count("91.2 %  [88.0, 94.0]  n = 1,234") == 4
     assert "\ndataset: sample\n" in Path("params.yaml").read_text()
+
+
+def challenge(bundle: str, decision: str, gain: float | None, probability: float | None, *reasons: str, **more) -> dict:
+    """A promotion's record, as the ledger keeps it."""
+    return {"model": "fer2013-7", "decision": decision, "reasons": list(reasons), "gain": gain,
+            "probability": probability, "gates": {"min_gain": 0.0, "confidence": 0.9},
+            "challenger": {"bundle": bundle, "recipe": "edge", "seed": 3}, "PublicTest": {"challenger": 0.7186}, **more}
+
+
+@pytest.mark.parametrize(("record", "said"), [
+    (challenge("b" * 12, "refused", -0.0731, 0.0, "gain -7.31 points on PublicTest"),
+     "did not become the champion of fer2013-7: 7.31 points below the champion on PublicTest"),
+    (challenge("b" * 12, "refused", 0.0031, 0.71, "gain +0.31 points on PublicTest"),
+     "0.31 points above the champion on PublicTest, but the gain is real with probability 0.71 only, 0.90 is required"),
+    (challenge("b" * 12, "refused", 0.02, 0.99, "recall of fear is 0.150, the floor is 0.200"),
+     "did not become the champion of fer2013-7: recall of fear is 0.150, the floor is 0.200"),
+    (challenge("b" * 12, "promoted", 0.02, 0.99, "gain +2.00 points on PublicTest"),
+     "it is the champion of fer2013-7"),
+])
+def test_the_run_ends_with_whether_the_model_became_champion_and_what_it_lacked(record, said):
+    earlier = challenge("a" * 12, "promoted", None, None, "the first model, every class above the floor")
+    assert said in run.verdict("fer2013-7", "b" * 12, [earlier, record])
+
+
+def test_a_champion_that_was_beaten_since_is_none_any_more():
+    earlier, later = (challenge(name * 12, "promoted", 0.02, 0.99, "gain +2.00 points") for name in "ab")
+    assert "is the champion" not in run.verdict("fer2013-7", "a" * 12, [earlier, later])
+    assert "no challenge is on record" in run.verdict("fer2013-7", "c" * 12, [earlier])
+
+
+def test_the_run_ends_with_what_the_demo_shows_and_how_to_show_the_trained_model(project, monkeypatch, capsys):
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    record = challenge("a" * 12, "promoted", None, None, "the first model, every class above the floor")
+    Path("reports/promotions.jsonl").write_text(json.dumps(record) + "\n")
+    run.main([])
+    said = capsys.readouterr().out
+    assert "ferpipe demo shows the champion of fer2013-7: edge, seed 3, 71.9 % on PublicTest\n" in said
+    assert "ferpipe demo --model data/sample/bundle shows what was trained now\n" in said
 
 
 def test_without_network_a_complete_download_of_kaggle_is_taken(project, monkeypatch, tmp_path, capsys):

@@ -2,10 +2,13 @@
 
 import importlib.util
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +16,7 @@ import pytest
 import toy_models
 
 from pipeline import cli, run
+from pipeline.system import completion, failure
 from pipeline.system.failure import Failure
 from pipeline.tracking import ui
 
@@ -46,6 +50,49 @@ def test_an_unknown_command_gets_one_line_and_exit_code_2(capsys):
         cli.main(["trian"])
     error = capsys.readouterr().err
     assert end.value.code == 2 and error.count("\n") == 1 and "'trian'" in error and "promote" in error
+    with pytest.raises(SystemExit):
+        cli.main(["promot"])
+    assert "there is no command 'promot' (did you mean promote?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["pipeline.train", "pipeline.download", "pipeline.cli"])
+def test_a_python_without_the_packages_gets_one_line_that_says_to_activate_the_environment(module, tmp_path):
+    """-S leaves the installed packages out, as a Python outside .venv has none of them."""
+    arguments = ["run"] if module == "pipeline.cli" else []
+    done = subprocess.run([sys.executable, "-S", "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "activate .venv first" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_module_of_the_project_that_is_missing_stays_a_traceback(monkeypatch):
+    def fail():
+        raise ModuleNotFoundError("no module", name="pipeline.nothing")
+
+    with pytest.raises(ModuleNotFoundError):
+        failure.run(fail, "stage")
+
+
+def test_the_tab_key_completes_commands_options_and_recipes_in_bash(tmp_path):
+    if os.name == "nt" or not shutil.which("bash"):
+        pytest.skip("bash is missing: apt install bash")
+    parsers = {}
+    for name in ("params", "promote", "run"):
+        parsers[name] = completion.parser_of(cli.load(name)), cli.COMMANDS[name][1]
+    script = completion.script("ferpipe", {**parsers, "results": (None, "a table")}, "bash", {"RECIPE": ["compact"]})
+    (tmp_path / "ferpipe").write_text(script)
+    program = """source ferpipe
+    complete_at_end() {
+      COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); COMPREPLY=(); _shtab_ferpipe; echo "${COMPREPLY[@]}"
+    }
+    complete_at_end ferpipe pro; complete_at_end ferpipe res; complete_at_end ferpipe run --dat
+    complete_at_end ferpipe params comp; complete_at_end ferpipe run --dataset s"""
+    done = subprocess.run(["bash", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["promote", "results", "--dataset", "compact", "sample"]
+
+
+def test_a_command_without_options_is_not_run_for_its_completion():
+    assert not hasattr(importlib.import_module("pipeline.reporting.tables.recipe_table"), "argparse")
+    assert completion.parser_of(cli.load("recipes")) is None
 
 
 def test_a_failing_command_gets_one_line_and_exit_code_1(monkeypatch):
@@ -247,3 +294,36 @@ def test_a_taken_port_gets_one_clear_line_and_a_tracking_server_is_named(monkeyp
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     ui.main([])
     assert "open http://127.0.0.1:9" in capsys.readouterr().out
+
+
+def test_the_pages_of_the_training_runs_are_named(monkeypatch):
+    experiments = [SimpleNamespace(name=name, experiment_id=number) for name, number in
+                   (("Default", "0"), ("fer2013-7", "3"))]
+    monkeypatch.setattr(ui.runs, "connect", lambda: SimpleNamespace(search_experiments=lambda order_by: experiments))
+    page = ui.addresses("postgresql://somewhere", 5001)
+    assert page == ("Training runs of fer2013-7: "
+                    "http://127.0.0.1:5001/#/experiments/3/runs?workflowType=machine_learning")
+    assert "no training runs yet" in ui.addresses(f"sqlite:///{Path('nowhere/mlflow.db').absolute()}", 5001)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
+def test_a_signal_ends_mlflow_and_the_server_that_it_has_started(tmp_path, number, code):
+    server = "import os, time; open('server', 'w').write(str(os.getpid())); time.sleep(60)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {server!r}])"
+    program = f"import os, sys; from pipeline.tracking.ui import run_until_told as run; " \
+              f"sys.exit(run(dict(os.environ), [sys.executable, '-c', {child!r}]))"
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path,
+                               env={**os.environ, "PYTHONPATH": str(ROOT)})
+    while not (tmp_path / "server").exists() or not (tmp_path / "server").read_text():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(20) == code
+    for _ in range(100):
+        try:
+            os.kill(int((tmp_path / "server").read_text()), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the server still runs")

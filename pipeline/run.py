@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.cli import ENVIRONMENT
-from pipeline.download.external import EXTERNAL, find_external, place
+from pipeline.download.external import EXTERNAL, add_edition, find_external
 from pipeline.download.kaggle import kaggle_cached, kaggle_reachable
 from pipeline.params import params
 from pipeline.system.atomic import atomic_file
@@ -20,7 +20,7 @@ from pipeline.system.failure import Failure
 # Seconds that the question whether Kaggle can be reached may take, whatever the name resolver does
 REACH = 5
 
-# stage: (what it does, minutes on two cores with fer2013, with sample)
+# stage: (what it does, about how many minutes on two cores with fer2013, with sample)
 STAGES = {
     "download": ("bring the data into one form", 0.3, 0.2),
     "validate": ("check it: sizes, labels, counts, duplicates", 0.3, 0.2),
@@ -56,10 +56,10 @@ def choose(
 
 
 def set_dataset(dataset: str, path: Path = Path("params.yaml")) -> bool:
-    """Write the choice into params.yaml's ``dataset:`` line, every other byte stays; says whether it changed."""
+    """Write the choice into params.yaml's ``dataset:`` line and leave every other byte; returns whether it changed."""
     before = path.read_bytes()
-    after, found = re.subn(rb"""(?m)^(dataset:[ \t]*)["']?\w+["']?""", rb"\g<1>" + dataset.encode(), before, count=1)
-    if not found:
+    after, count = re.subn(rb"""(?m)^(dataset:[ \t]*)["']?\w+["']?""", rb"\g<1>" + dataset.encode(), before, count=1)
+    if not count:
         raise Failure(f"{path}: the line `dataset:` is missing; put `dataset: {dataset}` on top of it")
     if after == before:
         return False
@@ -68,10 +68,16 @@ def set_dataset(dataset: str, path: Path = Path("params.yaml")) -> bool:
     return True
 
 
+def minutes_of(stage: str, dataset: str) -> float:
+    """About how long a stage takes on two cores."""
+    _, fer2013, sample = STAGES[stage]
+    return fer2013 if dataset == "fer2013" else sample
+
+
 def minutes_left(dataset: str, stage: str = "download") -> str:
     """How long this stage and those after it take on two cores."""
     names = list(STAGES)
-    minutes = sum(STAGES[name][1 + DATASETS.index(dataset)] for name in names[names.index(stage):])
+    minutes = sum(minutes_of(name, dataset) for name in names[names.index(stage):])
     return f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute"
 
 
@@ -84,8 +90,8 @@ def plan(dataset: str, reason: str) -> str:
         title = "FER-2013 (35,887 photographs)"
         other = how("run DATASET=sample", "run --dataset sample") + f"   (drawn faces, {minutes_left('sample')})"
     rows = []
-    for stage, (purpose, *minutes) in STAGES.items():
-        length = minutes[DATASETS.index(dataset)]
+    for stage, (purpose, _, _) in STAGES.items():
+        length = minutes_of(stage, dataset)
         rows.append(f"  {stage:<10}{purpose:<50}{f'about {length} min' if length >= 1 else 'seconds'}")
     return "\n".join((
         f"Data:  {title}, because {reason}", f"Other: {other}", "",
@@ -187,8 +193,9 @@ def verdict(model: str, bundle: str, challenges: list[dict]) -> str:
     gain, gates = record["gain"], record["gates"]
     reasons = [reason for reason in record["reasons"] if not reason.startswith("gain ")]
     if gain is not None and gain <= gates["min_gain"]:
-        reasons.insert(0, f"{100 * abs(gain):.2f} points {'below' if gain < 0 else 'above'} the champion on PublicTest, "
-                          f"more than {100 * gates['min_gain']:.2f} above are required")
+        side = "below" if gain < 0 else "above"
+        reasons.insert(0, f"{100 * abs(gain):.2f} points {side} the champion on PublicTest, more than "
+                          f"{100 * gates['min_gain']:.2f} above are required")
     elif gain is not None and record["probability"] < gates["confidence"]:
         reasons.insert(0, f"{100 * gain:.2f} points above the champion on PublicTest, but the gain is real with "
                           f"probability {record['probability']:.2f} only, {gates['confidence']:.2f} is required")
@@ -211,7 +218,7 @@ def main(argv: list[str] | None = None) -> None:
     begun = time.monotonic()
     params.load()
     if options.fer2013 and options.dataset != "sample":
-        place(options.fer2013.expanduser(), EXTERNAL)
+        add_edition(options.fer2013.expanduser(), EXTERNAL)
     dataset, why = choose(
         options.dataset,
         given=options.fer2013 is not None,

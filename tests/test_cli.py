@@ -242,7 +242,7 @@ def test_without_network_a_complete_download_of_kaggle_is_taken(project, monkeyp
 
 def test_a_path_given_by_hand_is_placed_first(project, monkeypatch, tmp_path, capsys):
     placed = []
-    monkeypatch.setattr(run, "place", lambda *arguments: placed.append(arguments))
+    monkeypatch.setattr(run, "add_edition", lambda *arguments: placed.append(arguments))
     monkeypatch.setattr(run, "summary", lambda dataset, seconds: dataset)
     run.main(["--fer2013", "some archive.zip"])
     assert placed == [(Path("some archive.zip"), run.EXTERNAL)]

@@ -29,7 +29,7 @@ def in_force(file: Path = Path("params.yaml"), recipe: str | None = None) -> tup
     where it has run for params.yaml's recipe. Raises Failure as ``params.load`` does.
     """
     params = parameters.load(file, recipe)
-    own, base = parameters.layers(file, recipe)
+    file_values, recipe_values = parameters.layers(file, recipe)
     searched: dict[str, Any] = {}
     if recipe is None and params.tuned:
         try:
@@ -38,7 +38,8 @@ def in_force(file: Path = Path("params.yaml"), recipe: str | None = None) -> tup
             # Of another recipe's search, which the next run replaces
             searched = {}
     params = params.override(searched)
-    layers = (("search", searched), ("params.yaml", dict(_leaves(own))), ("recipe", dict(_leaves(base))))
+    layers = [("search", searched), ("params.yaml", dict(_leaves(file_values))),
+              ("recipe", dict(_leaves(recipe_values)))]
     return params, [
         Value(path, value, next((origin for origin, layer in layers if layer.get(path) is not None), "default"))
         for path, value in _leaves(params.model_dump(by_alias=True, mode="json"))
@@ -73,14 +74,14 @@ def typed(value: Any) -> str:
 
 def _leaves(tree: dict, above: str = "") -> list[tuple[str, Any]]:
     """Every value of a tree by its path; a dimension of the search is one value."""
-    found = []
+    leaves = []
     for name, value in tree.items():
         path = f"{above}{name}"
         if isinstance(value, dict) and above != "tune.space.":
-            found += _leaves(value, f"{path}.")
+            leaves += _leaves(value, f"{path}.")
         else:
-            found.append((path, value))
-    return found
+            leaves.append((path, value))
+    return leaves
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -51,5 +51,5 @@ def run(main: Callable[[], None], name: str) -> None:
         cut_short = error.errno is None and re.search(r"\d+ requested and \d+ written", str(error.args))
         if error.errno in UNWRITABLE or cut_short:
             path, reason = error.filename or "the disk", error.strerror or "cut short, the disk may be full"
-            sys.exit(f"{name}: cannot write {path}: {reason}; free some space or get the right to write, then run again")
+            sys.exit(f"{name}: cannot write {path}: {reason}; free some space or make it writable, then run again")
         raise

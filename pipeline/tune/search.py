@@ -174,8 +174,8 @@ def search(params: Params, faces: Faces, storage, baseline: dict[str, Any], spac
                                       f"than {params.tune.max_parameters:,}; allow more, or search smaller ones")
             studies.queue_baseline(study, baseline, budget_left=missing > 0)
             study.optimize(objective, n_trials=1)
-            missing = params.tune.trials - studies.finished(study)
-            if 0 < missing < at_first:
+            before, missing = missing, params.tune.trials - studies.finished(study)
+            if 0 < missing < before:
                 left = (time.monotonic() - begun) / (at_first - missing) * missing
                 print(f"tune: {missing} of {params.tune.trials} trials to run, about {duration(left)} left", flush=True)
         result = verdict(study, baseline, params.tune.standard_errors, int((faces.splits == "PublicTest").sum()))

@@ -109,7 +109,7 @@ def test_the_study_is_named_by_all_that_it_depends_on(project):
     assert name != search.study_name(settings, {**manifest, "digest": "b"})
     assert name != search.study_name(settings.override({"train.epochs": 9}), manifest)
     assert name != search.study_name(settings.override({"tune.epochs": 9}), manifest)
-    assert name == search.study_name(settings.override({"tune.trials": 9}), manifest), "a larger budget continues the study"
+    assert name == search.study_name(settings.override({"tune.trials": 9}), manifest), "more trials go on with it"
 
 
 def test_the_recipe_s_own_value_always_lies_in_the_space():
@@ -375,7 +375,7 @@ def test_a_search_that_finds_nothing_but_too_large_networks_ends(toy, capsys, mo
     with pytest.raises(Failure, match=r"tune\.max_parameters: 6 networks of the search had more than 900,000"):
         toy.search()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2:] == [f"tune: trial {number} left out: 1,234,567 parameters" for number in range(1, 7)]
+    assert lines[3:] == [f"tune: trial {number} left out: 1,234,567 parameters" for number in range(1, 7)]
     assert len(trained) == 1, "none of them was trained"
 
 
@@ -384,9 +384,19 @@ def test_a_recipe_whose_own_network_is_too_large_is_one_line(toy):
         toy.search(max_parameters=9)
 
 
+def test_after_every_trial_the_time_that_is_left_is_printed(toy, capsys):
+    toy.search(trials=3)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "trials to run" in line]
+    assert lines[0] == "tune: 3 of 3 trials to run, 1 epochs each"
+    assert [line.split(", about")[0] for line in lines[1:]] == [f"tune: {left} of 3 trials to run" for left in (2, 1)]
+    assert all(line.endswith(" left") for line in lines[1:])
+    assert (search.duration(7.4), search.duration(150)) == ("7 s", "2 min")
+
+
 def test_the_printed_values_have_four_digits(toy, capsys):
     toy.search(trials=3)
-    found = [line.rsplit(" ", 1) for line in capsys.readouterr().out.splitlines()[1:]]
+    found = [line.rsplit(" ", 1) for line in capsys.readouterr().out.splitlines() if "accuracy" in line]
+    assert len(found) == 3
     assert all(line.endswith("PublicTest accuracy 0.5000 with train.learning_rate") for line, _ in found)
     assert all(len(value.strip("0.").replace(".", "")) <= 4 for _, value in found)
     assert any(len(str(trial.params["train.learning_rate"])) > 10 for trial in toy.study().trials)

@@ -123,7 +123,7 @@ def test_experiments_on_the_sample_are_compared_by_six_numbers(project):
     """Their reports are not in git: the one metric comes out of DVC's cache."""
     baselines = json.loads(dvc(project, "exp", "show", "--json"))
     states = [state for baseline in baselines for state in
-              (baseline, *(revision for experiment in baseline["experiments"] or [] for revision in experiment["revs"]))]
+              (baseline, *(revision for group in baseline["experiments"] or [] for revision in group["revs"]))]
     names = {state.get("name") for state in states}
     assert len(states) >= 4, names
     for state in states:

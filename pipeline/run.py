@@ -99,10 +99,13 @@ def plan(dataset: str, reason: str) -> str:
         *rows, ""))
 
 
-def announce(dataset: str, stage: str) -> None:
-    """Say which stage begins and how long the rest takes."""
-    number = list(STAGES).index(stage) + 1
-    print(f"\n[{number} of {len(STAGES)}] {stage}: {STAGES[stage][0]}; {minutes_left(dataset, stage)} left", flush=True)
+def with_time_left(line: str, dataset: str) -> str:
+    """A line of DVC's output; where it begins a stage, with which of the stages that is and how long the rest takes."""
+    begun = re.match(r"Running stage '(\w+)':?\s*$", line)
+    if not begun or begun[1] not in STAGES:
+        return line
+    number = list(STAGES).index(begun[1]) + 1
+    return f"Running stage {begun[1]}, {number} of {len(STAGES)}, {minutes_left(dataset, begun[1])} left\n"
 
 
 def how(make: str, ferpipe: str) -> str:
@@ -116,12 +119,18 @@ def environment() -> dict[str, str]:
     return {**ENVIRONMENT, **os.environ, "PATH": path}
 
 
-def call(*arguments: str) -> None:
-    """Run ``python -m ...`` with live output; exits with its code where it fails, after one line."""
-    process = subprocess.Popen([sys.executable, "-m", *arguments], env=environment())
+def call(*arguments: str, dataset: str | None = None) -> None:
+    """Run ``python -m ...`` with live output; exits with its code where it fails, after one line.
+
+    ``dataset`` adds the time that is left to what DVC prints. Progress bars stay live: they are written to stderr.
+    """
+    process = subprocess.Popen([sys.executable, "-m", *arguments], env=environment(), encoding="utf-8",
+                               errors="replace", stdout=subprocess.PIPE if dataset else None)
     interrupted = False
     while True:
         try:
+            for line in process.stdout or ():
+                print(with_time_left(line, dataset or ""), end="", flush=True)
             code = process.wait()
             break
         except KeyboardInterrupt:
@@ -231,7 +240,7 @@ def main(argv: list[str] | None = None) -> None:
     if set_dataset(dataset):
         print(f"params.yaml: dataset is now {dataset}\n", flush=True)
     allow_missing_git()
-    for stage in STAGES:
-        announce(dataset, stage)
-        call(*(("pipeline.promote",) if stage == "promote" else ("dvc", "repro", "--single-item", stage)))
+    call("dvc", "repro", "evaluate", dataset=dataset)
+    call("pipeline.promote")
+    call("dvc", "repro", "demo", dataset=dataset)
     print(summary(dataset, time.monotonic() - begun))

@@ -175,18 +175,14 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "kaggle_reachable", lambda seconds: False)
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
     calls = []
-    monkeypatch.setattr(run, "call", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(run, "call", lambda *arguments, dataset=None: calls.append(arguments))
     return calls
 
 
 def test_the_main_job_says_its_plan_runs_the_stages_in_order_and_sums_up(project, capsys):
     run.main([])
     said = capsys.readouterr().out
-    stages = [name for name in run.STAGES if name not in ("promote", "demo")]
-    assert project == [*(("dvc", "repro", "--single-item", stage) for stage in stages), ("pipeline.promote",),
-                       ("dvc", "repro", "--single-item", "demo")]
-    assert said.index("[4 of 8] tune: ") < said.index("[5 of 8] train: ") < said.index("[8 of 8] demo: ")
-    assert "[1 of 8] download: bring the data into one form; about 3 min left\n" in said
+    assert project == [("dvc", "repro", "evaluate"), ("pipeline.promote",), ("dvc", "repro", "demo")]
     assert said.index("sample (about 1,000 drawn faces)") < said.index("What happens") < said.index("Done in")
     assert "compact, seed 4, on sample (drawn), leak-free protocol: bundle 0123456789ab\n" in said
     assert said.count("91.2 %  [88.0, 94.0]  n = 1,234") == 4
@@ -249,6 +245,19 @@ def test_a_path_given_by_hand_is_placed_first(project, monkeypatch, tmp_path, ca
     assert capsys.readouterr().out.endswith("fer2013\n")
 
 
+def test_every_stage_that_begins_is_followed_by_the_time_that_is_left(capsys, tmp_path, monkeypatch):
+    for stage, expected in (("tune", "4 of 8, about 30 min left"), ("train", "5 of 8, about 23 min left")):
+        assert run.with_time_left(f"Running stage '{stage}':\n", "fer2013") == f"Running stage {stage}, {expected}\n"
+    assert run.with_time_left("Running stage 'demo':\n", "sample").endswith("8 of 8, less than a minute left\n")
+    for line in ("Stage 'tune' didn't change, skipping\n", "epoch 1\n", "Running stage 'other':\n"):
+        assert run.with_time_left(line, "sample") == line
+    monkeypatch.chdir(tmp_path)
+    Path("dvc_like.py").write_text("""print("Running stage 'train':"); print("epoch 1")""")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run.call("dvc_like", dataset="sample")
+    assert capsys.readouterr().out == "Running stage train, 5 of 8, about 2 min left\nepoch 1\n"
+
+
 def test_the_first_failing_stage_ends_the_job_with_its_exit_code(capfd):
     with pytest.raises(SystemExit) as end:
         run.call("pipeline.no_such_stage")
@@ -257,7 +266,7 @@ def test_the_first_failing_stage_ends_the_job_with_its_exit_code(capfd):
 
 
 def test_a_stage_that_failed_under_dvc_says_how_the_previous_outputs_come_back(monkeypatch, capsys):
-    monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **more: SimpleNamespace(wait=lambda: 255))
+    monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **more: SimpleNamespace(stdout=None, wait=lambda: 255))
     with pytest.raises(SystemExit) as end:
         run.call("dvc", "repro", "evaluate")
     (line,) = capsys.readouterr().err.splitlines()

@@ -12,7 +12,7 @@ COMPLETION = "completion"
 # command: (module inside pipeline whose main(argv) it is, what it does)
 COMMANDS = {
     "run": ("run", "the whole pipeline: data, search, training, evaluation, promotion, demo clip"),
-    "params": ("params.origins", "print every parameter in force and where it comes from"),
+    "params": ("params.origins", "every parameter in force and where it comes from"),
     "promote": ("promote.__main__", "compare the trained model with the champion, and promote it if it is better"),
     "demo": ("demo.main", "show the champion on a webcam, file, folder or stream"),
     "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
@@ -21,10 +21,10 @@ COMMANDS = {
     "web-static": ("demo.web.build", "build the page as a static site that needs no server"),
     "ui": ("tracking.ui", "open MLflow's pages on this machine"),
     "resolve": ("experiments.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
-    "import-run": ("experiments.import_run", "bring home a run that was trained elsewhere"),
+    "import-run": ("experiments.import_run", "import a run that was trained elsewhere"),
     "quantise": ("experiments.quantise", "make an int8 bundle of a float32 one, for small devices"),
-    "teach": ("experiments.teach", "keep what trained models say of every Training face, for recipes with teachers"),
-    "ensemble": ("experiments.ensemble.main", "make one model of several, all that are named or the best subset"),
+    "teach": ("experiments.teach", "save trained models' predictions for every Training face, for recipes with teachers"),
+    "ensemble": ("experiments.ensemble.main", "combine several models into one: all that are named, or the best subset of them"),
     "bench": ("reporting.bench.inference", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's net"),
     "results": ("reporting.tables.results_table", "regenerate README.md's table from the ledger"),
     "recipes": ("reporting.tables.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
@@ -33,7 +33,7 @@ COMMANDS = {
     "study": ("experiments.replications.main", "the published systems' side findings, tried again"),
     "bench-train": ("reporting.bench.throughput", "time every recipe's training against plain Keras fit"),
     "rebuild-mlflow": ("tracking.rebuild", "fill an empty MLflow from the ledger and the bundles"),
-    COMPLETION: ("cli", "print a script for bash, zsh or fish that completes commands by the Tab key"),
+    COMPLETION: ("cli", "a script for bash, zsh or fish that completes commands by the Tab key"),
 }
 
 INSTALLING = """Print the script that completes ferpipe's commands, options and recipes by the Tab key. To install it:

@@ -11,14 +11,29 @@ from pipeline.system.atomic import atomic_file
 from pipeline.tracking import ledger, runs
 
 
+def scores(figures: dict) -> dict[str, float]:
+    """DVC's metric, with names so short that ``dvc exp show`` fits a terminal: accuracy on PublicTest (``pub``) and
+    PrivateTest (``priv``), averaged over the image and its mirror image (``_flip``), and macro-F1 (``_f1``)."""
+    return {
+        f"{name}{suffix}": round(figures[split][view][figure], 4)
+        for name, split in (("pub", "PublicTest"), ("priv", "PrivateTest"))
+        for suffix, view, figure in (("", "single", "accuracy"), ("_flip", "flip", "accuracy"),
+                                     ("_f1", "single", "macro_f1"))
+    }
+
+
 def main() -> None:
-    """Measure the trained bundle: metrics, predictions, plots, a line in the ledger, the figures in MLflow."""
+    """Measure the trained bundle: metrics, predictions, plots, an entry in the ledger, the figures in MLflow."""
     from pipeline.evaluate import plots
 
     mine = params.load()
     bundle, faces = Bundle.load(mine.data / "bundle"), Faces.load(mine.data / "faces")
     found, probabilities = evaluate(bundle, faces, mine.evaluate)
     line = ledger.entry(bundle, found)
+    # DVC's metric is cached; its copy among the reports is in git, for clones without a cache
+    for folder in (mine.data, mine.reports):
+        with atomic_file(folder / "scores.json") as new:
+            new.write_text(json.dumps(scores(found), indent=2) + "\n", encoding="utf-8")
     with atomic_file(mine.reports / "metrics.json") as new:
         new.write_text(json.dumps(metrics(bundle, faces, found), indent=2) + "\n", encoding="utf-8")
     write_predictions(mine.reports / "predictions.csv", faces, bundle, probabilities)

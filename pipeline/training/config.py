@@ -105,14 +105,23 @@ class TrainConfig(TypedDict):
     stages: NotRequired[list[StageConfig]]
 
 
-class ResolvedConfig(TypedDict):
-    """What ``fit`` trains by. ``votes`` and ``teacher`` are digests here, present where the network's labels depend on
-    the votes or on the teachers; how much they count stands in ``train``."""
+class NetConfig(TypedDict):
+    """What decides a fresh network: the seed of its weights, its outputs' names, its architecture."""
 
-    recipe: str
     seed: int
     classes: list[str]
     model: ModelConfig
+
+
+class ResolvedConfig(NetConfig):
+    """What ``fit`` trains by.
+
+    ``votes`` and ``teacher`` are digests here, present where the network's labels depend on the FER+ votes or on the
+    teachers' answers. How much these count in the loss stands in ``train`` under the same two names, which ledger
+    entries and runs on other machines keep; the types Digest and LossWeight do not go for each other.
+    """
+
+    recipe: str
     augment: AugmentConfig
     train: TrainConfig
     balance: NotRequired[BalanceConfig]

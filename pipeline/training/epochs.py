@@ -48,7 +48,7 @@ class _GraphOfSteps:
 
         self._student, self._batch_size, self._verbose = student, batch_size, verbose
         self._resident = {name: tf.convert_to_tensor(values) for name, values in data.items()}
-        keras_internals.build_metrics(student, {name: values[:batch_size] for name, values in data.items()})
+        keras_internals.build_metrics(student, ({name: values[:batch_size] for name, values in data.items()},))
         jit = student.jit_compile
         self._train_step = tf.function(student.train_step, jit_compile=True) if jit else student.train_step
         # two at most: for whole batches, and for the epoch's last one
@@ -127,7 +127,7 @@ def _scanned(student, data, batch_size) -> Epoch:
     import jax
 
     resident = {name: jax.device_put(values) for name, values in data.items()}
-    keras_internals.build_metrics(student, {name: values[:batch_size] for name, values in data.items()})
+    keras_internals.build_metrics(student, ({name: values[:batch_size] for name, values in data.items()},))
     groups = keras_internals.train_step_variables(student)
 
     def run(state, resident, batches):

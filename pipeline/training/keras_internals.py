@@ -13,12 +13,12 @@ import keras
 TESTED = ">=3.15,<3.16"
 
 
-def build_metrics(model: keras.Model, batch: dict) -> None:
-    """Create a compiled model's metrics from one batch, as ``fit`` does first of all.
+def build_metrics(model: keras.Model, batch: tuple) -> None:
+    """Create a compiled model's metrics from one batch (x, or x and y), as ``fit`` does first of all.
 
     ``Model._symbolic_build``; the epochs call ``train_step`` without ``fit``, which must not create variables.
     """
-    model._symbolic_build(data_batch=(batch,))
+    model._symbolic_build(data_batch=batch)
 
 
 def drop_compiled_step(model: keras.Model) -> None:
@@ -83,8 +83,8 @@ def muon_moments(optimizer: keras.optimizers.Muon, variable: keras.Variable) -> 
 class MuonHooks(keras.optimizers.Muon):
     """Keras's Muon, whose private steps can be replaced under public names.
 
-    Each method below is what Keras calls where the private one of its table is due, and does Keras's work unless a
-    subclass overrides it.
+    The first four methods are what Keras calls where its private ones, the last four, are due; each does Keras's work
+    unless a subclass overrides it.
     """
 
     def trained_by_adamw(self, variable) -> bool:

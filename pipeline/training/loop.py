@@ -16,7 +16,7 @@ from pipeline.system.failure import Failure
 from pipeline.training import checkpoint as checkpoints
 from pipeline.training import hardware, keras_internals, models, optimizers, unfreezing
 from pipeline.training.averaging import SAMPLE, averaged
-from pipeline.training.config import ResolvedConfig, complete
+from pipeline.training.config import NetConfig, ResolvedConfig, complete
 from pipeline.training.epochs import Data, epochs_of
 from pipeline.training.losses import cross_entropy
 from pipeline.training.progress import Progress
@@ -48,7 +48,7 @@ class Fitted:
     precision: str
 
 
-def build_net(config: ResolvedConfig) -> keras.Model:
+def build_net(config: NetConfig) -> keras.Model:
     """The network of a resolved recipe, weights drawn from its seed."""
     keras.utils.set_random_seed(config["seed"])
     return models.build(classes=len(config["classes"]), **config["model"])

@@ -157,14 +157,14 @@ def read(path: Path) -> ResolvedConfig:
 
 
 def problems(value: Any, kind: Any = ResolvedConfig, path: str = "") -> list[str]:
-    """What keeps a value that came from JSON from being of this type, each with its path, as in
-    ``train.epochs is missing``; nothing where it is."""
+    """Why a value that came from JSON is not of this type: every reason with its path, as in ``train.epochs is
+    missing``; an empty list where it is of it."""
     origin = get_origin(kind)
     if is_typeddict(kind):
         return _problems_of_block(value, kind, path)
     if origin in (Union, types.UnionType):
-        found = [problems(value, option, path) for option in get_args(kind)]
-        return [] if [] in found else _unexpected(value, kind, path)
+        by_option = [problems(value, option, path) for option in get_args(kind)]
+        return [] if [] in by_option else _unexpected(value, kind, path)
     if origin is list:
         if not isinstance(value, list):
             return _unexpected(value, kind, path)
@@ -172,7 +172,7 @@ def problems(value: Any, kind: Any = ResolvedConfig, path: str = "") -> list[str
                 for problem in problems(item, get_args(kind)[0], f"{path}[{index}]")]
     if origin is Literal:
         return [] if value in get_args(kind) else _unexpected(value, kind, path)
-    kind = getattr(kind, "__supertype__", kind)  # a NewType's own
+    kind = getattr(kind, "__supertype__", kind)  # what a NewType stands for
     # JSON writes 1.0 as 1 as well; true is an int to Python alone
     fits = (isinstance(value, int | float) if kind is float else isinstance(value, kind))
     return [] if fits and isinstance(value, bool) is (kind is bool) else _unexpected(value, kind, path)
@@ -183,13 +183,13 @@ def _problems_of_block(value: Any, kind: Any, path: str) -> list[str]:
         return _unexpected(value, dict, path)
     prefix = f"{path}." if path else ""
     hints = get_type_hints(kind)
-    found = [f"{prefix}{name} is missing" for name in hints if name in kind.__required_keys__ and name not in value]
+    wrong = [f"{prefix}{name} is missing" for name in hints if name in kind.__required_keys__ and name not in value]
     if kind in STRICT:
-        found += [f"{prefix}{name} is not known" for name in value if name not in hints]
+        wrong += [f"{prefix}{name} is not known" for name in value if name not in hints]
     for name, hint in hints.items():
         if name in value:
-            found += problems(value[name], hint, f"{prefix}{name}")
-    return found
+            wrong += problems(value[name], hint, f"{prefix}{name}")
+    return wrong
 
 
 def _unexpected(value: Any, kind: Any, path: str) -> list[str]:

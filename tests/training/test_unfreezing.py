@@ -115,8 +115,8 @@ def test_a_run_goes_on_from_any_epoch_to_the_same_end_and_moves_only_what_its_st
         resumed = run(tmp_path / str(epoch))
         for one, two in zip(whole.net.get_weights(), resumed.net.get_weights(), strict=True):
             np.testing.assert_array_equal(one, two)
-        told = [[{k: v for k, v in row.items() if k != "seconds"} for row in one.history] for one in (whole, resumed)]
-        assert told[0] == told[1]
+        rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in end.history] for end in (whole, resumed)]
+        assert rows[0] == rows[1]
 
 
 def kernel(checkpoint: Path) -> np.ndarray:

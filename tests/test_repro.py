@@ -28,16 +28,16 @@ def files() -> list[str]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy in a folder with a blank in its name, with tiny parameters, after its first repro."""
-    place = tmp_path_factory.mktemp("a clone") / "fer pipe"
+    folder = tmp_path_factory.mktemp("a clone") / "fer pipe"
     for name in files():
         if (ROOT / name).is_file():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, place / name)
-    toy_models.small_run(place)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    toy_models.small_run(folder)
     for command in ("init -q", "add -A", "-c user.name=t -c user.email=t@t commit -qm copy"):
-        subprocess.run(["git", *command.split()], cwd=place, check=True)
-    dvc(place, "repro", "evaluate")
-    return place
+        subprocess.run(["git", *command.split()], cwd=folder, check=True)
+    dvc(folder, "repro", "evaluate")
+    return folder
 
 
 def environment() -> dict[str, str]:
@@ -47,26 +47,26 @@ def environment() -> dict[str, str]:
     return env
 
 
-def dvc(place, *arguments):
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=place, env=environment(), capture_output=True,
+def dvc(folder, *arguments):
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment(), capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
 
-def bundle(place) -> dict:
-    return json.loads((place / "data/sample/bundle/bundle.json").read_text())
+def bundle(folder) -> dict:
+    return json.loads((folder / "data/sample/bundle/bundle.json").read_text())
 
 
-def runs(place) -> set[str]:
+def runs(folder) -> set[str]:
     import sqlite3
 
-    with sqlite3.connect(place / "mlflow.db") as database:
+    with sqlite3.connect(folder / "mlflow.db") as database:
         return {row[0] for row in database.execute("select run_uuid from runs")}
 
 
-def ledger(place) -> list[Path]:
-    return sorted((place / "reports/sample/results").glob("*.json"))
+def ledger(folder) -> list[Path]:
+    return sorted((folder / "reports/sample/results").glob("*.json"))
 
 
 def test_every_stage_leaves_what_it_promises(project):
@@ -115,8 +115,8 @@ def test_a_temporary_experiment_in_int8_leaves_its_run_in_the_project_s_own_mlfl
     dvc(project, "exp", "run", "-q", "--temp", "-S", "seed=5", *int8, "evaluate")
     assert len(runs(project) - before) >= 1
     new = set(ledger(project)) - set(entries)
-    line, = (json.loads(path.read_text()) for path in new)
-    assert line["seed"] == 5 and line["onnx_bytes"] == line["quantised"]["bytes"]["int8"]
+    entry, = (json.loads(path.read_text()) for path in new)
+    assert entry["seed"] == 5 and entry["onnx_bytes"] == entry["quantised"]["bytes"]["int8"]
 
 
 def test_experiments_on_the_sample_are_compared_by_six_numbers(project):
@@ -131,26 +131,26 @@ def test_experiments_on_the_sample_are_compared_by_six_numbers(project):
 
 
 def test_the_stage_train_survives_kill_9_to_the_same_bundle_in_the_same_mlflow_run(project, tmp_path):
-    places = {}
+    folders = {}
     for name in ("whole", "cut"):
-        places[name] = shutil.copytree(project, tmp_path / name)
-        text = (places[name] / "params.yaml").read_text()
-        (places[name] / "params.yaml").write_text(text.replace("  epochs: 2\n", "  epochs: 6\n", 1))
+        folders[name] = shutil.copytree(project, tmp_path / name)
+        text = (folders[name] / "params.yaml").read_text()
+        (folders[name] / "params.yaml").write_text(text.replace("  epochs: 2\n", "  epochs: 6\n", 1))
     env = environment()
     command = [sys.executable, "-m", "pipeline.train"]
-    subprocess.run(command, cwd=places["whole"], env=env, check=True, capture_output=True)
-    before = runs(places["cut"])
-    first = subprocess.Popen(command, cwd=places["cut"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list((places["cut"] / ".checkpoints").glob("*/epoch-*")):
+    subprocess.run(command, cwd=folders["whole"], env=env, check=True, capture_output=True)
+    before = runs(folders["cut"])
+    first = subprocess.Popen(command, cwd=folders["cut"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list((folders["cut"] / ".checkpoints").glob("*/epoch-*")):
         assert first.poll() is None
         time.sleep(0.05)
     first.kill()
     first.wait()
-    assert list((places["cut"] / ".checkpoints").glob("*/epoch-*")), "the run was over before it was cut"
-    subprocess.run(command, cwd=places["cut"], env=env, check=True, capture_output=True)
-    assert len(runs(places["cut"]) - before) == 1
-    assert not list((places["cut"] / ".checkpoints").iterdir())
-    whole, cut = (Bundle.load(place / "data/sample/bundle") for place in places.values())
+    assert list((folders["cut"] / ".checkpoints").glob("*/epoch-*")), "the run was over before it was cut"
+    subprocess.run(command, cwd=folders["cut"], env=env, check=True, capture_output=True)
+    assert len(runs(folders["cut"]) - before) == 1
+    assert not list((folders["cut"] / ".checkpoints").iterdir())
+    whole, cut = (Bundle.load(folder / "data/sample/bundle") for folder in folders.values())
     images = np.random.default_rng(0).integers(0, 256, (20, 48, 48), dtype="uint8")
     np.testing.assert_array_equal(whole.predict(images), cut.predict(images))
     assert cut.provenance["epochs_run"] == whole.provenance["epochs_run"] == 6
@@ -158,15 +158,15 @@ def test_the_stage_train_survives_kill_9_to_the_same_bundle_in_the_same_mlflow_r
 
 def test_bad_data_costs_neither_the_good_data_nor_the_good_report(project, tmp_path):
     """DVC deletes a stage's outs before it runs it; the first stages' persist."""
-    place = shutil.copytree(project, tmp_path / "copy")
-    (place / "data/external/fer2013.csv").write_text("emotion,pixels,Usage\n7,0,Training\n")
-    text = (place / "params.yaml").read_text().replace("sample_faces: 140", "sample_faces: 10")
-    (place / "params.yaml").write_text(text)
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", "validate"], cwd=place, env=environment(),
+    folder = shutil.copytree(project, tmp_path / "copy")
+    (folder / "data/external/fer2013.csv").write_text("emotion,pixels,Usage\n7,0,Training\n")
+    text = (folder / "params.yaml").read_text().replace("sample_faces: 140", "sample_faces: 10")
+    (folder / "params.yaml").write_text(text)
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro", "validate"], cwd=folder, env=environment(),
                           capture_output=True, text=True)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     for name in ("data/sample/faces/images.npy", "reports/sample/validation.json"):
-        assert (place / name).exists(), name
+        assert (folder / name).exists(), name
 
 
 def test_a_sample_run_leaves_what_is_committed_alone(project):

@@ -22,6 +22,7 @@ from pipeline.params.resolved import resolve
 from pipeline.system import project
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger, shelves
+from pipeline.training.config import ResolvedConfig
 from pipeline.training.importing import quiet
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def enter(mine: Params, faces: Faces) -> Path:
     return path
 
 
-def _imported(mine: Params, config: dict, faces: Faces, balanced: Faces) -> tuple[Bundle, Path]:
+def _imported(mine: Params, config: ResolvedConfig, faces: Faces, balanced: Faces) -> tuple[Bundle, Path]:
     """The trained network as a bundle, and its ledger entry. What the training left is kept until both stand."""
     with quiet():
         from pipeline.experiments import import_run

@@ -19,7 +19,7 @@ TAGS = ("recipe", "seed", "dataset", "edition", "data_digest", "protocol", "clas
 _opened: set[str] = set()
 
 
-def flat(tree: dict, separator: str = ".") -> dict[str, Any]:
+def flat(tree: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:
     """A tree of dicts as one level: ``{"train": {"epochs": 2}}`` -> ``{"train.epochs": 2}``."""
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
@@ -28,7 +28,7 @@ def flat(tree: dict, separator: str = ".") -> dict[str, Any]:
     return leaves
 
 
-def tags_of(config: dict, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def tags_of(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What a run says of its recipe and data."""
     facts = {**manifest, **config, "data_digest": manifest["digest"]}
     return {name: facts[name] for name in TAGS if name in facts}

@@ -17,7 +17,7 @@ FACES = np.random.default_rng(0).normal(3, 2, (8, 6, 6, 5)).astype("float32")
 
 @pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False, "momentum": 0.1, "epsilon": 0.1}])
 def test_a_step_is_keras_own(options):
-    found = []
+    results = []
     for kind in (keras.layers.BatchNormalization, FusedBatchNormalization):
         layer, images = kind(**options), tf.Variable(FACES)
         layer.build(FACES.shape)
@@ -26,8 +26,8 @@ def test_a_step_is_keras_own(options):
             y = layer(images, training=True)
             loss = tf.reduce_sum(y**3)
         learning = [images, *(variable.value for variable in layer.trainable_variables)]
-        found.append([y, *tape.gradient(loss, learning), *layer.get_weights()])
-    for stock, ours in zip(*found, strict=True):
+        results.append([y, *tape.gradient(loss, learning), *layer.get_weights()])
+    for stock, ours in zip(*results, strict=True):
         # sums of large terms that cancel: a tolerance of the largest value, not of each
         np.testing.assert_allclose(ours, stock, rtol=0, atol=1e-4 * np.abs(stock).max())
 
@@ -47,7 +47,7 @@ def test_bfloat16_keeps_its_sums_in_float32():
 def test_the_gradients_of_a_convolution_are_keras_own(side, padding, count):
     rng = np.random.default_rng(0)
     faces = rng.normal(size=(count, 7, 6, 16)).astype("float32")
-    found, kernel = [], rng.normal(size=(side, side, 16, 5))
+    results, kernel = [], rng.normal(size=(side, side, 16, 5))
     for kind in (keras.layers.Conv2D, ProductConv2D):
         layer, images = kind(5, side, padding=padding, activation="relu"), tf.Variable(faces)
         layer.build(faces.shape)
@@ -55,8 +55,8 @@ def test_the_gradients_of_a_convolution_are_keras_own(side, padding, count):
         with tf.GradientTape() as tape:
             y = layer(images)
             loss = tf.reduce_sum(y**2)
-        found.append([y, *tape.gradient(loss, [images, *(variable.value for variable in layer.weights)])])
-    for stock, ours in zip(*found, strict=True):
+        results.append([y, *tape.gradient(loss, [images, *(variable.value for variable in layer.weights)])])
+    for stock, ours in zip(*results, strict=True):
         np.testing.assert_allclose(ours, stock, rtol=0, atol=1e-5 * np.abs(stock).max())
 
 
@@ -78,8 +78,8 @@ def test_the_faster_network_answers_as_the_one_it_stands_for(name, products, mon
     assert (ProductConv2D in kinds) is products
     assert FusedBatchNormalization in kinds or name == "harini"
     np.testing.assert_allclose(quick(images), net(images), rtol=1e-4, atol=1e-4)
-    for one, other in zip(quick.weights, net.weights, strict=True):
-        assert one.name == other.name
+    for actual, expected in zip(quick.weights, net.weights, strict=True):
+        assert actual.name == expected.name
 
 
 def test_a_frozen_backbone_keeps_its_statistics():
@@ -88,8 +88,8 @@ def test_a_frozen_backbone_keeps_its_statistics():
     backbone = quick.get_layer(BACKBONE)
     before = backbone.get_weights()
     quick(np.full((2, 48, 48, 1), 9, "float32"), training=True)
-    for one, other in zip(backbone.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for actual, expected in zip(backbone.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_another_backend_has_keras_own(monkeypatch):
@@ -111,14 +111,14 @@ def test_five_steps_of_adam_are_keras_own(kind, ema, dtype):
     settings = {"optimizer": kind, "learning_rate": 0.01, "weight_decay": 0.1, "schedule": "one_cycle", "warmup": 0.3,
                 "epochs": 1, "ema": ema}
     ours, keras_own = (_trained(optimizers.build(settings, 10, stock=stock), dtype=dtype) for stock in (False, True))
-    for one, other in zip(ours, keras_own, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    for actual, expected in zip(ours, keras_own, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
 
 
 def test_muon_trains_biases_as_keras_s_does():
     ours, keras_own = (_trained(kind(0.01), shapes=((5,), (3,))) for kind in (optimizers.Muon, keras.optimizers.Muon))
-    for one, other in zip(ours, keras_own, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    for actual, expected in zip(ours, keras_own, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
 
 
 def _trained(optimizer, dtype="float32", shapes=((5, 3), (3,))):

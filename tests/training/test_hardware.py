@@ -1,4 +1,4 @@
-"""What trained a model is asked of the backend: which devices share a batch, and whether they multiply bfloat16."""
+"""The machine as the backend describes it: which devices share a batch, and whether they multiply bfloat16."""
 
 import os
 import platform
@@ -13,14 +13,14 @@ from pipeline.training import hardware
 
 @pytest.mark.parametrize(("devices", "batch", "shared"), [(2, 128, 2), (3, 128, 2), (6, 128, 4), (5, 7, 1), (1, 64, 1)])
 def test_as_many_devices_share_a_batch_as_can_have_equal_parts(monkeypatch, devices, batch, shared):
-    found = []
+    chosen = []
     distribution = SimpleNamespace(
-        list_devices=lambda *_: [f"gpu:{place}" for place in range(devices)], set_distribution=found.append,
+        list_devices=lambda *_: [f"gpu:{index}" for index in range(devices)], set_distribution=chosen.append,
         DataParallel=lambda devices: devices)
     monkeypatch.setattr(hardware, "keras", SimpleNamespace(
         backend=SimpleNamespace(backend=lambda: "jax"), distribution=distribution))
     assert hardware.share_devices(batch) == shared
-    assert [len(one) for one in found] == ([shared] if shared > 1 else [])
+    assert [len(group) for group in chosen] == ([shared] if shared > 1 else [])
 
 
 @pytest.mark.parametrize(("platform", "capability", "native"), [
@@ -37,13 +37,13 @@ def test_bfloat16_is_for_devices_that_have_it(monkeypatch, platform, capability,
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="TensorFlow has its own choice elsewhere")
-@pytest.mark.parametrize(("asked", "taken"), [(None, "1"), ("0", "0")])
-def test_tensorflow_is_told_to_use_onednn_unless_somebody_said_no(asked, taken):
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_tensorflow_uses_onednn_unless_the_environment_says_no(before, after):
     environment = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
-    if asked:
-        environment["TF_ENABLE_ONEDNN_OPTS"] = asked
-    told = subprocess.run(
+    if before:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = before
+    printed = subprocess.run(
         [sys.executable, "-c", "import os\nfrom pipeline.training.importing import quiet\n"
          "with quiet(): print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"],
         env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == taken
+    assert printed.stdout.strip() == after

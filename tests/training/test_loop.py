@@ -115,7 +115,7 @@ def test_the_averaged_network_is_the_one_that_was_measured(toy):
     assert (logits.argmax(axis=1) == validation.labels).mean() == pytest.approx(result.history[-1]["val_accuracy"])
 
 
-def test_votes_that_are_asked_but_missing_are_one_line(toy):
+def test_missing_votes_are_one_line(toy):
     with pytest.raises(Failure, match="the faces have no votes"):
         fitted(toy, config(votes=0.4))
 
@@ -158,14 +158,14 @@ def test_an_epochs_figures_are_those_of_its_batches_one_by_one(toy):
 
     settings, train, order = config(), toy.split("Training"), np.arange(140)
     data = feed(settings, train.images, train.labels, {})
-    found = []
+    figures = []
     for way in (lambda student: epochs.epochs_of(student, data, 32, False)(order),
                 lambda student: epochs._batch_by_batch(student, data, order, 32, False)):
         student = Student(build_net(settings), settings)
         student.compile(optimizer=optimizers.build(settings["train"], steps=5))
         student.optimizer.build(student.trainable_variables)
-        found.append(way(student))
-    assert found[0] == pytest.approx(found[1], rel=1e-5)
+        figures.append(way(student))
+    assert figures[0] == pytest.approx(figures[1], rel=1e-5)
 
 
 @pytest.mark.slow
@@ -272,6 +272,15 @@ def test_a_config_that_is_none_is_one_line(content, tmp_path):
         main([str(tmp_path / "config.json"), str(tmp_path), str(tmp_path / "out")])
 
 
+def test_faces_of_other_classes_than_the_config_s_are_one_line(toy, tmp_path):
+    from pipeline.training.__main__ import main
+
+    toy.save(tmp_path / "faces")
+    (tmp_path / "config.json").write_text(json.dumps({**config(), "classes": list(EMOTIONS[:6])}))
+    with pytest.raises(Failure, match=r"its classes are angry, .*those of .*faces are angry, .*neutral"):
+        main([f"{tmp_path}/{name}" for name in ("config.json", "faces", "out")])
+
+
 @pytest.mark.slow
 def test_the_standalone_program_survives_kill_9(toy, tmp_path):
     toy.save(tmp_path / "faces")
@@ -321,8 +330,8 @@ def test_muon_takes_the_same_steps_under_jax_where_it_takes_kernels_together(tmp
     subprocess.run([sys.executable, "-c", code, tmp_path / "jax.npz"], check=True, cwd=Path(__file__).parent,
                    env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(sys.path)})
     with np.load(tmp_path / "jax.npz") as under_jax:
-        for name, there in zip(under_jax.files, _after_three_steps_of_muon(), strict=True):
-            np.testing.assert_allclose(under_jax[name], there, atol=1e-5)
+        for name, expected in zip(under_jax.files, _after_three_steps_of_muon(), strict=True):
+            np.testing.assert_allclose(under_jax[name], expected, atol=1e-5)
 
 
 def test_muon_s_shorter_iteration_gives_what_keras_s_gives():
@@ -335,8 +344,8 @@ def test_muon_s_shorter_iteration_gives_what_keras_s_gives():
         matrix = keras.ops.array(np.random.default_rng(0).normal(size=shape).astype("float32"))
         theirs = keras.optimizers.Muon.zeropower_via_newtonschulz5(ours, matrix, 5)
         normed = matrix / keras.ops.norm(matrix)
-        mine = optimizers._times(normed, ours._polynomial(optimizers._gram(normed)))
-        np.testing.assert_allclose(mine, theirs, atol=1e-4)
+        actual = optimizers._times(normed, ours._polynomial(optimizers._gram(normed)))
+        np.testing.assert_allclose(actual, theirs, atol=1e-4)
 
 
 def test_the_last_epochs_can_see_images_that_are_mirrored_only():

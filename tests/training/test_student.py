@@ -47,10 +47,10 @@ def without(data, *names):
 def test_label_smoothing_and_weights():
     data = without(batch(), "votes", "teacher")
     data["weight"] = np.linspace(0, 2, 8, dtype="float32")
-    found, answers = loss(student(label_smoothing=0.1), data)
+    actual, answers = loss(student(label_smoothing=0.1), data)
     target = 0.9 * data["label"] + 0.1 / CLASSES
     rows = -(target * log_softmax(answers["logits"])).sum(axis=1)
-    assert found == pytest.approx((rows * data["weight"]).mean(), rel=1e-5)
+    assert actual == pytest.approx((rows * data["weight"]).mean(), rel=1e-5)
 
 
 def test_a_teacher_that_says_what_the_network_says_costs_nothing():
@@ -66,10 +66,10 @@ def test_a_teacher_that_says_what_the_network_says_costs_nothing():
 def test_faces_without_votes_count_nothing_in_the_second_head():
     model = student(votes=0.5)
     data = without(batch(), "teacher")
-    found, answers = loss(model, data)
+    actual, answers = loss(model, data)
     rows = -(data["label"] * log_softmax(answers["logits"])).sum(axis=1)
     crowd = -(data["votes"] * log_softmax(answers["crowd"])).sum(axis=1)
-    assert found == pytest.approx((rows + 0.5 * crowd).mean(), rel=1e-5)
+    assert actual == pytest.approx((rows + 0.5 * crowd).mean(), rel=1e-5)
     data["votes"] = np.zeros_like(data["votes"])
     assert loss(model, data)[0] == pytest.approx(rows.mean(), rel=1e-5)
 

@@ -20,13 +20,14 @@ from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.system.project import CHAMPION
 from pipeline.tracking import ledger
+from pipeline.training.config import NetConfig
 from pipeline.training.importing import quiet
 
 # Fewer say too little of a p95 to stand in a report
 CALLS = 1000
 GOAL = 1.0
 PACKAGES = ("numpy", "keras", "tensorflow", "onnxruntime", "ai-edge-litert")
-S1 = {"seed": 1, "classes": [""] * 7, "model": {"name": "cas"}}
+S1: NetConfig = {"seed": 1, "classes": [""] * 7, "model": {"name": "cas"}}
 
 
 def contest(bundle: Bundle, folder: Path) -> list[Row]:

@@ -30,7 +30,7 @@ FAMILIES = [name if name in ("cas", "compact") else pytest.param(name, marks=pyt
 # G(lobal average pool), + (branches side by side), K (the pretrained backbone)
 LETTERS = {"Conv2D": "C", "BatchNormalization": "B", "MaxPooling2D": "M", "Dropout": "D", "Flatten": "F", "Dense": "H",
            "ReLU": "R", "Add": "A", "GlobalAveragePooling2D": "G", "Concatenate": "+", "Functional": "K"}
-# One residual block of S3, and one with a convolution on the shortcut, whose stride is a pool of one place
+# One residual block of S3, and one with a convolution on the shortcut, whose stride is a pool of one pixel
 BLOCK, WIDER = "BCRBCA", "BCRMBCCA"
 
 # recipe: the layers as its authors describe them, with the filters and the units (None where they are ours); the
@@ -153,9 +153,9 @@ def test_s3_s_5_9_m_parameters_are_a_last_map_of_two_by_two():
 def test_s3_s_first_convolution_is_held_small_in_v1_and_v2_alone():
     for variant, held in (("v0", 0), ("v1", 1), ("v2", 1)):
         net = models.build("padova_vgg", classes=6, width=4, variant=variant)
-        found = [layer.kernel_regularizer for layer in net.layers if type(layer).__name__ == "Conv2D"]
-        assert [place for place, one in enumerate(found) if one is not None] == list(range(held))
-        assert all(float(one.l2) == pytest.approx(0.01) for one in found if one is not None)
+        penalties = [layer.kernel_regularizer for layer in net.layers if type(layer).__name__ == "Conv2D"]
+        assert [index for index, penalty in enumerate(penalties) if penalty is not None] == list(range(held))
+        assert all(float(penalty.l2) == pytest.approx(0.01) for penalty in penalties if penalty is not None)
 
 
 @pytest.mark.slow
@@ -244,11 +244,11 @@ def test_a_file_without_fitting_weights_is_one_line(content, said, tmp_path):
 
 
 def test_an_unknown_network_or_option_is_named():
-    with pytest.raises(Failure, match="there is no network 'alexnet'"):
+    with pytest.raises(Failure, match=r"model\.name is 'alexnet', expected one of cas, compact"):
         models.build("alexnet", classes=7)
     with pytest.raises(Failure, match="wings"):
         models.build("compact", classes=7, wings=2)
     with pytest.raises(Failure, match="variant is 'v9'"):
         models.build("padova_vgg", classes=7, variant="v9")
-    with pytest.raises(Failure, match="cannot be built so for 16 x 16 pixels"):
+    with pytest.raises(Failure, match="cannot be built with these options for 16 x 16 pixels"):
         models.build("harini", classes=7, size=16)

@@ -15,7 +15,7 @@ from pipeline.params.params import Params
 from pipeline.params.resolved import best, resolve
 from pipeline.system import failure, project
 from pipeline.system.atomic import atomic_file
-from pipeline.tracking import runs
+from pipeline.tracking import entering, runs
 from pipeline.training.importing import quiet
 
 # Beside the checkpoint: the MLflow run that a cut training goes on in
@@ -33,15 +33,11 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
 
     config = resolve(params, faces.manifest)
     tags = {**runs.tags_of(config, faces.manifest), "kind": "train"}
-    name, experiment = runs.run_name(tags), f"{params.dataset}-{params.classes}"
     with (
         checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"]) as state,
-        runs.start(name, experiment, tags, run_id=_begun(state / RUN), system_metrics=True) as run,
+        entering.begin(tags, config, faces.manifest, note=state / RUN, system_metrics=True) as run,
         tempfile.TemporaryDirectory() as place,
     ):
-        (state / RUN).write_text(run.id, encoding="utf-8")
-        run.params(runs.flat(config))
-        run.dataset(faces.manifest)
         fitted = loop.fit_faces(config, faces, checkpoint=state,
                                 on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
         validation = faces.split("PublicTest")
@@ -57,15 +53,10 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
         )
         if params.quantise.int8:
             made = int8.quantise(made, wanted, faces, params.quantise)
-        run.tags({"bundle": made.id})
-        run.model(made.folder)
+        entering.attach(run, made)
     with atomic_file(params.reports / "history.csv") as new:
         shutil.copyfile(made.folder / "history.csv", new)
     print(f"train: bundle {made.id} in {made.folder}, {fitted.seconds / 60:.1f} minutes of training")
-
-
-def _begun(note: Path) -> str | None:
-    return note.read_text(encoding="utf-8") if note.exists() else None
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from pipeline.bundle.record import Name, Record
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 SHA256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 

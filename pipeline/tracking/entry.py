@@ -8,7 +8,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's only from Pyt
 from pipeline.bundle.manifest import Quantised
 from pipeline.bundle.record import Name, Record
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 
 @with_config(ConfigDict(extra="allow"))

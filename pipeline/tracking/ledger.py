@@ -23,19 +23,15 @@ def folder(dataset: str) -> Path:
     return root() / ("reports/results" if dataset == "fer2013" else f"reports/{dataset}/results")
 
 
-def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float | None) -> Entry:
+def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float) -> Entry:
     """The entry of a bundle, with what evaluate measured; ``unmeasured`` is without."""
-    made = unmeasured(bundle)
-    return made.model_copy(update={
-        "figures": figures,
-        **({} if milliseconds is None else {"milliseconds": round(milliseconds, 3)}),
-    })
+    return unmeasured(bundle).model_copy(update={"figures": figures, "milliseconds": round(milliseconds, 3)})
 
 
 def unmeasured(bundle: Bundle) -> Entry:
     """What can be said of a bundle before it is measured: enough for its MLflow run, too little for the ledger."""
     provenance = bundle.provenance
-    return Entry(
+    entry = Entry(
         format=FORMAT,
         recipe=provenance.recipe,
         seed=provenance.seed,
@@ -53,8 +49,6 @@ def unmeasured(bundle: Bundle) -> Entry:
         minutes=round(provenance.seconds / 60, 2),
         finished=provenance.finished,
         parameters=provenance.parameters,
-        # only of pretrained backbones: the others' entries are without the key
-        **({} if provenance.weights is None else {"weights": provenance.weights}),
         onnx_bytes=(bundle.folder / "model.onnx").stat().st_size,
         bundle=bundle.id,
         run_id=bundle.run_id,
@@ -64,6 +58,8 @@ def unmeasured(bundle: Bundle) -> Entry:
         history=_history(bundle),
         figures={},
     )
+    # what is never set is no key of the file: most networks start from no weights
+    return entry.model_copy(update={"weights": provenance.weights}) if provenance.weights else entry
 
 
 def record(entry: Entry) -> Path:

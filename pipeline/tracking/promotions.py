@@ -9,7 +9,7 @@ from pipeline.bundle.record import Name, Record
 from pipeline.system.atomic import atomic_file
 from pipeline.tracking import ledger
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 PROMOTED: Literal["promoted"] = "promoted"
 REFUSED: Literal["refused"] = "refused"
 # PrivateTest, as the ledger has it, is in a record for information; its name says that it decided nothing
@@ -37,7 +37,7 @@ class Challenger(Contender):
 
 
 class Accuracies(Record):
-    """Single-view accuracies on a split of ``n`` images; None where there is no champion, or no figure in the ledger."""
+    """Single-view accuracies on a split of ``n`` images; None without a champion or without a figure in the ledger."""
 
     n: int | None
     challenger: float | None

@@ -67,7 +67,8 @@ def find_one(name: str, at_hand: dict[str, Bundle], folder: Path) -> Bundle:
     if re.fullmatch("[0-9a-f]{32}", name):
         of_run = [bundle for bundle in at_hand.values() if bundle.run_id == name]
         if len(of_run) > 1:
-            raise Failure(f"run {name}: the bundles {', '.join(bundle.id for bundle in of_run)} were made in it; name one of them")
+            ids = ", ".join(bundle.id for bundle in of_run)
+            raise Failure(f"run {name}: the bundles {ids} were made in it; name one of them")
         return of_run[0] if of_run else registry.download_of_run(name, folder)
     model, _, version = name.rpartition("/")
     if model and version.isdecimal():

@@ -45,7 +45,7 @@ def crossed(opinions: np.ndarray, labels: np.ndarray, size: int, weighting: str)
     right = np.zeros(len(labels), bool)
     for counted in (first, ~first):
         choosing, marks = opinions[:, ~counted], labels[~counted]
-        places = list(weightings.search(choosing, marks, (size, size), (weighting,)).places)
+        places = list(weightings.search(choosing, marks, (size, size), (weighting,)).members)
         weights = weightings.weights(weighting, choosing[places], marks)
         right[counted] = weightings.combine(opinions[places][:, counted], weights).argmax(axis=1) == labels[counted]
     return right

@@ -18,7 +18,7 @@ from pipeline.params.params import Evaluate
 from pipeline.params.recipe import Quantise
 from pipeline.system import project
 from pipeline.system.failure import Failure
-from pipeline.tracking import ledger, runs, shelves
+from pipeline.tracking import ledger, restoring, runs, shelves
 from pipeline.tracking.entering import Entered, Origin, enter
 
 
@@ -37,7 +37,7 @@ def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evalu
     shelf = shelves.shelf_of(provenance.dataset, "quantised")
     return enter(
         Origin("quantise", ("quantised", mark), provenance, shelf,
-               name=runs.run_name(runs.tags_from(provenance)) + " in int8"),
+               name=runs.run_name(restoring.tags_of(provenance)) + " in int8"),
         shelves.first(shelf, lambda other: _made_from(other) == (bundle.id, gates)),
         make=lambda folder, run_id: int8.quantise(bundle, folder, faces.with_classes(bundle.class_set), settings,
                                                   run_id=run_id),

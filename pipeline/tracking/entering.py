@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.bundle.manifest import Trained
-from pipeline.tracking import ledger, registry, runs, shelves
+from pipeline.tracking import ledger, registry, restoring, runs, shelves
 from pipeline.tracking.entry import Entry, SplitFigures
 from pipeline.tracking.runs import Run
 
@@ -72,9 +72,9 @@ def enter(
         measure: evaluate's; not called for a model that the ledger has.
     """
     if bundle is None:
-        tags = {**runs.tags_from(origin.trained), "kind": origin.kind, origin.mark[0]: origin.mark[1]}
+        tags = {**restoring.tags_of(origin.trained), "kind": origin.kind, origin.mark[0]: origin.mark[1]}
         run_id = runs.find(runs.experiment_of(tags), *origin.mark)
-        with begin(tags, origin.trained.config, runs.data_of(origin.trained), name=origin.name, run_id=run_id) as run:
+        with begin(tags, origin.trained.config, restoring.data_of(origin.trained), name=origin.name, run_id=run_id) as run:
             run.history(origin.history)
             draft = make(shelves.draft(origin.shelf), run.id)
             # an id is known only when all is written, and the rename makes the bundle appear whole or not at all
@@ -93,7 +93,7 @@ def begin(tags: Mapping[str, Any], config: Mapping[str, Any], manifest: Mapping[
     """The run that makes a model, with its parameters and its data: a new one, or ``run_id``'s where it was cut short.
 
     Args:
-        tags: ``runs.tags_of`` or ``runs.tags_from``, and more.
+        tags: ``runs.tags_of`` or ``restoring.tags_of``, and more.
         config: the resolved recipe.
         manifest: of the faces that are trained on.
         note: a file that keeps the run's id for the call that goes on after this one.
@@ -121,12 +121,15 @@ def record(entry: Entry, bundle: Bundle, files: Iterable[Path] = ()) -> Path:
     Args:
         files: reports that the run keeps.
     """
-    runs.record_evaluation(entry, bundle, files)
-    # last: what the ledger has needs no measuring again, so everything else has to be there
+    run = Run(runs.connect(), restoring.restore(entry, bundle))
+    run.history(entry.history)
+    run.figures(entry.figures)
+    run.files(files, "reports")
+    # last: a model that the ledger has is not measured again
     return ledger.record(entry)
 
 
 def register(name: str, bundle: Bundle) -> str:
     """The bundle's version in the registry; the run or version that the server lacks is made of ledger and bundle."""
-    run_id = runs.restore(ledger.recorded(bundle) or ledger.unmeasured(bundle), bundle)
+    run_id = restoring.restore(ledger.recorded(bundle) or ledger.unmeasured(bundle), bundle)
     return registry.register(name, bundle, run_id)

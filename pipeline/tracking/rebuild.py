@@ -4,7 +4,7 @@ import argparse
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.system import project
-from pipeline.tracking import entering, ledger, promotions, registry, runs, shelves
+from pipeline.tracking import entering, ledger, promotions, registry, restoring, runs, shelves
 
 DATASETS = ("fer2013", "sample")
 
@@ -19,7 +19,7 @@ def rebuild() -> int:
     champions = {}
     for dataset in DATASETS:
         for entry in ledger.entries(dataset):
-            runs.restore(entry, at_hand.get(entry.bundle), {"ledger": entry.filename})
+            restoring.restore(entry, at_hand.get(entry.bundle), {"ledger": entry.filename})
             count += 1
         champions.update(promotions.champions(dataset))
     if (project.champion_folder() / "bundle.json").exists():

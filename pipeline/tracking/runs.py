@@ -1,6 +1,6 @@
 """Experiment tracking: the only module that imports mlflow.
 
-MLflow is the live view for people. Everything in it can be made again from the ledger and the bundles (``restore``).
+MLflow is the live view for people. Everything in it can be made again from the ledger and the bundles (``restoring``).
 """
 
 import contextlib
@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.bundle.manifest import Trained
 from pipeline.tracking import mlflow_server
-from pipeline.tracking.entry import Entry
 from pipeline.tracking.mlflow_server import in_one_line, uri
 
 TAGS = ("recipe", "seed", "dataset", "edition", "data_digest", "protocol", "class_set")
@@ -34,17 +32,6 @@ def tags_of(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     """What a run says of its recipe and data, from the resolved recipe and the faces' manifest."""
     values = {**manifest, **config, "data_digest": manifest["digest"]}
     return {name: values[name] for name in TAGS if name in values}
-
-
-def tags_from(record: Trained | Entry) -> dict[str, Any]:
-    """The same from what is on record of a training."""
-    return {name: getattr(record, name) for name in TAGS}
-
-
-def data_of(record: Trained | Entry) -> dict[str, str]:
-    """What ``Run.dataset`` takes, from what is on record of a training."""
-    return {"dataset": record.dataset, "edition": record.edition, "protocol": record.protocol,
-            "digest": record.data_digest}
 
 
 def run_name(tags: Mapping[str, Any]) -> str:
@@ -247,29 +234,3 @@ def find(experiment: str, tag: str, value: str) -> str | None:
 def experiment_of(tags: Mapping[str, Any]) -> str:
     """``fer2013-7``: the experiment of a data set and class set."""
     return f"{tags['dataset']}-{tags['class_set']}"
-
-
-def restore(entry: Entry, bundle: Bundle | None = None, tags: Mapping[str, Any] | None = None) -> str:
-    """The id of a ledger entry's run, made of the entry where the server lacks it; the bundle becomes its model."""
-    about = tags_from(entry)
-    experiment = experiment_of(about)
-    run_id = entry.run_id if exists(entry.run_id) else find(experiment, "bundle", entry.bundle)
-    if run_id is None:
-        about |= {"bundle": entry.bundle, "kind": "train", "rebuilt": "true", "trained_as": entry.run_id}
-        with start(run_name(about), experiment, {**about, **(tags or {})}) as run:
-            run.params(entry.config)
-            run.dataset(data_of(entry))
-            run.history(entry.history)
-            run.figures(entry.figures)
-            run_id = run.id
-    if bundle is not None:
-        Run(connect(), run_id).model(bundle.folder)
-    return run_id
-
-
-def record_evaluation(entry: Entry, bundle: Bundle, files: Iterable[Path]) -> None:
-    """Add a ledger entry's figures and the report files to the run that trained the bundle."""
-    run = Run(connect(), restore(entry, bundle))
-    run.history(entry.history)
-    run.figures(entry.figures)
-    run.files(files, "reports")

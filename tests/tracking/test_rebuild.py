@@ -3,7 +3,7 @@
 import pytest
 import toy_models
 
-from pipeline.tracking import entering, ledger, promotions, rebuild, registry, runs
+from pipeline.tracking import entering, ledger, promotions, rebuild, registry, restoring, runs
 
 
 def all_runs():
@@ -18,7 +18,7 @@ def view(run):
 def test_an_emptied_server_shows_the_same_again_and_twice_is_once(project, database):
     """A run trained and evaluated here, then the database lost."""
     bundle = toy_models.bundle(project / "draft")
-    about = runs.tags_from(bundle.provenance)
+    about = restoring.tags_of(bundle.provenance)
     with runs.start("toy seed 3", "sample-7", {**about, "kind": "train"}) as run:
         run.params(bundle.provenance.config)
         for row in toy_models.HISTORY:

@@ -19,7 +19,7 @@ from pipeline.promote import challenge
 from pipeline.reporting import figures
 from pipeline.reporting.bench import inference
 from pipeline.system.failure import Failure
-from pipeline.tracking import entering, ledger, promotions, rebuild, registry, runs, shelves
+from pipeline.tracking import entering, ledger, promotions, rebuild, registry, restoring, runs, shelves
 
 EVALUATION = Evaluate(bootstrap=100, confidence=0.95)
 GATES = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.0), seed=1)
@@ -175,7 +175,7 @@ def test_a_member_is_a_folder_an_id_a_run_or_a_version(tmp_path, project, faces)
     gone = toy_models.voter(tmp_path / "v4", faces, 4)
     version = entering.register("sample-7", gone)
     other = toy_models.voter(tmp_path / "v5", faces, 5)
-    run_id = runs.restore(ledger.unmeasured(other), other)
+    run_id = restoring.restore(ledger.unmeasured(other), other)
     for one in (gone, other):
         shutil.rmtree(one.folder)
     names = [str(by_folder.folder), by_id.id, by_run.run_id, f"sample-7/{version}", run_id]

@@ -72,9 +72,10 @@ def enter(
         measure: evaluate's; not called for a model that the ledger has.
     """
     if bundle is None:
-        tags = {**restoring.tags_of(origin.trained), "kind": origin.kind, origin.mark[0]: origin.mark[1]}
-        run_id = runs.find(runs.experiment_of(tags), *origin.mark)
-        with begin(tags, origin.trained.config, restoring.data_of(origin.trained), name=origin.name, run_id=run_id) as run:
+        trained, (tag, value) = origin.trained, origin.mark
+        tags = {**restoring.tags_of(trained), "kind": origin.kind, tag: value}
+        run_id = runs.find(runs.experiment_of(tags), tag, value)
+        with begin(tags, trained.config, restoring.data_of(trained), name=origin.name, run_id=run_id) as run:
             run.history(origin.history)
             draft = make(shelves.draft(origin.shelf), run.id)
             # an id is known only when all is written, and the rename makes the bundle appear whole or not at all

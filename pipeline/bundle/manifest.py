@@ -115,8 +115,8 @@ class Manifest(Record):
     classes: tuple[str, ...] = Field(min_length=1)
     class_set: Name
     size: int = Field(ge=1)
-    crop_margin: float = Field(gt=0)
-    temperature: float = Field(gt=0)
+    crop_margin: float = Field(gt=0, allow_inf_nan=False)
+    temperature: float = Field(gt=0, allow_inf_nan=False)
     files: dict[str, SHA256]
     provenance: Provenance
 

@@ -1,7 +1,7 @@
 """``ferpipe speedrun``: the most accuracy that eight minutes of two cores buy, seed by seed; and the log of what was
 tried for it (reports/speedrun.md).
 
-``--try IDEA path=value ...`` trains the recipe with other values, measures it on PublicTest alone and adds a line to
+``--try IDEA path=value ...`` trains the recipe with other values, measures it on PublicTest alone and adds a row to
 the log. Without it the recipe ``speedrun`` is trained with every seed, from the prepared faces to a ledger entry.
 """
 
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train the speedrun's recipe with several seeds and enter them into the ledger; or try an idea on PublicTest."""
     parser = argparse.ArgumentParser("ferpipe speedrun", description=main.__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--try", dest="idea", metavar="IDEA", help="a line for the log; PrivateTest stays closed")
+    parser.add_argument("--try", dest="idea", metavar="IDEA", help="a row for the log; PrivateTest stays closed")
     parser.add_argument("--page", action="store_true", help="only generate reports/speedrun.md anew")
     parser.add_argument("values", nargs="*", metavar="path=value", help="with --try: train.optimizer=muon and the like")
     options = parser.parse_intermixed_args(argv)

@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         code = process.wait()
     except KeyboardInterrupt:
-        # It was told as well
+        # Ctrl-C reaches it as well
         process.wait()
         return
     if code:

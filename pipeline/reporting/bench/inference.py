@@ -44,7 +44,7 @@ def contest(bundle: Bundle, folder: Path) -> list[Row]:
         # the champion in git comes without: the same network with fresh weights takes the same time
         net = with_softmax(build_net(bundle.provenance.config))
     theirs = with_softmax(build_net(S1))
-    return [*_rows(bundle.provenance.recipe, net, folder / "own", bundle),
+    return [*_rows(bundle.provenance.recipe, net, folder / "ours", bundle),
             *_rows("S1's, `cas`", theirs, folder / "cas", None)]
 
 

@@ -99,6 +99,13 @@ def test_what_a_file_says_beyond_the_fields_is_kept():
     assert says(entry) == more
 
 
+def test_a_training_that_diverged_is_on_record_like_any_other():
+    text = json.loads(FIRST.read_bytes())
+    text["history"][-1]["loss"] = float("nan")
+    entry = Entry.read(json.dumps(text), "entry.json", "a ledger entry", "restore it")
+    assert json.dumps(entry.as_json()) == json.dumps(text)
+
+
 def test_a_new_entry_and_a_new_promotion_have_a_format_and_come_back_equal(project):
     bundle = toy_models.bundle(project / "made")
     path = toy_models.record(bundle)

@@ -5,6 +5,7 @@ Reading one needs NumPy, pydantic and ONNX Runtime alone; ``writing``, ``int8`` 
 
 import hashlib
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,7 +111,7 @@ def probabilities(session, images: np.ndarray, classes: int, flip: bool = False)
         return np.concatenate([none, *pool.map(of_batch, starts)])
 
 
-def check_faces(trained: Trained, manifest: dict[str, Any], where: Path) -> None:
+def check_faces(trained: Trained, manifest: Mapping[str, Any], where: Path) -> None:
     """Raise Failure where a model was not trained beside these faces: their splits may differ.
 
     Args:

@@ -1,5 +1,6 @@
 """The resolved recipe: plain JSON that training.loop.fit takes, made from params, the search's result and the data."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -9,8 +10,6 @@ from pipeline.faces.faces import CLASS_SETS
 from pipeline.params.params import RECIPE_BLOCKS, Params
 from pipeline.system.failure import Failure
 
-# A resolved recipe; JSON and YAML alone, so that it can stand in a bundle and in the ledger
-Config = dict[str, Any]
 # Without and with balance.drop_leaks
 PROTOCOLS = ("published", "leak-free")
 DEFAULTS = {block: {name: [] if field.default == () else field.default
@@ -22,7 +21,7 @@ VOTES = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
          "ad920ab5a356d90a765a7554b05124c90d5108f569f12862931ade2b11d4db60"}
 
 
-def resolve(params: Params, manifest: dict[str, Any]) -> Config:
+def resolve(params: Params, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What training.loop.fit is given, for the balanced data that ``manifest`` describes; the same on every machine.
 
     Raises Failure when that data was made with other parameters.
@@ -75,7 +74,7 @@ def best(params: Params) -> dict:
     return take
 
 
-def comparable(config: Config) -> Config:
+def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config as every version of this project would write it.
 
     Without what is at its default in ``train`` and ``balance``: a later version has options that an earlier one lacked,
@@ -87,7 +86,7 @@ def comparable(config: Config) -> Config:
     return {**config, **votes, **explicit}
 
 
-def changed(config: Config, recipe: Config) -> dict[str, Any]:
+def changed(config: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The config's values by path that are not the recipe's; None where it lacks one that the recipe sets, unless that
     is an option of another network."""
     changes: dict[str, Any] = {}

@@ -18,12 +18,12 @@ from pipeline.system.atomic import atomic_file
 from pipeline.tracking import entering, runs
 from pipeline.training.importing import quiet
 
-# Beside the checkpoint: the MLflow run that a cut training goes on in
-RUN = "run_id"
+# The file beside the checkpoint that names the MLflow run in which a cut training goes on
+RUN_ID = "run_id"
 
 
-def train(params: Params, faces: Faces, taken: dict) -> None:
-    """Train and write the bundle and the curves; ``taken`` are the search's values, already in ``params``.
+def train(params: Params, faces: Faces, tuned: dict) -> None:
+    """Train and write the bundle and the curves; ``tuned`` are the search's values, already in ``params``.
 
     The checkpoint goes only when everything is written: an interruption at any point costs one epoch at most.
     """
@@ -35,35 +35,35 @@ def train(params: Params, faces: Faces, taken: dict) -> None:
     tags = {**runs.tags_of(config, faces.manifest), "kind": "train"}
     with (
         checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"]) as state,
-        entering.begin(tags, config, faces.manifest, note=state / RUN, system_metrics=True) as run,
-        tempfile.TemporaryDirectory() as place,
+        entering.begin(tags, config, faces.manifest, note=state / RUN_ID, system_metrics=True) as run,
+        tempfile.TemporaryDirectory() as scratch,
     ):
         fitted = loop.fit_faces(config, faces, checkpoint=state,
                                 on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
         validation = faces.split("PublicTest")
-        wanted = params.data / "bundle"
-        made = writing.write(
-            Path(place) / "float32" if params.quantise.int8 else wanted,
+        folder = params.data / "bundle"
+        bundle = writing.write(
+            Path(scratch) / "float32" if params.quantise.int8 else folder,
             fitted.net,
             classes=faces.classes,
             class_set=params.classes,
-            provenance={**output.provenance(config, faces, fitted), "tuned": taken, "run_id": run.id},
+            provenance={**output.provenance(config, faces, fitted), "tuned": tuned, "run_id": run.id},
             history=fitted.history,
             validation=(validation.images, validation.labels),
         )
         if params.quantise.int8:
-            made = int8.quantise(made, wanted, faces, params.quantise)
-        entering.attach(run, made)
+            bundle = int8.quantise(bundle, folder, faces, params.quantise)
+        entering.attach(run, bundle)
     with atomic_file(params.reports / "history.csv") as new:
-        shutil.copyfile(made.folder / "history.csv", new)
-    print(f"train: bundle {made.id} in {made.folder}, {fitted.seconds / 60:.1f} minutes of training")
+        shutil.copyfile(bundle.folder / "history.csv", new)
+    print(f"train: bundle {bundle.id} in {bundle.folder}, {fitted.seconds / 60:.1f} minutes of training")
 
 
 def main() -> None:
-    """Train with params.yaml's recipe and what the search took."""
-    own = params.load()
-    taken = best(own)
-    train(own.override(taken), Faces.load(own.data / "balanced"), taken)
+    """Train with params.yaml's recipe and the values that the search found better."""
+    untuned = params.load()
+    tuned = best(untuned)
+    train(untuned.override(tuned), Faces.load(untuned.data / "balanced"), tuned)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ short goes on. Values are the recipe's and the command line's; those in params.y
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from pipeline.bundle import int8
 from pipeline.experiments.prepare import downloaded, prepared
@@ -22,6 +21,7 @@ from pipeline.system import project
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger, shelves
 from pipeline.tracking.entering import Entered
+from pipeline.training.config import ResolvedConfig
 from pipeline.training.importing import quiet
 
 
@@ -54,7 +54,7 @@ def enter(settings: Params, faces: Faces) -> Path:
     return entered.path
 
 
-def _imported(settings: Params, config: dict[str, Any], faces: Faces, balanced: Faces) -> Entered:
+def _imported(settings: Params, config: ResolvedConfig, faces: Faces, balanced: Faces) -> Entered:
     """Train, and import the network as one from elsewhere. What the training left is kept until it is in the ledger."""
     with quiet():
         from pipeline.experiments import import_run

@@ -1,7 +1,7 @@
 """The resolved recipe: plain JSON that training.loop.fit takes, made from params, the search's result and the data."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline.faces.faces import CLASS_SETS
 from pipeline.params.params import RECIPE_BLOCKS, Params
 from pipeline.system.failure import Failure
+from pipeline.training.config import ResolvedConfig
 
 # Without and with balance.drop_leaks
 PROTOCOLS = ("published", "leak-free")
@@ -21,7 +22,7 @@ VOTES = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
          "ad920ab5a356d90a765a7554b05124c90d5108f569f12862931ade2b11d4db60"}
 
 
-def resolve(params: Params, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(params: Params, manifest: Mapping[str, Any]) -> ResolvedConfig:
     """What training.loop.fit is given, for the balanced data that ``manifest`` describes; the same on every machine.
 
     Raises Failure when that data was made with other parameters.
@@ -40,7 +41,7 @@ def resolve(params: Params, manifest: Mapping[str, Any]) -> dict[str, Any]:
     if params.train.teacher and teacher is None:
         raise Failure(f"{params.data / 'balanced'}: no teachers, but train.teacher is {params.train.teacher}; "
                       f"{_again(params)}, or say train.teacher=0")
-    return {
+    return cast(ResolvedConfig, {
         "recipe": params.recipe,
         "seed": params.seed,
         "balance": params.balance.model_dump(),
@@ -51,7 +52,7 @@ def resolve(params: Params, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "train": params.train.model_dump(mode="json"),
         **({"votes": votes["sha256"]} if votes and (params.train.votes or by_votes) else {}),
         **({"teacher": teacher["sha256"]} if params.train.teacher and teacher else {}),
-    }
+    })
 
 
 def _again(params: Params) -> str:

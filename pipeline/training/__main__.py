@@ -6,13 +6,13 @@ CONFIG.json is a resolved recipe (``ferpipe resolve``), FACES a folder with imag
 OUT receives net.keras, history.json and run.json, which ``ferpipe import-run OUT`` brings home.
 """
 
-import json
 import sys
 from pathlib import Path
 
 from pipeline.faces.faces import Faces
 from pipeline.system import failure
 from pipeline.system.failure import Failure
+from pipeline.training import config as configs
 from pipeline.training.importing import quiet
 
 
@@ -22,20 +22,17 @@ def main(argv: list[str] | None = None) -> None:
     if len(arguments) != 3:
         raise Failure("usage: python -m pipeline.training CONFIG.json FACES OUT")
     config_file, faces_folder, out = map(Path, arguments)
-    try:
-        config = json.loads(config_file.read_text(encoding="utf-8"))
-        missing = [name for name in ("recipe", "seed", "classes", "model", "augment", "train") if name not in config]
-        if missing:
-            raise ValueError(f"it lacks {', '.join(missing)}")
-    except (OSError, ValueError, TypeError) as error:
-        raise Failure(f"{config_file}: not a resolved recipe ({error}); make one with `ferpipe resolve`") from error
+    config = configs.read(config_file)
+    faces = Faces.load(faces_folder)
+    if list(faces.classes) != config["classes"]:
+        raise Failure(f"{config_file}: its classes are {', '.join(config['classes'])}, those of {faces_folder} are "
+                      f"{', '.join(faces.classes)}; make both with one `ferpipe resolve --faces DIR`")
     with quiet():
         from pipeline.training import checkpoint, hardware
         from pipeline.training.loop import fit_faces
         from pipeline.training.output import leave
 
     hardware.share_devices(config["train"]["batch_size"])
-    faces = Faces.load(faces_folder)
     with checkpoint.held(out / "checkpoint", config, faces.manifest["digest"]) as state:
         leave(out, config, faces, fit_faces(config, faces, checkpoint=state))
     print(f"{out}: bring it home with `ferpipe import-run {out}`")

@@ -1,7 +1,8 @@
 """What training adds to a batch: one affine map, light, and an erased box, on the accelerator with the step.
 
-One layer does all of it, because one resampling of the image is four times cheaper than a rotation,
-a zoom, a shear and a translation layer in a row, and blurs it once instead of four times.
+One layer does all of it. Rotation, zoom, shear, mirroring and translation are matrices, whose product is one map: so
+the image is resampled once, which is four times cheaper than a layer for each in a row, and blurs it once instead of
+four times.
 """
 
 import keras
@@ -64,21 +65,32 @@ class Augment(keras.layers.Layer):
         return images
 
     def _affine(self, count, height, width):
-        """The inverse maps, from output to input pixels, as (N, 8) rows of a projective transform."""
+        """``(N, 8)``: a map for each image, as rows ``a b shift_x c d shift_y 0 0`` of a projective transform.
+
+        It goes from an output pixel (x, y) to the input pixel that is read for it, (a x + b y + shift_x, c x + d y +
+        shift_y), as ``affine_transform`` wants it. The matrix is a rotation and scale, times a shear along x, times a
+        mirror that negates x; ``shift`` lets the image's centre stay where it is but for the translation.
+        """
         angle, shear = self._uniform(count, self.rotation), self._uniform(count, self.shear)
         scale = 1 + self._uniform(count, self.zoom)
         mirror = ops.sign(self._uniform(count, 1.0)) if self.flip else ops.ones((count,))
         cos, sin = ops.cos(angle) * scale, ops.sin(angle) * scale
+        #  a b     cos -sin     1 shear     mirror 0
+        #  c d  =  sin  cos  @  0   1    @     0   1   , scale being in cos and sin
         a, b = cos * mirror, (shear * cos - sin)
         c, d = sin * mirror, (shear * sin + cos)
-        x, y = (width - 1) / 2, (height - 1) / 2
+        x, y = (width - 1) / 2, (height - 1) / 2  # the centre
         shift_x = x - a * x - b * y + width * self._uniform(count, self.translation)
         shift_y = y - c * x - d * y + height * self._uniform(count, self.translation)
         zero = ops.zeros((count,))
         return ops.stack([a, b, shift_x, c, d, shift_y, zero, zero], axis=1)
 
     def _erase(self, images, count, height, width):
-        """Random erasing (Zhong et al. 2017, arXiv 1708.04896), filled with the image's mean."""
+        """Random erasing (Zhong et al. 2017, arXiv 1708.04896), filled with the image's mean.
+
+        The box's sides are in a ratio from 1/e to e, all ratios equally likely on a logarithmic scale; where the
+        image's edge cuts it, it is smaller than drawn.
+        """
         area = keras.random.uniform((count,), 0.02, 0.2, seed=self.seed_generator)
         ratio = ops.exp(self._uniform(count, 1.0))
         half_h, half_w = ops.sqrt(area * ratio) * height / 2, ops.sqrt(area / ratio) * width / 2

@@ -1,12 +1,19 @@
-"""The state of a training run on disk after every epoch, so that a cut run goes on to the same end."""
+"""The state of a training run on disk after every epoch, so that a run that was cut goes on to the same end.
+
+A folder ``epoch-00012`` holds variables.npz (the student's variables, then the optimiser's), best.npz (the network's
+weights of the best epoch) and state.json (``Progress``). It appears by a rename, and only then do the epochs before it
+go: a process that is killed at any moment leaves one that is whole. Random generators need no state of their own here,
+because every epoch sets them anew from the seed and its number.
+"""
 
 import hashlib
 import json
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
@@ -14,85 +21,98 @@ import numpy as np
 
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.failure import Failure
+from pipeline.training.config import ResolvedConfig
+from pipeline.training.progress import Progress
 
 
-def key(config: dict, data_digest: str) -> str:
-    """The name of a run's checkpoint: a hash of all that decides its result, so that no other run takes it up."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``save`` left of a run.
+
+    Attributes:
+        progress: counters and history.
+        variables: the student's and its optimiser's, in their order.
+        best_weights: the network's of the epoch that is kept, as ``get_weights`` gives them.
+    """
+
+    progress: Progress
+    variables: list[np.ndarray]
+    best_weights: list[np.ndarray]
+
+
+def key(config: ResolvedConfig, data_digest: str) -> str:
+    """The name of a run's folder: a hash of all that decides its result (config, faces, backend, Keras, this code), so
+    that no other run goes on from its state."""
     sha = hashlib.sha256(json.dumps([config, data_digest, keras.backend.backend(), keras.__version__]).encode())
-    here = Path(__file__).parent
-    for source in sorted(here.rglob("*.py")):
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
         sha.update(source.read_bytes())
     return sha.hexdigest()[:16]
 
 
-def _variables(student: keras.Model) -> list:
-    return [*student.variables, *student.optimizer.variables]
+def save(folder: Path, student: keras.Model, progress: Progress, best_weights: list[np.ndarray]) -> None:
+    """Write the whole state as a new epoch in the run's ``folder``, then drop the epochs before it."""
+    before = epochs(folder)
+    with atomic_folder(folder / f"epoch-{progress.epoch:05d}") as new:
+        np.savez(new / "variables.npz", *[keras.ops.convert_to_numpy(variable) for variable in _variables(student)])
+        np.savez(new / "best.npz", *best_weights)
+        (new / "state.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
+    for epoch in before:
+        shutil.rmtree(epoch)
 
 
-def save(checkpoint: Path, student: keras.Model, state: dict, best: list[np.ndarray]) -> None:
-    """Write the whole state as one folder that appears by a rename, then drop the epochs before."""
-    before = saved(checkpoint)
-    with atomic_folder(checkpoint / f"epoch-{state['epoch']:05d}") as new:
-        np.savez(new / "variables.npz", *[keras.ops.convert_to_numpy(v) for v in _variables(student)])
-        np.savez(new / "best.npz", *best)
-        (new / "state.json").write_text(json.dumps(state))
-    for folder in before:
-        shutil.rmtree(folder)
+def epochs(folder: Path) -> list[Path]:
+    """The epochs that a run's folder holds, the latest one last."""
+    return sorted(folder.glob("epoch-*"))
 
 
-def saved(checkpoint: Path) -> list[Path]:
-    """The epochs that stand there, the last one last."""
-    return sorted(checkpoint.glob("epoch-*"))
-
-
-def restore(checkpoint: Path, student: keras.Model,
-            prepare: Callable[[dict], None]) -> tuple[dict, list[np.ndarray]] | None:
-    """Put the last epoch's state into the model; returns the counters and the best weights, or None for a fresh start.
-
-    ``prepare`` is given the counters first: it compiles the model as it was then, with the optimiser of that stage.
-
-    A state that cannot be read (the power went before the disk had it) is dropped.
-    """
-    for folder in reversed(saved(checkpoint)):
+def latest(folder: Path) -> Checkpoint | None:
+    """The latest epoch that can be read; None where there is none. One that cannot (the power went before the disk had
+    it) is dropped."""
+    for epoch in reversed(epochs(folder)):
         try:
-            state = json.loads((folder / "state.json").read_text())
-            prepare(state)
-            values, best = _arrays(folder / "variables.npz"), _arrays(folder / "best.npz")
-            for variable, value in zip(_variables(student), values, strict=True):
-                variable.assign(value)
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            print(f"training: {folder} cannot be read ({error}); it is dropped", flush=True)
-            shutil.rmtree(folder)
-            continue
-        return state, best
+            progress = Progress(**json.loads((epoch / "state.json").read_text(encoding="utf-8")))
+            return Checkpoint(progress, _arrays(epoch / "variables.npz"), _arrays(epoch / "best.npz"))
+        except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            print(f"training: {epoch} cannot be read ({error}); it is dropped", flush=True)
+            shutil.rmtree(epoch)
     return None
 
 
-def _arrays(file: Path) -> list[np.ndarray]:
+def restore(checkpoint: Checkpoint, student: keras.Model) -> None:
+    """Put the variables into a student that is compiled for the checkpoint's stage, its optimiser built."""
+    for variable, value in zip(_variables(student), checkpoint.variables, strict=True):
+        variable.assign(value)
+
+
+def _variables(student: keras.Model) -> list[keras.Variable]:
+    return [*student.variables, *student.optimizer.variables]
+
+
+def _arrays(path: Path) -> list[np.ndarray]:
     # opened here, because numpy leaves a file that is no archive open
-    with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as saved:
-        return [saved[name] for name in saved.files]
+    with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        return [arrays[name] for name in arrays.files]
 
 
 @contextmanager
-def held(place: Path, config: dict, data_digest: str) -> Iterator[Path]:
-    """A run's folder inside ``place``, for this process alone; it goes when the block has ended well."""
-    folder = place / key(config, data_digest)
+def held(parent: Path, config: ResolvedConfig, data_digest: str) -> Iterator[Path]:
+    """A run's folder inside ``parent``, for this process alone; it goes when the block has ended well."""
+    folder = parent / key(config, data_digest)
     with alone(folder):
         yield folder
 
 
 @contextmanager
-def alone(checkpoint: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the folder for one process; a sqlite file is a lock that every system has and no crash leaves behind.
 
     Raises Failure when another process trains the very same run.
     """
-    checkpoint.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(checkpoint / "lock", timeout=0, isolation_level=None)) as gate:
+    folder.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(folder / "lock", timeout=0, isolation_level=None)) as lock:
         try:
-            gate.execute("BEGIN EXCLUSIVE")
+            lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            raise Failure(f"{checkpoint}: another process trains exactly this run ({error}); wait for it") from error
+            raise Failure(f"{folder}: another process trains exactly this run ({error}); wait for it") from error
         yield
-    shutil.rmtree(checkpoint)
+    shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""What trained a model: the machine in words, and whether its arithmetic units take bfloat16; keras alone."""
+"""What trains a model: the machine in words, how many devices share a batch, which arithmetic is fast on it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +30,7 @@ def products_beat_convolutions() -> bool:
 
 
 def share_devices(batch_size: int) -> int:
-    """Let every batch be shared out among the machine's devices (JAX alone), as many as can have equal parts of it;
+    """Let every batch be divided among the machine's devices (JAX alone), as many as can have equal parts of it;
     returns how many."""
     devices = keras.distribution.list_devices()
     if keras.backend.backend() != "jax":
@@ -53,17 +53,17 @@ def policy(precision: str) -> Iterator[None]:
 
 
 def _has(flag: str) -> bool:
-    """Whether Linux names this among what the processor can do (no other system tells)."""
+    """Whether Linux lists this among the processor's features; False on other systems, which have no such list."""
     return flag in next((line.split() for line in processor.cpuinfo() if line.startswith("flags")), [])
 
 
 def _accelerators() -> list[str]:
-    found = []
+    devices = []
     for kind in ("gpu", "tpu"):
-        # JAX knows no list of what is not there
+        # JAX raises where a machine has none of the kind
         with suppress(RuntimeError):
-            found += keras.distribution.list_devices(kind)
-    return found
+            devices += keras.distribution.list_devices(kind)
+    return devices
 
 
 def _multiplies_bfloat16() -> bool:
@@ -72,14 +72,14 @@ def _multiplies_bfloat16() -> bool:
         import jax
 
         device = jax.devices()[0]
-        # ROCm's is no number
+        # ROCm's is a name, as in gfx942
         major = str(getattr(device, "compute_capability", "")).partition(".")[0]
         return device.platform == "tpu" or (major.isdecimal() and int(major) >= 8)
     import tensorflow
 
     gpus = tensorflow.config.list_physical_devices("GPU")
-    about = tensorflow.config.experimental.get_device_details(gpus[0]) if gpus else {}
-    return about.get("compute_capability", (0, 0)) >= (8, 0)
+    details = tensorflow.config.experimental.get_device_details(gpus[0]) if gpus else {}
+    return details.get("compute_capability", (0, 0)) >= (8, 0)
 
 
 def _accelerator() -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,10 +14,12 @@ from pipeline.faces.faces import Faces
 from pipeline.faces.votes import shares
 from pipeline.system.failure import Failure
 from pipeline.training import checkpoint as checkpoints
-from pipeline.training import hardware, models, optimizers, unfreezing
+from pipeline.training import hardware, keras_internals, models, optimizers, unfreezing
 from pipeline.training.averaging import SAMPLE, averaged
-from pipeline.training.epochs import epochs_of
+from pipeline.training.config import NetConfig, ResolvedConfig, complete
+from pipeline.training.epochs import Data, epochs_of
 from pipeline.training.losses import cross_entropy
+from pipeline.training.progress import Progress
 from pipeline.training.student import Student, feed
 
 BATCH_TO_PREDICT = 512
@@ -30,7 +31,15 @@ class Diverged(Failure):
 
 @dataclass(frozen=True)
 class Fitted:
-    """What ``fit`` returns: the network (float32, with its chosen weights) and how it came about."""
+    """What ``fit`` returns: the network (float32, with its chosen weights) and how it came about.
+
+    Attributes:
+        net: gray images ``(N, 48, 48, 1)`` with values 0 to 255 to logits ``(N, classes)``.
+        history: a row an epoch.
+        seconds: that training and validation took.
+        best_epoch: the epoch that the weights are from, from 1.
+        precision: ``float32`` or ``bfloat16``, in which it was trained.
+    """
 
     net: keras.Model
     history: list[dict]
@@ -39,7 +48,7 @@ class Fitted:
     precision: str
 
 
-def build_net(config: dict) -> keras.Model:
+def build_net(config: NetConfig) -> keras.Model:
     """The network of a resolved recipe, weights drawn from its seed."""
     keras.utils.set_random_seed(config["seed"])
     return models.build(classes=len(config["classes"]), **config["model"])
@@ -53,8 +62,17 @@ def predict(net: keras.Model, images: np.ndarray, flip: bool = False) -> np.ndar
     return np.concatenate([net.predict_on_batch(batch) for batch in batches])
 
 
+def fit_faces(config: ResolvedConfig, faces: Faces, **options) -> Fitted:
+    """``fit`` on the Training split of prepared faces, with PublicTest as the validation split."""
+    train, validation = faces.split("Training"), faces.split("PublicTest")
+    extra = {} if train.votes is None else {"votes": shares(train.votes)}
+    if train.teacher is not None:
+        extra["teacher"] = train.teacher
+    return fit(config, (train.images, train.labels), (validation.images, validation.labels), extra=extra, **options)
+
+
 def fit(
-    config: dict,
+    config: ResolvedConfig,
     train: tuple[np.ndarray, np.ndarray],
     validation: tuple[np.ndarray, np.ndarray],
     *,
@@ -66,120 +84,132 @@ def fit(
     """Train the network of a resolved recipe.
 
     Args:
-        config: the resolved recipe: seed, classes, model, augment, train, class_weights.
+        config: the resolved recipe.
         train: uint8 images ``(N, H, W)`` and integer labels ``(N,)``.
         validation: the same for the split that chooses the epoch.
         extra: more targets for the training images, see Student: votes, teacher.
         checkpoint: folder that holds the state after every epoch; when it already holds one, training goes
             on from there to the same end as an undisturbed run. Removed by the caller on success.
         on_epoch: called after every epoch with its row of the history; what it raises ends training.
+        verbose: whether a line is printed after every epoch, and at a terminal a bar during it.
 
     Every random number is a function of (seed, epoch, step), so where a run was cut does not matter.
+
+    Raises Failure when the network cannot be built or targets are missing, and Diverged when the loss is no number.
     """
-    settings = config["train"]
+    config = complete(config)
+    settings, seed = config["train"], config["seed"]
     precision = hardware.precision(settings["precision"])
     with hardware.policy(precision):
         student = Student(build_net(config), config)
-    net = student.net
-    data = feed(config, *train, extra or {})
-    steps = math.ceil(len(train[0]) / settings["batch_size"])
-    run_epoch: Callable[[np.ndarray], dict]
+    trainer = Trainer(student, config, feed(config, *train, extra or {}), verbose)
 
-    def begin(stage: int) -> None:
-        nonlocal run_epoch
-        unfreezing.enter(net, settings, stage)
-        student.compile(optimizer=optimizers.build(unfreezing.within(settings, stage), steps))
-        student.optimizer.build(student.trainable_variables)
-        run_epoch = epochs_of(student, data, settings["batch_size"], verbose)
-
-    state: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "best": -1.0, "best_epoch": 0, "stalled": 0, "plateau": 0,
-                             "stop": False, "history": []}
-    best = net.get_weights()
-    found = None if checkpoint is None else checkpoints.restore(
-        checkpoint, student, lambda then: begin(unfreezing.running(then["history"])))
-    if found is None:
-        begin(0)
+    # Where the run stands: at its beginning, or where it was cut
+    saved = None if checkpoint is None else checkpoints.latest(checkpoint)
+    if saved is None:
+        progress, best_weights = Progress(), student.net.get_weights()
+        trainer.enter_stage(0)
     else:
-        state, best = found
+        progress, best_weights = saved.progress, saved.best_weights
+        trainer.enter_stage(unfreezing.current_stage(progress.history))
+        checkpoints.restore(saved, student)
 
-    while not state["stop"] and (stage := unfreezing.upcoming(settings, state["history"])) is not None:
-        if stage != unfreezing.running(state["history"]):
-            net.set_weights(best)
-            state["plateau"] = 0
-            begin(stage)
-        begun, epoch = time.perf_counter(), state["epoch"]
-        order = np.random.default_rng([config["seed"], epoch]).permutation(len(train[0]))
-        _key_random_numbers(student, config["seed"], epoch)
-        mirrors_only = epoch >= settings["augment_until"] * settings["epochs"]
-        if student.augment.mirrors_only != mirrors_only:
-            student.augment.mirrors_only = mirrors_only
-            student.make_train_function(force=True)
-            run_epoch = epochs_of(student, data, settings["batch_size"], verbose)
-        if student.mix is not None:
-            student.mix.active.assign(float(epoch < settings["mix_until"] * settings["epochs"]))
-        logs = run_epoch(order)
-        with averaged(student, data["images"][order[:SAMPLE]]) if settings["ema"] else nullcontext():
-            logits = predict(net, validation[0])
-            weights = net.get_weights()
+    while not progress.stopped and (stage := unfreezing.next_stage(settings, progress.history)) is not None:
+        if stage != unfreezing.current_stage(progress.history):
+            student.net.set_weights(best_weights)
+            progress.plateau = 0
+            trainer.enter_stage(stage)
+
+        # Train: the images' order and all random numbers follow from the seed and the epoch
+        started = time.perf_counter()
+        order = np.random.default_rng([seed, progress.epoch]).permutation(len(train[0]))
+        trainer.prepare(progress.epoch)
+        figures = trainer.train(order)
+
+        # Validate, with the averaged weights where the recipe averages; those are the ones that are kept, too
+        with averaged(student, trainer.data["images"][order[:SAMPLE]]) if settings["ema"] else nullcontext():
+            logits = predict(student.net, validation[0])
+            weights = student.net.get_weights()
         row = {
-            "epoch": epoch + 1,
-            **unfreezing.column(settings, stage),
+            "epoch": progress.epoch + 1,
+            **unfreezing.stage_column(settings, stage),
             "learning_rate": float(student.optimizer.learning_rate),
-            "loss": logs["loss"],
-            "accuracy": logs["accuracy"],
+            "loss": figures["loss"],
+            "accuracy": figures["accuracy"],
             "val_loss": cross_entropy(logits, validation[1]),
             "val_accuracy": float((logits.argmax(axis=1) == validation[1]).mean()),
         }
         if not math.isfinite(row["loss"]):
             raise Diverged(f"training: the loss of epoch {row['epoch']} is {row['loss']}; lower train.learning_rate")
-        _step_counters(state, row, unfreezing.within(settings, stage), student.optimizer)
-        if settings["keep"] == "last" or state["best_epoch"] == row["epoch"]:
-            best = weights
-        state["seconds"] += time.perf_counter() - begun
-        row["seconds"] = round(state["seconds"], 1)
+
+        # Decide: which weights are the best so far, whether the rate falls, whether this was the last epoch
+        progress.add(row, unfreezing.stage_settings(settings, stage))
+        if progress.rate_is_due(settings):
+            student.optimizer.learning_rate = float(student.optimizer.learning_rate) * settings["plateau_factor"]
+        if settings["keep"] == "last" or progress.best_epoch == progress.epoch:
+            best_weights = weights
+
+        # Record
+        progress.seconds += time.perf_counter() - started
+        row["seconds"] = round(progress.seconds, 1)
         if verbose:
             print(f"epoch {row['epoch']:>3} of {settings['epochs']}: PublicTest accuracy {row['val_accuracy']:.4f}, "
                   f"loss {row['val_loss']:.4f}, {row['seconds'] / 60:.1f} min", flush=True)
         if checkpoint is not None:
-            checkpoints.save(checkpoint, student, state, best)
+            checkpoints.save(checkpoint, student, progress, best_weights)
         if on_epoch is not None:
             on_epoch(row)
 
-    final = build_net(config)
-    final.set_weights(best)
-    best_epoch = state["best_epoch"] if settings["keep"] == "best" else state["epoch"]
-    return Fitted(final, state["history"], state["seconds"], best_epoch, precision)
+    # Built anew: in float32, of Keras's own layers, without augmentation and second head
+    net = build_net(config)
+    net.set_weights(best_weights)
+    best_epoch = progress.best_epoch if settings["keep"] == "best" else progress.epoch
+    return Fitted(net, progress.history, progress.seconds, best_epoch, precision)
 
 
-def _key_random_numbers(model: keras.Model, seed: int, epoch: int) -> None:
-    """Set every generator inside the model (augmentation, dropout) to a state that only (seed, epoch) decides."""
-    generators = [v for v in model.variables if v.path.endswith("seed_generator_state")]
-    for place, variable in enumerate(generators):
-        variable.assign(np.random.SeedSequence([seed, epoch, place]).generate_state(2).astype(variable.dtype))
+class Trainer:
+    """A student with its training data and the epoch that is compiled for it.
 
+    Compiled code holds some things as constants: which layers learn, and whether the augmentation mirrors only. Where
+    they change, between stages and once for the last epochs, it is compiled anew; all else changes by variables.
 
-def _step_counters(state: dict, row: dict, settings: dict, optimizer) -> None:
-    """Early stopping and the plateau rule, as plain numbers that the checkpoint carries."""
-    state["epoch"] = row["epoch"]
-    state["history"].append(row)
-    if row["val_accuracy"] > state["best"]:
-        state.update(best=row["val_accuracy"], best_epoch=row["epoch"], stalled=0)
-    else:
-        state["stalled"] += 1
-    patience = settings["early_stopping"]
-    state["stop"] = bool(patience) and state["stalled"] >= patience
-    if settings["schedule"] == "plateau":
-        losses = [r["val_loss"] for r in state["history"] if r.get("stage") == row.get("stage")]
-        state["plateau"] = 0 if losses[-1] <= min(losses) else state["plateau"] + 1
-        if state["plateau"] >= settings["plateau_patience"]:
-            optimizer.learning_rate = float(optimizer.learning_rate) * settings["plateau_factor"]
-            state["plateau"] = 0
+    Attributes:
+        data: what batches are cut from, see Student.
+    """
 
+    def __init__(self, student: Student, config: ResolvedConfig, data: Data, verbose: bool):
+        self.student, self.data = student, data
+        self._settings, self._seed, self._verbose = config["train"], config["seed"], verbose
+        self._steps = math.ceil(len(data["images"]) / self._settings["batch_size"])
 
-def fit_faces(config: dict, faces: Faces, **options) -> Fitted:
-    """``fit`` on the Training split of prepared faces, with PublicTest as the validation split."""
-    train, validation = faces.split("Training"), faces.split("PublicTest")
-    extra = {} if train.votes is None else {"votes": shares(train.votes)}
-    if train.teacher is not None:
-        extra["teacher"] = train.teacher
-    return fit(config, (train.images, train.labels), (validation.images, validation.labels), extra=extra, **options)
+    def enter_stage(self, stage: int) -> None:
+        """Let the stage's layers learn, under a fresh optimiser at the stage's rate."""
+        unfreezing.enter_stage(self.student.net, self._settings, stage)
+        optimizer = optimizers.build(unfreezing.stage_settings(self._settings, stage), self._steps)
+        self.student.compile(optimizer=optimizer)
+        optimizer.build(self.student.trainable_variables)
+        self._compile_epoch()
+
+    def prepare(self, epoch: int) -> None:
+        """Set what depends on the epoch (from 0) alone: random generators, augmentation, mixing."""
+        self._key_random_numbers(epoch)
+        mirrors_only = epoch >= self._settings["augment_until"] * self._settings["epochs"]
+        if self.student.augment.mirrors_only != mirrors_only:
+            self.student.augment.mirrors_only = mirrors_only
+            keras_internals.drop_compiled_step(self.student)
+            self._compile_epoch()
+        if self.student.mix is not None:
+            self.student.mix.active.assign(float(epoch < self._settings["mix_until"] * self._settings["epochs"]))
+
+    def train(self, order: np.ndarray) -> dict[str, float]:
+        """One epoch over the images in this order; the mean ``loss`` and ``accuracy`` in it."""
+        return self._epoch(order)
+
+    def _compile_epoch(self) -> None:
+        self._epoch = epochs_of(self.student, self.data, self._settings["batch_size"], self._verbose)
+
+    def _key_random_numbers(self, epoch: int) -> None:
+        """Set every generator in the student to a state that only seed, epoch and the generator's index decide."""
+        for index, state in enumerate(keras_internals.random_states(self.student)):
+            sequence = np.random.SeedSequence([self._seed, epoch, index])
+            state.assign(sequence.generate_state(2).astype(state.dtype))

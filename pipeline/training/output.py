@@ -9,21 +9,22 @@ import keras
 from pipeline.faces.faces import Faces
 from pipeline.system.atomic import atomic_file
 from pipeline.training import hardware
+from pipeline.training.config import ResolvedConfig
 from pipeline.training.loop import Fitted
 
 
-def leave(out: Path, config: dict, faces: Faces, fitted: Fitted) -> None:
-    """Write net.keras, history.json and run.json, the last one last: where it stands, the others are its own."""
+def leave(out: Path, config: ResolvedConfig, faces: Faces, fitted: Fitted) -> None:
+    """Write net.keras, history.json and run.json, in this order: where run.json stands, the others are of its run."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "run.json").unlink(missing_ok=True)
     fitted.net.save(out / "net.keras")
-    for name, told in (("history.json", fitted.history), ("run.json", provenance(config, faces, fitted))):
+    for name, content in (("history.json", fitted.history), ("run.json", provenance(config, faces, fitted))):
         with atomic_file(out / name) as new:
-            new.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            new.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def provenance(config: dict, faces: Faces, fitted: Fitted) -> dict:
-    """What a bundle and the ledger say of how a network came about."""
+def provenance(config: ResolvedConfig, faces: Faces, fitted: Fitted) -> dict:
+    """What a bundle and the ledger say of how a network came about: data, config, schedule, machine, start."""
     manifest = faces.manifest
     return {
         **{name: manifest[name] for name in ("dataset", "edition", "protocol", "class_set")},

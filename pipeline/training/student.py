@@ -1,4 +1,4 @@
-"""A network in training: what it is shown, and what its answers are compared with."""
+"""A network in training: what it is shown, and what its outputs are compared with."""
 
 import keras
 import numpy as np
@@ -6,11 +6,12 @@ from keras import ops
 
 from pipeline.system.failure import Failure
 from pipeline.training.augment import Augment
+from pipeline.training.config import ResolvedConfig
 from pipeline.training.faster import faster
 from pipeline.training.mixing import Mix
 
-# The crowd's answers in FER+ (Barsoum et al. 2016, arXiv 1608.01041): seven emotions and contempt
-VOTES = 8
+# What people voted for in FER+ (Barsoum et al. 2016, arXiv 1608.01041): seven emotions and contempt
+VOTED_CLASSES = 8
 
 
 class Student(keras.Model):
@@ -19,26 +20,34 @@ class Student(keras.Model):
     * ``images`` ``(N, H, W, 1)``, values 0 to 255;
     * ``label`` ``(N, C)``, one-hot;
     * ``weight`` ``(N,)``, where there are class weights;
-    * ``votes`` ``(N, 8)``, shares of the FER+ votes (rows of zeros where there are none), when ``train.votes`` is set;
-    * ``teacher`` ``(N, C)``, probabilities, when ``train.teacher`` is set.
+    * ``votes`` ``(N, 8)``, shares of the FER+ votes (rows of zeros where there are none), when the weight
+      ``train.votes`` is above 0;
+    * ``teacher`` ``(N, C)``, the teachers' mean probabilities, when the share ``train.teacher`` is above 0.
 
     The loss is the cross-entropy with the smoothed label, a share ``train.teacher`` of it replaced by the divergence
-    from the teacher's probabilities at ``train.temperature`` (Hinton et al. 2015, arXiv 1503.02531); plus
+    from the teachers' probabilities at ``train.temperature`` (Hinton et al. 2015, arXiv 1503.02531); plus
     ``train.votes`` times the cross-entropy of a second head with the votes; plus the network's own regularisers.
+
+    Attributes:
+        net: the network, of layers that train faster where there are some; its weights are those that are kept.
+        trunk: ``net``, with the second head where votes are learned.
     """
 
-    def __init__(self, net: keras.Model, config: dict):
+    def __init__(self, net: keras.Model, config: ResolvedConfig):
         super().__init__(name="student")
-        self.settings = settings = config["train"]
+        settings = config["train"]
+        # weights of two terms of the loss; config["votes"] and config["teacher"] are digests
+        self.votes_weight, self.teacher_share = settings["votes"], settings["teacher"]
+        self.temperature = settings["temperature"]
         self.augment = Augment(**config["augment"])
         self.net = net = faster(net)
         self.mix = None
         if settings["mixup"] or settings["cutmix"]:
             self.mix = Mix(mixup=settings["mixup"], cutmix=settings["cutmix"], share=settings["mix_share"])
         self.trunk = net
-        if settings["votes"]:
+        if self.votes_weight:
             features = net.get_layer("logits").input
-            crowd = keras.layers.Dense(VOTES, dtype="float32", name="crowd")(features)
+            crowd = keras.layers.Dense(VOTED_CLASSES, dtype="float32", name="crowd")(features)
             self.trunk = keras.Model(net.input, [net.output, crowd])
         self.against_label = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=settings["label_smoothing"])
@@ -50,20 +59,23 @@ class Student(keras.Model):
         if training and self.mix is not None:
             images, targets = self.mix(images, targets)
         outputs = self.trunk(images, training=training)
-        logits, crowd = outputs if self.settings["votes"] else (outputs, None)
+        logits, crowd = outputs if self.votes_weight else (outputs, None)
         return {"logits": logits, **({} if crowd is None else {"crowd": crowd}), "targets": targets}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        settings, logits, targets = self.settings, y_pred["logits"], y_pred["targets"]
+        # the targets stand in y_pred, because mixing has changed them; y is what ``fit`` would be given beside a batch
+        logits, targets = y_pred["logits"], y_pred["targets"]
         loss = self.against_label(targets["label"], logits, sample_weight=targets.get("weight"))
-        if settings["teacher"]:
-            heat = settings["temperature"]
+        if self.teacher_share:
+            heat = self.temperature
+            # the teachers' probabilities at that temperature; their logarithms are logits
             soft = ops.softmax(ops.log(ops.maximum(targets["teacher"], 1e-7)) / heat)
             entropy = -ops.sum(soft * ops.log(ops.maximum(soft, 1e-7)), axis=-1)
+            # heat**2 lets its gradients be as large as the labels' at any temperature (Hinton, section 2)
             divergence = heat**2 * ops.mean(_cross_entropy(soft, logits / heat) - entropy)
-            loss = (1 - settings["teacher"]) * loss + settings["teacher"] * divergence
-        if settings["votes"]:
-            loss = loss + settings["votes"] * ops.mean(_cross_entropy(targets["votes"], y_pred["crowd"]))
+            loss = (1 - self.teacher_share) * loss + self.teacher_share * divergence
+        if self.votes_weight:
+            loss = loss + self.votes_weight * ops.mean(_cross_entropy(targets["votes"], y_pred["crowd"]))
         return loss + sum(self.losses) if self.losses else loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -72,20 +84,22 @@ class Student(keras.Model):
         return self.get_metrics_result()
 
 
-def feed(config: dict, images: np.ndarray, labels: np.ndarray, extra: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def feed(config: ResolvedConfig, images: np.ndarray, labels: np.ndarray,
+         extra: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What the student of a resolved recipe is fed: images ``(N, H, W)``, labels ``(N,)`` and ``extra`` targets as the
-    columns that batches are cut from. Raises Failure for a target that the recipe asks and ``extra`` lacks."""
+    columns that batches are cut from. Raises Failure for a target that the recipe learns from and ``extra`` lacks."""
     data = {"images": images[..., None], "label": np.eye(len(config["classes"]), dtype="float32")[labels]}
-    if config.get("class_weights"):
-        data["weight"] = np.asarray(config["class_weights"], "float32")[labels]
-    for name in ("votes", "teacher"):
-        if config["train"][name]:
+    if class_weights := config.get("class_weights"):
+        data["weight"] = np.asarray(class_weights, "float32")[labels]
+    for name, weight in (("votes", config["train"]["votes"]), ("teacher", config["train"]["teacher"])):
+        if weight:
             if name not in extra:
-                raise Failure(f"training: train.{name} is {config['train'][name]}, but the faces have no {name}")
+                raise Failure(f"training: train.{name} is {weight}, but the faces have no {name}; set it to 0 or add "
+                              f"{name}.npy to the faces")
             data[name] = extra[name].astype("float32")
     return data
 
 
 def _cross_entropy(target, logits):
-    """(N,): in nats; a target of mass 0 counts nothing."""
+    """``(N,)``: of targets ``(N, C)`` against logits ``(N, C)``, in nats; a target of mass 0 counts nothing."""
     return ops.sum(target, axis=-1) * ops.logsumexp(logits, axis=-1) - ops.sum(target * logits, axis=-1)

@@ -32,28 +32,28 @@ def history(*rows: tuple[int, float]) -> list[dict]:
 
 def test_a_recipe_without_stages_is_one_until_its_epochs_are_over():
     plain = settings(stages=[])
-    assert unfreezing.upcoming(plain, []) == 0 and unfreezing.upcoming(plain, [{"val_accuracy": 0.5}] * 6) == 0
-    assert unfreezing.upcoming(plain, [{"val_accuracy": 0.5}] * 7) is None
-    assert unfreezing.within(plain, 0) == plain and unfreezing.column(plain, 0) == {}
+    assert unfreezing.next_stage(plain, []) == 0 and unfreezing.next_stage(plain, [{"val_accuracy": 0.5}] * 6) == 0
+    assert unfreezing.next_stage(plain, [{"val_accuracy": 0.5}] * 7) is None
+    assert unfreezing.stage_settings(plain, 0) == plain and unfreezing.stage_column(plain, 0) == {}
 
 
 def test_a_stage_lasts_its_epochs_and_the_run_ends_with_the_last():
     rows, seen = [], []
-    while (stage := unfreezing.upcoming(settings(), rows)) is not None:
+    while (stage := unfreezing.next_stage(settings(), rows)) is not None:
         seen.append(stage)
-        rows.append({**unfreezing.column(settings(), stage), "val_accuracy": 0.5})
+        rows.append({**unfreezing.stage_column(settings(), stage), "val_accuracy": 0.5})
     assert seen == [0, 0, 1, 1, 1, 2, 2]
-    assert unfreezing.upcoming(settings(epochs=3), rows[:3]) is None, "fewer epochs cut the run"
-    assert unfreezing.upcoming(settings(epochs=99), rows) is None, "more do not stretch it"
+    assert unfreezing.next_stage(settings(epochs=3), rows[:3]) is None, "fewer epochs cut the run"
+    assert unfreezing.next_stage(settings(epochs=99), rows) is None, "more do not stretch it"
 
 
 def test_early_stopping_ends_the_stage_and_not_the_run():
     patient = settings(early_stopping=1)
-    assert unfreezing.upcoming(patient, history((1, 0.5), (1, 0.4))) == 1
-    assert unfreezing.upcoming(patient, history((1, 0.5), (1, 0.6), (2, 0.4))) == 1, "a stage counts for itself"
-    assert unfreezing.upcoming(patient, history((1, 0.5), (1, 0.6), (2, 0.4), (2, 0.4))) == 2
-    assert unfreezing.upcoming(patient, history((3, 0.5), (3, 0.4))) is None
-    second = unfreezing.within(patient, 1)
+    assert unfreezing.next_stage(patient, history((1, 0.5), (1, 0.4))) == 1
+    assert unfreezing.next_stage(patient, history((1, 0.5), (1, 0.6), (2, 0.4))) == 1, "a stage counts for itself"
+    assert unfreezing.next_stage(patient, history((1, 0.5), (1, 0.6), (2, 0.4), (2, 0.4))) == 2
+    assert unfreezing.next_stage(patient, history((3, 0.5), (3, 0.4))) is None
+    second = unfreezing.stage_settings(patient, 1)
     assert second["early_stopping"] == 0 and second["learning_rate"] == 0.005
 
 

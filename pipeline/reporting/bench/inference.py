@@ -10,6 +10,7 @@ import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -20,13 +21,14 @@ from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.system.project import CHAMPION
 from pipeline.tracking import ledger
+from pipeline.training.config import NetConfig
 from pipeline.training.importing import quiet
 
 # Fewer say too little of a p95 to stand in a report
 CALLS = 1000
 GOAL = 1.0
 PACKAGES = ("numpy", "keras", "tensorflow", "onnxruntime", "ai-edge-litert")
-S1 = {"seed": 1, "classes": [""] * 7, "model": {"name": "cas"}}
+S1: NetConfig = {"seed": 1, "classes": [""] * 7, "model": {"name": "cas"}}
 
 
 def contest(bundle: Bundle, folder: Path) -> list[Row]:
@@ -42,7 +44,7 @@ def contest(bundle: Bundle, folder: Path) -> list[Row]:
         net = keras.saving.load_model(keras_file, compile=False, safe_mode=True)
     else:
         # the champion in git comes without: the same network with fresh weights takes the same time
-        net = with_softmax(build_net(bundle.provenance.config))
+        net = with_softmax(build_net(cast(NetConfig, bundle.provenance.config)))
     theirs = with_softmax(build_net(S1))
     return [*_rows(bundle.provenance.recipe, net, folder / "ours", bundle),
             *_rows("S1's, `cas`", theirs, folder / "cas", None)]

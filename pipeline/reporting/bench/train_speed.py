@@ -15,6 +15,7 @@ from keras import ops
 
 from pipeline.training import hardware, optimizers
 from pipeline.training.augment import Augment
+from pipeline.training.config import ResolvedConfig
 from pipeline.training.epochs import epochs_of
 from pipeline.training.loop import build_net
 from pipeline.training.student import Student, feed
@@ -62,7 +63,7 @@ class Turns(keras.callbacks.Callback):
 class Changed(keras.Model):
     """The augmentation alone, as a model that is compiled like any other."""
 
-    def __init__(self, config: dict):
+    def __init__(self, config: ResolvedConfig):
         super().__init__()
         self.augment = Augment(**config["augment"])
 
@@ -70,7 +71,7 @@ class Changed(keras.Model):
         return self.augment(ops.cast(images, "float32"), training=True)
 
 
-def ours(config: dict, images: np.ndarray, labels: np.ndarray) -> Side:
+def ours(config: ResolvedConfig, images: np.ndarray, labels: np.ndarray) -> Side:
     """The loop that training uses, augmentation, mixing and all, on uint8 images ``(N, H, W)``."""
     settings = config["train"]
     with hardware.policy(hardware.precision(settings["precision"])):
@@ -89,7 +90,7 @@ def ours(config: dict, images: np.ndarray, labels: np.ndarray) -> Side:
     return side
 
 
-def plain(config: dict, images: np.ndarray, labels: np.ndarray, turns: Turns) -> None:
+def plain(config: ResolvedConfig, images: np.ndarray, labels: np.ndarray, turns: Turns) -> None:
     """Keras's ``fit`` on numpy arrays, until the turns are over: float32 images that are scaled already, one-hot
     labels, no augmentation."""
     settings = config["train"]
@@ -103,7 +104,7 @@ def plain(config: dict, images: np.ndarray, labels: np.ndarray, turns: Turns) ->
     net.fit(x, y, batch_size=settings["batch_size"], epochs=sys.maxsize, verbose=0, callbacks=[turns])
 
 
-def augmentation(config: dict, images: np.ndarray) -> Side | None:
+def augmentation(config: ResolvedConfig, images: np.ndarray) -> Side | None:
     """The recipe's augmentation alone, batch by batch; None where it changes nothing."""
     if not any(value for name, value in config["augment"].items() if name not in ("strength", "fill")):
         return None
@@ -119,7 +120,7 @@ def augmentation(config: dict, images: np.ndarray) -> Side | None:
     return side
 
 
-def compare(config: dict, seconds: float) -> dict:
+def compare(config: ResolvedConfig, seconds: float) -> dict:
     """Images a second of our loop and of plain ``fit``, turn by turn for about ``seconds`` together."""
     batch = config["train"]["batch_size"]
     rng = np.random.default_rng(0)

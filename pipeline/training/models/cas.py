@@ -3,7 +3,7 @@
 Three groups of two 3x3 convolutions (32-64, 128-128, 256-256) with ReLU and batch norm after each,
 max-pooling and dropout .25 after each group, then dense 256 + batch norm, dropout .5, seven classes.
 The report says "about 3.5 M parameters", which 'same' padding gives. Its authors also tried a reduced network: a
-smaller ``width`` is all of it with so many filters less.
+smaller ``width`` reduces every layer in proportion.
 """
 
 import keras
@@ -14,9 +14,11 @@ from pipeline.training.models.entrance import entrance
 
 def build(classes: int, size: int = 48, *, width: int = 32, dropout: float = 0.25,
           dense_dropout: float = 0.5, crop: int = 0, standardise: bool = False) -> keras.Model:
-    """Build S1's network with ``width`` filters in the first convolution (theirs: 32), the other layers in proportion.
+    """Build the network of S1, Vu & Zucchinetti, as their report describes it; the defaults are theirs.
 
-    ``dropout`` follows each pooling, ``dense_dropout`` the dense layer; ``crop``, ``standardise``: see the entrance.
+    ``width`` is the number of filters in the first convolution, which the other layers follow in proportion.
+    ``dropout`` follows each pooling, ``dense_dropout`` the dense layer; ``crop`` and ``standardise`` (ours) are the
+    entrance's.
     """
     image, x = entrance(size, 0, crop, standardise)
     for pair in ((1, 2), (4, 4), (8, 8)):

@@ -23,11 +23,12 @@ def build(
     standardise: bool = True,
     crop: int = 0,
 ) -> keras.Model:
-    """Stem of ``stem`` filters at half size, then ``stages`` groups of ``depth`` blocks; ``width`` doubles per group.
+    """Build our own network, of the residual blocks of He et al. 2015: a stem of ``stem`` filters at half size, then
+    ``stages`` groups of ``depth`` blocks; ``width`` doubles from group to group.
 
     ``crop`` and ``standardise`` are the entrance's. ``pooling`` is ``average``, or ``depthwise``: a learned weight per
-    place and channel, because in a cropped face the mouth is always below the eyes (global depthwise convolution,
-    MobileFaceNets, arXiv 1804.07573).
+    position and channel, because in a cropped face the mouth is always below the eyes (global depthwise convolution,
+    Chen et al. 2018, MobileFaceNets, arXiv 1804.07573).
     """
     image, x = entrance(size, -1, crop, standardise)
     x = _convolution(x, stem, 5, strides=2)
@@ -57,6 +58,6 @@ def _residual(x, filters: int, strides: int):
     y = layers.ReLU()(_convolution(x, filters, 3, strides))
     y = _convolution(y, filters, 3)
     if strides > 1 or x.shape[-1] != filters:
-        # every second place, as a strided 1x1 reads them: those crash TensorFlow 2.21 where channels are few (oneDNN)
+        # every second pixel, as a strided 1x1 reads them: those crash TensorFlow 2.21 where channels are few (oneDNN)
         x = _convolution(layers.MaxPooling2D(1, strides)(x) if strides > 1 else x, filters, 1)
     return layers.ReLU()(layers.Add()([x, y]))

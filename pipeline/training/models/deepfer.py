@@ -14,9 +14,12 @@ from pipeline.training.models import pretrained
 
 def build(classes: int, size: int = 48, *, weights: str = "none", upsample: int = 2, dense: int = 256,
           dropout: float = 0.5) -> keras.Model:
-    """Build it; ``weights`` of the backbone are ``imagenet``, ``none`` or a file, see ``pretrained.load``.
+    """Build the transfer learning of S5, Varghese, as the report describes it, on ResNet50V2 (He et al. 2016, arXiv
+    1603.05027; Keras's).
 
-    ``size`` times ``upsample`` is at least 32.
+    ``weights`` of the backbone are ``imagenet``, ``none`` or a file, see ``pretrained.load``. ``upsample`` and the
+    sizes of ``dense`` and ``dropout`` are ours, as not described. Raises ValueError where ``size`` times ``upsample``
+    is below 32.
     """
     side = size * upsample
     image = keras.Input((size, size, 1), name="image")

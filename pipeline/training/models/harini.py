@@ -13,8 +13,12 @@ from pipeline.training.models.entrance import entrance
 
 def build(classes: int, size: int = 48, *, width: int = 32, dense: int = 1024, dropout: float = 0.25,
           dense_dropout: float = 0.5, norm: bool = False, crop: int = 0, standardise: bool = False) -> keras.Model:
-    """Build it for images of at least 24 pixels; ``width`` filters first, twice and four times as many later. With
-    ``norm`` a batch norm follows each convolution. ``crop`` and ``standardise`` are the entrance's."""
+    """Build the network of S4, Harini & Sangeetha, for images of at least 24 pixels; layers as they describe them,
+    sizes those of the public program above.
+
+    ``width`` filters first, twice and four times as many later. With ``norm`` (ours) a batch norm follows each
+    convolution. ``crop`` and ``standardise`` (ours) are the entrance's.
+    """
 
     def convolution(y, filters: int):
         y = layers.Conv2D(filters, 3, activation="relu")(y)

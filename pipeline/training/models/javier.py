@@ -11,8 +11,11 @@ from pipeline.training.models.entrance import entrance
 
 def build(classes: int, size: int = 48, *, width: int = 32, dense: int = 512, dropout: float = 0.25,
           dense_dropout: float = 0.5, norm: bool = False, crop: int = 0, standardise: bool = False) -> keras.Model:
-    """Build it with ``width`` filters in the first group; ``dropout`` follows each pooling, ``dense_dropout`` the dense
-    layer, and with ``norm`` a batch norm each convolution. ``crop`` and ``standardise`` are the entrance's."""
+    """Build the network of S2, Javier 2024: kinds and order of the layers are described, numbers and sizes ours.
+
+    ``width`` filters in the first group; ``dropout`` follows each pooling, ``dense_dropout`` the dense layer, and with
+    ``norm`` a batch norm each convolution. ``crop`` and ``standardise`` are the entrance's.
+    """
     image, x = entrance(size, 0, crop, standardise)
     for group in range(4):
         for _ in range(2):

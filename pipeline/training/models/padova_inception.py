@@ -11,20 +11,25 @@ from keras import layers
 
 from pipeline.training.models.entrance import entrance
 
+# The poolings that halve the side: 48 pixels leave 3
 HALVINGS = 4
 
 
 def build(classes: int, size: int = 48, *, width: int = 64, growth: int = 32, blocks: int = 8, dropout: float = 0.4,
           l2: float = 0.0002, crop: int = 0, standardise: bool = False) -> keras.Model:
-    """Build ``blocks`` blocks of n = ``width`` and ``growth`` more each; both are multiples of 8. ``crop`` and
-    ``standardise`` are the entrance's."""
+    """Build the inception net of S3, Peagno, Peron & Rossi: blocks as their report describes them, eight of them by
+    the depth and parameters that it counts.
+
+    ``blocks`` blocks of n = ``width`` and ``growth`` more each; both are multiples of 8. ``crop`` and ``standardise``
+    (ours) are the entrance's.
+    """
     if width % 8 or growth % 8:
         raise TypeError(f"width {width} and growth {growth} must be multiples of 8: a branch has n/8 filters")
     # around 0: of pixels from 0 to 1, half of the 1x1 filters on the gray image would be cut off for ever by ReLU
     image, x = entrance(size, -1, crop, standardise)
-    for place in range(blocks):
-        x = _block(x, width + growth * place, l2)
-        x = layers.MaxPooling2D(3, strides=2 if place < HALVINGS else 1, padding="same")(x)
+    for index in range(blocks):
+        x = _block(x, width + growth * index, l2)
+        x = layers.MaxPooling2D(3, strides=2 if index < HALVINGS else 1, padding="same")(x)
     x = layers.Dropout(dropout)(layers.Flatten()(x))
     return keras.Model(image, layers.Dense(classes, dtype="float32", name="logits")(x), name="padova_inception")
 

@@ -16,8 +16,9 @@ from pipeline.training.models.entrance import entrance
 
 def build(classes: int, size: int = 48, *, groups: Sequence[int] = (3, 4, 6, 3), width: int = 64, kernel: int = 7,
           strides: int = 2, crop: int = 0, standardise: bool = False) -> keras.Model:
-    """Build groups of so many blocks, ``width`` filters in the first.
+    """Build a residual net of S3, Peagno, Peron & Rossi, as their report describes it.
 
+    ``groups`` are the numbers of blocks, ``width`` the filters of the first group, which double from group to group.
     ``kernel`` and ``strides`` are the first convolution's, ``crop`` and ``standardise`` the entrance's.
     """
     image, x = entrance(size, -1, crop, standardise)
@@ -34,7 +35,7 @@ def _block(x, filters: int, strides: int):
     y = layers.ReLU()(_convolution(x, filters, 3, strides))
     y = _convolution(layers.BatchNormalization()(y), filters, 3)
     if strides > 1:
-        # every second place, as a strided 1x1 reads them: those crash TensorFlow 2.21 where channels are few (oneDNN)
+        # every second pixel, as a strided 1x1 reads them: those crash TensorFlow 2.21 where channels are few (oneDNN)
         x = _convolution(layers.MaxPooling2D(1, strides)(x), filters, 1)
     return layers.Add()([x, y])
 

@@ -13,8 +13,9 @@ from pipeline.system.failure import Failure
 
 # The name of the pretrained part inside a network; the rest is the head
 BACKBONE = "backbone"
-# A server that does not answer within so many seconds is taken for none
+# Seconds after which a server that does not answer counts as unreachable
 PATIENCE = 30
+# How to ask for random weights
 RANDOM = "model.weights=none 'train.stages=[]'"
 
 

@@ -15,8 +15,8 @@ from pipeline.training.models.entrance import entrance
 
 def build(classes: int, size: int = 48, *, blocks: Sequence[int] = (2, 2, 1), width: int = 64, dropout: float = 0.2,
           crop: int = 0, standardise: bool = True) -> keras.Model:
-    """Groups of so many ``blocks`` of ``width`` filters, twice as many from group to group, after two convolutions of a
-    quarter and a half of ``width``.
+    """Build our own network, of the residual blocks of He et al. 2015: groups of so many ``blocks`` of ``width``
+    filters, twice as many from group to group, after two convolutions of a quarter and a half of ``width``.
 
     ``crop`` and ``standardise`` are the entrance's.
     """

@@ -20,7 +20,8 @@ def build(
     drop_path: float = 0.1,
     dropout: float = 0.3,
 ) -> keras.Model:
-    """Groups of ``blocks`` residual blocks; ``width`` doubles and the side halves from group to group.
+    """Build our own network, a small ResNet (He et al. 2015) with squeeze and excitation (Hu et al. 2017): groups of
+    ``blocks`` residual blocks; ``width`` doubles and the side halves from group to group.
 
     ``resize`` enlarges the image first; ``squeeze`` is the ratio of the gates' bottleneck (0: no gates); ``drop_path``
     is the share of the images that skip the last block, rising linearly from the first one.
@@ -55,7 +56,7 @@ def _block(x, filters: int, strides: int, squeeze: int, drop: float):
         gate = layers.Conv2D(max(8, filters // squeeze), 1, activation="relu")(gate)
         y = layers.Multiply()([y, layers.Conv2D(filters, 1, activation="sigmoid")(gate)])
     if drop:
-        # one draw an image
+        # one draw an image: all of the block or none of it
         y = layers.Dropout(drop, noise_shape=(None, 1, 1, 1))(y)
     if strides > 1:
         # not a 1x1 convolution that skips three pixels of four (He et al. 2018, arXiv 1812.01187); on the CPU such

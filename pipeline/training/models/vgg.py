@@ -13,8 +13,9 @@ from pipeline.training.models.entrance import entrance
 
 def build(classes: int, size: int = 48, *, width: int = 20, dropout: float = 0.15, dense_dropout: float = 0.4,
           crop: int = 0, standardise: bool = True) -> keras.Model:
-    """Convolutions of 1, 2, 4, 4, 8 and 8 times ``width`` filters, a max-pooling and ``dropout`` after every second,
-    then a dense layer of 8 times ``width`` and ``dense_dropout``; ``crop`` and ``standardise`` are the entrance's."""
+    """Build our own network, of plain groups as in Simonyan & Zisserman 2014: convolutions of 1, 2, 4, 4, 8 and 8 times
+    ``width`` filters, a max-pooling and ``dropout`` after every second, then a dense layer of 8 times ``width`` and
+    ``dense_dropout``; ``crop`` and ``standardise`` are the entrance's."""
     image, x = entrance(size, -1, crop, standardise)
     for pair in ((1, 2), (4, 4), (8, 8)):
         for times in pair:

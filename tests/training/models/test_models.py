@@ -244,11 +244,11 @@ def test_a_file_without_fitting_weights_is_one_line(content, said, tmp_path):
 
 
 def test_an_unknown_network_or_option_is_named():
-    with pytest.raises(Failure, match="there is no network 'alexnet'"):
+    with pytest.raises(Failure, match=r"model\.name is 'alexnet', expected one of cas, compact"):
         models.build("alexnet", classes=7)
     with pytest.raises(Failure, match="wings"):
         models.build("compact", classes=7, wings=2)
     with pytest.raises(Failure, match="variant is 'v9'"):
         models.build("padova_vgg", classes=7, variant="v9")
-    with pytest.raises(Failure, match="cannot be built so for 16 x 16 pixels"):
+    with pytest.raises(Failure, match="cannot be built with these options for 16 x 16 pixels"):
         models.build("harini", classes=7, size=16)

@@ -16,7 +16,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo bench bench-train recipes study speedrun ui lock lint clean
+.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo bench bench-train recipes replicate speedrun ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -62,8 +62,8 @@ speedrun: $(READY) ## human accuracy in eight minutes of two cores, three seeds 
 recipes: $(READY) ## regenerate reports/recipes.md, the published systems beside ours
 	@"$(PY)" -m pipeline.cli recipes
 
-study: $(READY) ## what the published systems' authors found on the side, tried again (NAME=balance ARGS="--seeds 1 2")
-	@"$(PY)" -m pipeline.cli study $(NAME) $(ARGS)
+replicate: $(READY) ## what the published systems' authors found on the side, tried again (NAME=balance ARGS="--seeds 1 2")
+	@"$(PY)" -m pipeline.cli replicate $(NAME) $(ARGS)
 
 ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)
 	@"$(PY)" -m pipeline.cli ui --port "$(PORT)"

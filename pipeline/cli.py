@@ -26,7 +26,7 @@ COMMANDS = {
     "recipes": ("reporting.tables.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
     "seeds": ("experiments.seeds", "several seeds of a recipe, and its leak-free twin, straight into the ledger"),
     "speedrun": ("experiments.speedrun", "the most accuracy in eight minutes of two cores; the log of what was tried"),
-    "study": ("experiments.replications.main", "the published systems' side findings, tried again"),
+    "replicate": ("experiments.replications.main", "the published systems' side findings, tried again"),
     "bench-train": ("reporting.bench.throughput", "time every recipe's training against plain Keras fit"),
     "rebuild-mlflow": ("tracking.rebuild", "fill an empty MLflow from the ledger and the bundles"),
 }

@@ -1,5 +1,6 @@
 """Pictures of balance: classes and splits before and after, and what the augmentation does to (drawn) faces."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def counts(path: Path, faces: Faces) -> None:
     """Images per class and split before and after balancing; copies are hatched. ``faces`` come from ``balance``."""
     from matplotlib.figure import Figure
 
-    facts = faces.manifest
+    facts: Mapping[str, Any] = faces.manifest
     copied = np.array(["#" in name for name in faces.ids], bool)
     copies = [int((copied & (faces.labels == label)).sum()) for label in range(len(faces.classes))]
     figure = Figure(figsize=(12, 6.2), layout="constrained")

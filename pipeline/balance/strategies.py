@@ -56,7 +56,8 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
     elif settings.strategy == "class_weights":
         counts = list(faces.counts()["Training"].values())
         weights = [round(sum(counts) / (len(counts) * count), 6) for count in counts]
-    manifest = {key: value for key, value in faces.manifest.items() if key != "digest"}
+    manifest = faces.manifest.copy()
+    manifest.pop("digest", None)
     return replace(faces, manifest={
         **manifest,
         "source_digest": faces.manifest.get("digest"),
@@ -157,5 +158,5 @@ def prepared(mine: params.Params, faces: Faces) -> Faces:
     """The faces as the recipe balances them, with its teachers' answers."""
     faces = balance(faces, mine.balance, mine.classes, mine.seed)
     if mine.train.teacher:
-        faces = teachers.with_teacher(faces, teachers.place(mine.train.teachers, faces.manifest["protocol"]))
+        faces = teachers.with_teacher(faces, teachers.file_of(mine.train.teachers, faces.manifest["protocol"]))
     return faces

@@ -10,6 +10,7 @@ from pipeline.download.pictures import read_pictures
 from pipeline.download.table import read_csv
 from pipeline.download.text import csv_lines, open_csv
 from pipeline.faces.faces import EMOTIONS, SPLITS, Faces
+from pipeline.faces.manifest import Manifest
 from pipeline.system.failure import Failure
 
 PACKED = {"folder": "", "csv": "", "zip": " (zip)", "gzip": " (gzip)", "tar.gz": " (tar.gz)"}
@@ -41,7 +42,7 @@ def read_edition(path: Path, validation_share: float) -> Faces:
             faces = read_csv(csv_lines(stream, path), path)
     _check(faces, path)
     name = "folder" if held == "pictures" else "csv"
-    manifest = {"edition": name + PACKED[kind], "source": path.resolve().name, **faces.manifest}
+    manifest: Manifest = {"edition": name + PACKED[kind], "source": path.resolve().name, **faces.manifest}
     rank = np.array([SPLITS.index(split) for split in faces.splits])
     return replace(faces.take(np.lexsort((faces.ids, rank))), manifest=manifest)
 

@@ -14,6 +14,7 @@ from pipeline.download import kaggle
 from pipeline.download.external import EXTERNAL, editions_in, find_votes
 from pipeline.download.read import read_edition
 from pipeline.faces.faces import EMOTIONS, Faces
+from pipeline.faces.manifest import Manifest
 from pipeline.faces.votes import with_votes
 from pipeline.params.params import Download
 from pipeline.system.failure import Failure
@@ -40,8 +41,8 @@ def download(settings: Download, dataset: str, external: Path = EXTERNAL) -> Fac
         from pipeline.download.drawn.sample import draw_faces
 
         faces = draw_faces(settings.sample_faces, settings.sample_seed)
-        manifest = {"edition": "drawn", "source": "pipeline/download/drawn", "seed": settings.sample_seed,
-                    "splits_from": "drawn", "notes": [], **faces.manifest}
+        manifest: Manifest = {"edition": "drawn", "source": "pipeline/download/drawn", "seed": settings.sample_seed,
+                              "splits_from": "drawn", "notes": [], **faces.manifest}
     else:
         faces = _fer2013(settings, external)
         manifest = faces.manifest
@@ -63,7 +64,7 @@ def _fer2013(settings: Download, external: Path) -> Faces:
         if faces.manifest["contents_sha256"] != kaggle.CONTENTS:
             raise Failure(f"{folder}: not the contents that Kaggle published as {kaggle.HANDLE}; delete this "
                           "folder and run again")
-        named = {"edition": "kaggle", "source": kaggle.HANDLE}
+        named: Manifest = {"edition": "kaggle", "source": kaggle.HANDLE}
     elif source == "url":
         faces, named = _from_url(settings), {"edition": "url"}
     else:

@@ -1,82 +1,78 @@
-"""95 % intervals: of accuracies that several seeds have on the same images, and of a median."""
+"""95 % intervals by two methods: ``wilson`` where one model was measured, ``student`` where several seeds were.
 
-from dataclasses import dataclass
+They count different things. ``wilson`` counts which images were drawn for the test and knows nothing of other seeds;
+``student`` counts which seeds were drawn and holds for these very images. Adding the images' variance to that of the
+seeds would count it twice: a seed's accuracy varies on the images already.
+"""
+
+from dataclasses import dataclass, replace
 from math import hypot
 
 import numpy as np
 
-
-def mean_interval(accuracies: list[float], n: int) -> tuple[float, float, float]:
-    """Mean of the seeds' accuracies on one split of ``n`` images, with a 95 % interval.
-
-    The variance is that of drawing the images, which all seeds share, plus that of the seeds' mean.
-    """
-    mean = float(np.mean(accuracies))
-    images, seeds = mean * (1 - mean) / n, 0.0
-    if len(accuracies) > 1:
-        seeds = float(np.var(accuracies, ddof=1)) / len(accuracies)
-    half = quantile(images, seeds, len(accuracies)) * (images + seeds) ** 0.5
-    return mean, mean - half, mean + half
-
-
-def quantile(images: float, seeds: float, count: int) -> float:
-    """By how many standard errors a 95 % interval reaches to each side.
-
-    1.96, and more where much of the variance is that of the seeds, which so few of them tell only roughly: Student's t
-    with the degrees of freedom of Welch and Satterthwaite (Welch 1947, Biometrika 34: 28-35).
-
-    Args:
-        images, seeds: the two parts of the variance, the second estimated from ``count`` seeds.
-    """
-    if not seeds:
-        return 1.96
-    from scipy.stats import t
-
-    return float(t.ppf(0.975, (count - 1) * ((images + seeds) / seeds) ** 2))
-
-
-def median_interval(values: list[float]) -> tuple[float, float, float]:
-    """The median with a 95 % interval from the order of the values alone, whatever their distribution (Conover 1999,
-    Practical Nonparametric Statistics, 3.2); of fewer than six values the lowest and the highest."""
-    from scipy.stats import binom
-
-    rank = max(int(binom.ppf(0.025, len(values), 0.5)), 1)
-    ordered = sorted(values)
-    return float(np.median(ordered)), ordered[rank - 1], ordered[-rank]
-Z = 1.96
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share or a difference of shares, with a 95 % interval."""
+    """A share, a mean of shares or a difference of two, with its interval; from 0 to 1, a difference from -1 to 1."""
 
     mean: float
     low: float
     high: float
 
 
-def share(counts: list[str]) -> Estimate:
-    """The mean share of one ``hits/images`` a seed.
+def wilson(hits: int, images: int, confidence: float = CONFIDENCE) -> Estimate:
+    """The share of ``images`` that one model got right.
 
-    Wilson's interval counts the images, which all seeds share (a class may have 56 of them and none right); what the
-    seeds differ by comes on top.
+    Applies to a single model, trained with one seed. The interval (Wilson 1927, Journal of the American Statistical
+    Association 22: 209-212) holds for other images of the same kind and this very model; what another seed would
+    change, it cannot know. It stays inside 0 to 1 and has a width at 0 of 56 too.
+
+    Raises:
+        ValueError: There are no images, or more hits than images.
     """
-    pairs = [tuple(map(int, text.split("/"))) for text in counts]
-    shares, n = [hits / images for hits, images in pairs], pairs[0][1]
-    mean = float(np.mean(shares))
-    centre = (mean + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * (mean * (1 - mean) / n + Z**2 / (4 * n**2)) ** 0.5
-    seeds = float(np.var(shares, ddof=1)) / len(shares) if len(shares) > 1 else 0.0
-    wider = quantile(mean * (1 - mean) / n, seeds, len(shares)) / Z
-    below, above = (wider * hypot(part, Z * seeds**0.5) for part in (mean - centre + half, centre + half - mean))
-    return Estimate(mean, mean - below, mean + above)
+    from scipy.stats import binomtest
+
+    low, high = binomtest(hits, images).proportion_ci(confidence, method="wilson")
+    return Estimate(hits / images, float(low), float(high))
 
 
-def less(one: Estimate, other: Estimate) -> Estimate:
-    """``one`` less ``other``, from their intervals (Zou & Donner 2008, Statistics in Medicine 27: 1693-1702).
+def student(accuracies: list[float], confidence: float = CONFIDENCE) -> Estimate:
+    """The mean over seeds of their accuracies on the same images.
 
-    They count as independent. Figures of one split share its images, so that the true interval is rather narrower.
+    Applies to two seeds or more. The interval (Student's t with a degree of freedom less than there are seeds) is that
+    of the recipe's expected accuracy on this test set, over all seeds; that other images could have been drawn, it does
+    not count. Two seeds tell little of their spread: the interval reaches 12.7 standard errors to each side, and may
+    leave 0 to 1. Seeds that agree to the last image have an interval without width.
+
+    Raises:
+        ValueError: There are less than two seeds.
     """
-    mean = one.mean - other.mean
-    return Estimate(mean, mean - hypot(one.mean - one.low, other.high - other.mean),
-                    mean + hypot(one.high - one.mean, other.mean - other.low))
+    from scipy.stats import t
+
+    if len(accuracies) < 2:
+        raise ValueError(f"{len(accuracies)} seeds have no spread; expected at least two")
+    mean = float(np.mean(accuracies))
+    error = float(np.std(accuracies, ddof=1)) / len(accuracies) ** 0.5
+    half = float(t.ppf((1 + confidence) / 2, len(accuracies) - 1)) * error
+    return Estimate(mean, mean - half, mean + half)
+
+
+def over_seeds(accuracies: list[float], images: int) -> Estimate:
+    """The mean of the seeds' accuracies on the same ``images``: ``wilson`` of one seed, ``student`` of several."""
+    if len(accuracies) > 1:
+        return student(accuracies)
+    return replace(wilson(round(accuracies[0] * images), images), mean=accuracies[0])
+
+
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """``first`` less ``second``, from their intervals.
+
+    Of two Wilson intervals this is Newcombe's method 10 (1998, Statistics in Medicine 17: 873-890), and as well holds
+    for any two others (Zou & Donner 2008, Statistics in Medicine 27: 1693-1702). The two count as independent; figures
+    of one split share its images, so that the true interval is rather narrower.
+    """
+    mean = first.mean - second.mean
+    return Estimate(mean, mean - hypot(first.mean - first.low, second.high - second.mean),
+                    mean + hypot(first.high - first.mean, second.mean - second.low))

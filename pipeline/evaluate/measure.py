@@ -46,7 +46,7 @@ def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> Evaluation:
     training = training.take(np.sort(sample))
     single = bundle.predict(tests.images)
     views = {"single": single, "flip": (single + bundle.predict(tests.images, flip=True)) / 2}
-    options: dict[str, Any] = {"classes": bundle.classes, **settings.model_dump()}
+    options: dict[str, Any] = {"classes": bundle.classes, "confidence": settings.confidence}
 
     def of(probabilities: np.ndarray, labels: np.ndarray) -> Figures:
         return cast(Figures, figures(probabilities, labels, **options))

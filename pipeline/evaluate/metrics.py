@@ -1,51 +1,36 @@
-"""The figures of a model on a split: accuracy with a bootstrap interval, loss, and precision, recall, F1 per class."""
+"""The figures of a model on a split: accuracy with its interval, loss, and precision, recall and F1 of every class."""
 
 import numpy as np
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from pipeline.evaluate.intervals import wilson
 
 
-def bootstrap_interval(correct: np.ndarray, samples: int, confidence: float, seed: int = 0) -> tuple[float, float]:
-    """Percentile interval of the mean of 0/1 values ``(N,)``.
-
-    Resampling N zeros and ones with replacement is one binomial draw, so the whole bootstrap is one call.
-    """
-    n = len(correct)
-    means = np.random.default_rng(seed).binomial(n, correct.mean(), samples) / n
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
-def figures(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    classes: tuple[str, ...],
-    *,
-    bootstrap: int,
-    confidence: float,
-) -> dict:
+def figures(probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], *, confidence: float) -> dict:
     """Every figure of probabilities ``(N, C)`` against labels ``(N,)``; shares, losses in nats.
 
     A class that is never predicted has precision 0. The confusion matrix has true classes as rows.
+
+    Args:
+        confidence: of the accuracy's interval, which is Wilson's over the N images.
     """
-    predicted = probabilities.argmax(axis=1)
-    correct = predicted == labels
-    confusion = np.zeros((len(classes), len(classes)), "int64")
-    np.add.at(confusion, (labels, predicted), 1)
-    hits, truth, calls = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    precision, recall = hits / np.maximum(calls, 1), hits / np.maximum(truth, 1)
-    f1 = 2 * hits / np.maximum(calls + truth, 1)
-    own = probabilities[np.arange(len(labels)), labels]
+    predicted, indices = probabilities.argmax(axis=1), range(len(classes))
+    precision, recall, f1, count = precision_recall_fscore_support(labels, predicted, labels=indices, zero_division=0)
+    accuracy = wilson(int((predicted == labels).sum()), len(labels), confidence)
+    # Not scikit-learn's log_loss, which clips at a float32's resolution of 1.2e-7
+    of_label = probabilities[np.arange(len(labels)), labels]
     return {
         "n": len(labels),
-        "accuracy": _round(correct.mean()),
-        "interval": [_round(edge) for edge in bootstrap_interval(correct, bootstrap, confidence)],
+        "accuracy": _round(accuracy.mean),
+        "interval": [_round(accuracy.low), _round(accuracy.high)],
         "macro_f1": _round(f1.mean()),
-        "loss": _round(-np.log(np.maximum(own, 1e-12)).mean()),
+        "loss": _round(-np.log(np.maximum(of_label, 1e-12)).mean()),
         "per_class": {
-            name: {"precision": _round(precision[i]), "recall": _round(recall[i]), "f1": _round(f1[i]),
-                   "n": int(truth[i])}
-            for i, name in enumerate(classes)
+            name: {"precision": _round(precision[index]), "recall": _round(recall[index]), "f1": _round(f1[index]),
+                   "n": int(count[index])}
+            for index, name in enumerate(classes)
         },
-        "confusion": confusion.tolist(),
+        "confusion": confusion_matrix(labels, predicted, labels=indices).tolist(),
     }
 
 

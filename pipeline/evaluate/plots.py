@@ -1,4 +1,4 @@
-"""Pictures of a model: confusion matrices, figures per class, curves per epoch; each names model and data."""
+"""Plots of a model: confusion matrix, figures per class, curves per epoch; each names the model and its data."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pipeline.system.plotting import BLUE, GRAY, ORANGE, save
 
 
 def _figure(width: float, height: float):
-    """Two pictures side by side."""
+    """A figure with two axes side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -25,10 +25,10 @@ def _save(path: Path, figure, bundle: Bundle, title: str) -> None:
     save(path, figure)
 
 
-def confusion(path: Path, found: dict, bundle: Bundle) -> None:
-    """PrivateTest, single view: counts, and shares of the true class."""
-    one = found["PrivateTest"]["single"]
-    counts = np.array(one["confusion"])
+def confusion(path: Path, figures: dict, bundle: Bundle) -> None:
+    """The confusion matrix of PrivateTest, single view: counts, and shares of the true class."""
+    single = figures["PrivateTest"]["single"]
+    counts = np.array(single["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = _figure(12, 5.8)
     sides = ((axes[0], counts, "d", "images"), (axes[1], 100 * shares, ".0f", "% of the class"))
@@ -41,20 +41,21 @@ def confusion(path: Path, found: dict, bundle: Bundle) -> None:
         axis.set(xticks=ticks, yticks=ticks, title=name, xlabel="predicted", ylabel="true")
         axis.set_xticklabels(bundle.classes, rotation=35, ha="right")
         axis.set_yticklabels(bundle.classes)
-    _save(path, figure, bundle, f"PrivateTest, single view: {100 * one['accuracy']:.1f} % of {one['n']}")
+    _save(path, figure, bundle, f"PrivateTest, single view: {100 * single['accuracy']:.1f} % of {single['n']}")
 
 
-def per_class(path: Path, found: dict, bundle: Bundle) -> None:
+def per_class(path: Path, figures: dict, bundle: Bundle) -> None:
     """Precision, recall and F1 of every class on both test splits."""
     figure, axes = _figure(12, 4.6)
-    places = np.arange(len(bundle.classes))
+    positions = np.arange(len(bundle.classes))
     for axis, split in zip(axes, ("PublicTest", "PrivateTest"), strict=True):
-        one = found[split]["single"]
-        for offset, (figure_name, colour) in enumerate((("precision", GRAY), ("recall", BLUE), ("f1", ORANGE))):
-            heights = [100 * one["per_class"][name][figure_name] for name in bundle.classes]
-            axis.bar(places + 0.27 * (offset - 1), heights, 0.25, color=colour, label=figure_name)
-        axis.set(xticks=places, ylim=(0, 100), ylabel="%", title=f"{split} (macro-F1 {100 * one['macro_f1']:.1f} %)")
-        axis.set_xticklabels([f"{name}\n{one['per_class'][name]['n']}" for name in bundle.classes], fontsize=9)
+        single = figures[split]["single"]
+        for offset, (measure, colour) in enumerate((("precision", GRAY), ("recall", BLUE), ("f1", ORANGE))):
+            heights = [100 * single["per_class"][name][measure] for name in bundle.classes]
+            axis.bar(positions + 0.27 * (offset - 1), heights, 0.25, color=colour, label=measure)
+        title = f"{split} (macro-F1 {100 * single['macro_f1']:.1f} %)"
+        axis.set(xticks=positions, ylim=(0, 100), ylabel="%", title=title)
+        axis.set_xticklabels([f"{name}\n{single['per_class'][name]['n']}" for name in bundle.classes], fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=3, loc="outside upper right")
     _save(path, figure, bundle, "Per class, single view")

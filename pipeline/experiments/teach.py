@@ -59,7 +59,7 @@ def ask(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
                      **({"without": fold} if (fold := member.provenance.held_out_fold) else {})}
                     for member in bundles],
     }
-    path = project.root() / teachers.place(name, protocol)
+    path = project.root() / teachers.file_of(name, protocol)
     with atomic_file(path) as new, open(new, "wb") as file:
         np.savez_compressed(file, ids=training.ids, probabilities=answers.astype("float16"), about=json.dumps(about))
     return path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.faces.manifest import Counts, Manifest
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.failure import Failure
 
@@ -15,16 +16,17 @@ SIZE = 48
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 
-# A class set maps the seven labels of FER-2013 to others; its key ends the registered model's name.
+# By key, which ends the registered model's name: the class names, and the class of each of FER-2013's seven labels;
+# None where the FER+ votes decide, whatever the label says
 CLASS_SETS: dict[str, tuple[tuple[str, ...], tuple[int, ...] | None]] = {
     "7": (EMOTIONS, (0, 1, 2, 3, 4, 5, 6)),
     # Padova's six classes: disgust merged into angry
     "6": (("angry", "fear", "happy", "sad", "surprise", "neutral"), (0, 0, 1, 2, 3, 4, 5)),
-    # FER+'s eight classes: what most of its people saw, whatever the label says (Barsoum et al. 2016, arXiv 1608.01041)
+    # FER+'s eight classes: what most of its annotators saw (Barsoum et al. 2016, arXiv 1608.01041)
     "8": ((*EMOTIONS, "contempt"), None),
 }
-# The places of those eight among the votes
-IN_THE_VOTES = (4, 5, 6, 1, 3, 2, 0, 7)
+# Which column of the votes is which of those eight classes
+VOTE_COLUMNS = (4, 5, 6, 1, 3, 2, 0, 7)
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,19 @@ class Faces:
         images: uint8 ``(N, 48, 48)``.
         ids: N names, unique among the originals; a copy made by balance is called ``ORIGINAL#K``.
         splits: N of ``Training``, ``PublicTest``, ``PrivateTest``.
-        labels: int64 ``(N,)``, places in ``classes``.
-        manifest: where they come from: dataset, edition, digest, counts, classes, class_set, protocol, notes.
-        votes: uint8 ``(N, 10)``, the FER+ votes where there are some; no part of the digest.
-        teacher: float32 ``(N, C)``, probabilities where a recipe learns from them; likewise.
+        labels: int64 ``(N,)``, indices into ``classes``.
+        manifest: where they come from and what was done with them.
+        votes: uint8 ``(N, 10)``, how many annotators of FER+ voted for each column of ``votes.COLUMNS``; None without
+            FER+. Not part of the digest.
+        teacher: float32 ``(N, C)``, the teachers' probabilities; None where the recipe has no teachers. Not part of the
+            digest.
     """
 
     images: np.ndarray
     ids: np.ndarray
     splits: np.ndarray
     labels: np.ndarray
-    manifest: dict = field(default_factory=dict)
+    manifest: Manifest = field(default_factory=Manifest)
     votes: np.ndarray | None = None
     teacher: np.ndarray | None = None
 
@@ -54,10 +58,11 @@ class Faces:
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The classes' names, in the order of the labels."""
         return tuple(self.manifest.get("classes", EMOTIONS))
 
     def take(self, rows: np.ndarray) -> "Faces":
-        """The faces at these places (integers or a boolean mask), in that order."""
+        """The faces of these rows (indices or a boolean mask), in that order."""
         return replace(self, images=self.images[rows], ids=self.ids[rows], splits=self.splits[rows],
                        labels=self.labels[rows], votes=None if self.votes is None else self.votes[rows],
                        teacher=None if self.teacher is None else self.teacher[rows])
@@ -66,16 +71,16 @@ class Faces:
         """The faces of these splits, in their order in the table."""
         return self.take(np.isin(self.splits, names))
 
-    def counts(self) -> dict[str, dict[str, int]]:
+    def counts(self) -> Counts:
         """How many faces each class has in each split."""
         return {
-            split: {name: int(((self.splits == split) & (self.labels == place)).sum())
-                    for place, name in enumerate(self.classes)}
+            split: {name: int(((self.splits == split) & (self.labels == label)).sum())
+                    for label, name in enumerate(self.classes)}
             for split in SPLITS
         }
 
     def digest(self) -> str:
-        """sha256 over ids, splits, labels and pixels, whatever the files look like."""
+        """sha256 over ids, splits, labels and pixels, however they are stored."""
         sha = hashlib.sha256()
         for row in zip(self.ids, self.splits, self.labels, strict=True):
             sha.update("\t".join(map(str, row)).encode() + b"\n")
@@ -85,28 +90,29 @@ class Faces:
     def with_classes(self, class_set: str) -> "Faces":
         """All splits relabelled from the seven emotions to a class set.
 
-        Of "8" those faces are left that more than half of the votes agree on, single votes left out, as FER+'s own
-        program counts (github.com/microsoft/FERPlus, src/ferplus.py). Raises Failure where there are no votes.
+        With "8", only the faces remain whose votes have an absolute majority, after single votes are dropped, as in
+        FER+'s own program (github.com/microsoft/FERPlus, src/ferplus.py). Raises Failure where there are no votes.
         """
         names, mapping = CLASS_SETS[class_set]
-        about = {**self.manifest, "classes": list(names), "class_set": class_set}
+        manifest: Manifest = {**self.manifest, "classes": list(names), "class_set": class_set}
         if mapping is not None:
-            return replace(self, labels=np.asarray(mapping, "int64")[self.labels], manifest=about)
+            return replace(self, labels=np.asarray(mapping, "int64")[self.labels], manifest=manifest)
         if self.votes is None:
-            raise Failure(f"class set {class_set} is FER+'s, and there are no votes; put fer2013new.csv into "
-                          "data/external/ and run `dvc repro balance`")
+            raise Failure(f"class set {class_set} needs the FER+ votes, and these faces have none; put fer2013new.csv "
+                          "into data/external/ and run `dvc repro balance`")
         counted = np.where(self.votes > 1, self.votes, 0).astype("int64")
-        seen = counted[:, IN_THE_VOTES]
-        agreed = 2 * seen.max(axis=1) > counted.sum(axis=1)
-        return replace(self, labels=seen.argmax(axis=1), manifest=about).take(agreed)
+        of_class = counted[:, VOTE_COLUMNS]
+        majority = 2 * of_class.max(axis=1) > counted.sum(axis=1)
+        return replace(self, labels=of_class.argmax(axis=1), manifest=manifest).take(majority)
 
     def save(self, folder: Path) -> None:
         """Write images.npy, faces.csv and manifest.json (with digest and counts), all or nothing."""
-        manifest = {**self.manifest, "classes": list(self.classes), "digest": self.digest(), "counts": self.counts()}
+        manifest: Manifest = {**self.manifest, "classes": list(self.classes), "digest": self.digest(),
+                              "counts": self.counts()}
         with atomic_folder(folder) as new:
             images = np.ascontiguousarray(self.images)
             with open(new / "images.npy", "wb") as file:
-                # As np.save does, whose own way to write says nothing of a full disk
+                # As np.save does, whose own error does not say that the disk is full
                 np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(images))
                 file.write(images.data)
             with open(new / "faces.csv", "w", newline="", encoding="utf-8") as file:
@@ -129,8 +135,8 @@ class Faces:
             if not rows or len(rows) != len(images):
                 raise ValueError(f"{len(images)} images, {len(rows)} rows")
             ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
-            more = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("votes", "teacher")
-                    if (folder / f"{name}.npy").exists()}
-            return cls(images, ids, splits, labels.astype("int64"), manifest, **more)
+            optional = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("votes", "teacher")
+                        if (folder / f"{name}.npy").exists()}
+            return cls(images, ids, splits, labels.astype("int64"), manifest, **optional)
         except (OSError, ValueError, EOFError) as error:
             raise Failure(f"{folder}: no readable faces ({error}); run the stage that makes them again") from error

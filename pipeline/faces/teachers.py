@@ -1,6 +1,6 @@
-"""Teachers: what trained models say of every Training face, kept so that a smaller network can learn from it.
+"""Teachers: what trained models predict for every Training face, kept so that a smaller network can learn from it.
 
-One file a protocol, because a teacher that has seen the leaked images has no business in a leak-free training:
+One file a protocol, because a teacher that has seen the leaked images must not reach a leak-free training:
 data/teacher/NAME/published.npz and leak-free.npz there, made by ``ferpipe teach``. Distillation as in Hinton et al.
 2015 (arXiv 1503.02531).
 """
@@ -14,45 +14,47 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.faces.faces import CLASS_SETS, Faces
+from pipeline.faces.manifest import TeacherOrigin
 from pipeline.system.failure import Failure
 
 FOLDER = Path("data/teacher")
 
 
-def place(name: str, protocol: str) -> Path:
-    """The file of these teachers for a protocol."""
+def file_of(name: str, protocol: str) -> Path:
+    """The file of these teachers' probabilities for a protocol."""
     return FOLDER / name / f"{protocol}.npz"
 
 
 def with_teacher(faces: Faces, path: Path) -> Faces:
     """Balanced faces with their teachers' probabilities, float32 ``(N, C)``, zeros outside Training.
 
-    A copy has its original's; classes that the faces merge are added up.
+    A copy has its original's; the probabilities of classes that the faces merge are added up.
 
     Raises:
-        Failure: The file is missing, is another kind of file, or knows other faces.
+        Failure: The file is missing, is another kind of file, or was made from other faces.
     """
     protocol = faces.manifest["protocol"]
+    again = f"`ferpipe teach BUNDLE... --name {path.parent.name}`"
     try:
         content = path.read_bytes()
-        with np.load(path, allow_pickle=False) as found:
-            ids, seven, about = found["ids"].tolist(), found["probabilities"], json.loads(str(found["about"]))
+        with np.load(path, allow_pickle=False) as arrays:
+            ids, seven, about = arrays["ids"].tolist(), arrays["probabilities"], json.loads(str(arrays["about"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise Failure(f"{path}: no teachers' answers there ({error}); make them with `ferpipe teach BUNDLE... "
-                      f"--name {path.parent.name}` of {protocol} models, or set train.teacher: 0") from error
+        raise Failure(f"{path}: no teachers' probabilities ({error}); make them with {again} of {protocol} models, or "
+                      "set train.teacher: 0") from error
     if about["source_digest"] != faces.manifest["source_digest"]:
-        raise Failure(f"{path}: about other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); ask "
-                      f"the teachers again with `ferpipe teach BUNDLE... --name {path.parent.name}`, or set "
-                      "train.teacher: 0")
+        raise Failure(f"{path}: about other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); make "
+                      f"it again with {again}, or set train.teacher: 0")
     _, mapping = CLASS_SETS[faces.manifest["class_set"]]
     if mapping is None:
-        raise Failure(f"{path}: teachers know the seven emotions; set train.teacher: 0 for the class set "
-                      f"{faces.manifest['class_set']}")
+        raise Failure(f"{path}: teachers know the seven emotions, not the class set {faces.manifest['class_set']}; set "
+                      "train.teacher: 0")
     merged = seven.astype("float32") @ np.eye(len(faces.classes), dtype="float32")[list(mapping)]
     row_of = {name: row for row, name in enumerate(ids)}
-    answers = np.zeros((len(faces), len(faces.classes)), "float32")
+    probabilities = np.zeros((len(faces), len(faces.classes)), "float32")
     for row in np.flatnonzero(faces.splits == "Training"):
-        answers[row] = merged[row_of[str(faces.ids[row]).split("#")[0]]]
-    answers /= np.maximum(answers.sum(axis=1, keepdims=True), 1e-6)
-    about = {"sha256": hashlib.sha256(content).hexdigest(), "members": about["members"]}
-    return replace(faces, teacher=answers, manifest={**faces.manifest, "teacher": about})
+        probabilities[row] = merged[row_of[str(faces.ids[row]).split("#")[0]]]
+    # They were stored in float16, so that they do not quite add up to 1
+    probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-6)
+    origin: TeacherOrigin = {"sha256": hashlib.sha256(content).hexdigest(), "members": about["members"]}
+    return replace(faces, teacher=probabilities, manifest={**faces.manifest, "teacher": origin})

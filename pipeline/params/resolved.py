@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.faces.faces import CLASS_SETS
+from pipeline.faces.manifest import Manifest
 from pipeline.params.params import RECIPE_BLOCKS, Params
 from pipeline.system.failure import Failure
 from pipeline.training.config import ResolvedConfig
@@ -22,7 +23,7 @@ VOTES = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
          "ad920ab5a356d90a765a7554b05124c90d5108f569f12862931ade2b11d4db60"}
 
 
-def resolve(params: Params, manifest: Mapping[str, Any]) -> ResolvedConfig:
+def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
     """What training.loop.fit is given, for the balanced data that ``manifest`` describes; the same on every machine.
 
     Raises Failure when that data was made with other parameters.

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from pipeline.evaluate.intervals import mean_interval
+from pipeline.evaluate.intervals import over_seeds
 from pipeline.tracking import ledger
 from pipeline.tracking.entry import Entry
 
@@ -42,9 +42,10 @@ def cell(group: list[Entry], split: str, view: str) -> str:
 
 
 def mean_of(group: list[Entry], split: str, view: str) -> tuple[float, float, float]:
-    """Mean accuracy with the 95 % interval that counts the images and, with several seeds, the seeds."""
+    """Mean accuracy with its 95 % interval: over the images with one seed, over the seeds with several."""
     figures = [entry.figures[split][view] for entry in group]
-    return mean_interval([of_seed["accuracy"] for of_seed in figures], figures[0]["n"])
+    estimate = over_seeds([of_seed["accuracy"] for of_seed in figures], figures[0]["n"])
+    return estimate.mean, estimate.low, estimate.high
 
 
 def published_ensemble(entry: Entry) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.faces.faces import Faces
+from pipeline.faces.manifest import Manifest
 from pipeline.params.params import Params, Range
 from pipeline.params.resolved import resolve
 from pipeline.system import failure
@@ -23,7 +24,7 @@ BLOCKS = ("augment", "model", "train")
 DRAWS = 20
 
 
-def study_name(params: Params, manifest: dict) -> str:
+def study_name(params: Params, manifest: Manifest) -> str:
     """A hash of the space, the resolved recipe, the schedule's length and the data."""
     space = {path: entry.model_dump() for path, entry in params.tune.space.items()}
     facts = [space, params.tune.epochs, params.tune.max_parameters, resolve(params, manifest), manifest["digest"]]

@@ -11,29 +11,29 @@ from pipeline.validate.checks import reason, statistics, validate
 
 
 def main() -> None:
-    """Validate what download brought; write statistics.csv, validation.json and validation.html."""
+    """Validate what download wrote; write statistics.csv, validation.json and validation.html."""
     from pipeline.validate.report import page
 
-    mine = params.load()
-    faces = Faces.load(mine.data / "faces")
+    settings = params.load()
+    faces = Faces.load(settings.data / "faces")
     if faces.classes != EMOTIONS:
-        raise Failure(f"{mine.data / 'faces'}: not the seven classes of FER-2013; run the download stage again")
+        raise Failure(f"{settings.data / 'faces'}: not the seven classes of FER-2013; run the download stage again")
     if faces.manifest.get("digest") != faces.digest():
-        raise Failure(f"{mine.data / 'faces'}: not what the download stage wrote (digest); run that stage again")
+        raise Failure(f"{settings.data / 'faces'}: not what the download stage wrote (digest); run that stage again")
     table = statistics(faces)
-    result = validate(faces, mine.validate_, table)
-    html = mine.reports / "validation.html"
+    result = validate(faces, settings.validate_, table)
+    html = settings.reports / "validation.html"
     with atomic_file(html) as new:
         new.write_text(page(result), encoding="utf-8")
     if result["verdict"] == "failed":
         raise Failure(reason(result, html))
-    with atomic_file(mine.data / "statistics.csv") as new:
+    with atomic_file(settings.data / "statistics.csv") as new:
         table.to_csv(new, index=False, lineterminator="\n")
-    with atomic_file(mine.reports / "validation.json") as new:
+    with atomic_file(settings.reports / "validation.json") as new:
         new.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    for line in result["expectations"]:
-        if not line["success"]:
-            print(f"validate: warning: {line['name']}: {line['observed']}")
+    for check in result["expectations"]:
+        if not check["success"]:
+            print(f"validate: warning: {check['name']}: {check['observed']}")
     print(f"validate: {result['verdict']}, {len(result['expectations'])} expectations on {len(faces):,} images; {html}")
 
 

@@ -16,21 +16,21 @@ from pipeline.faces.faces import SPLITS, Faces
 from pipeline.params.params import Validate
 from pipeline.system.failure import Failure
 from pipeline.validate.expectations import BLANK_DEVIATION, class_table, expectations
+from pipeline.validate.result import Check, Numbers, Result
 
 if TYPE_CHECKING:
     import pandas
 
-# Columns whose offending value is worth printing beside the image's name
-TELLING = ("split", "label", "type", "height", "width", "min", "max")
+# Columns whose unexpected value is printed beside the image's id
+PRINTED = ("split", "label", "type", "height", "width", "min", "max")
 
 
 def statistics(faces: Faces) -> pandas.DataFrame:
     """One row per image, in the table's order.
 
     Columns: id, split, label, type (of a pixel), height, width, mean, deviation, min, max, sha256 (of the
-    pixels), duplicate_group (-1 for an image that stands there once), leaks (the same pixels stand in Training
-    and in a test split), conflict (they stand there with different labels). Raises Failure for another shape
-    than ``(N, H, W)``.
+    pixels), duplicate_group (-1 for an image without an exact duplicate), leaks (its pixels occur in Training and in a
+    test split), conflict (its pixels occur with different labels). Raises Failure for another shape than ``(N, H, W)``.
     """
     import pandas
 
@@ -50,8 +50,8 @@ def statistics(faces: Faces) -> pandas.DataFrame:
     digests = [hashlib.sha256(row.tobytes()).hexdigest() for row in pixels]
 
     codes, _ = pandas.factorize(np.array(digests))
-    often = np.bincount(codes) > 1
-    group = np.where(often, np.cumsum(often) - 1, -1)
+    repeated = np.bincount(codes) > 1
+    group = np.where(repeated, np.cumsum(repeated) - 1, -1)
     training = np.bincount(codes, faces.splits == "Training") > 0
     tested = np.bincount(codes, faces.splits != "Training") > 0
     per_code = pandas.Series(faces.labels).groupby(codes)
@@ -64,34 +64,37 @@ def statistics(faces: Faces) -> pandas.DataFrame:
     })
 
 
-def validate(faces: Faces, settings: Validate, table: pandas.DataFrame | None = None) -> dict:
-    """What validation.json holds: verdict, expectations with severity, success, observed and expected, and counts.
+def validate(faces: Faces, settings: Validate, table: pandas.DataFrame | None = None) -> Result:
+    """Check the faces against every expectation.
 
-    ``verdict`` is ``passed``, ``passed with warnings`` or ``failed``. Pass ``statistics(faces)`` as ``table``
-    where it is there already.
+    Args:
+        settings: the limits.
+        table: ``statistics(faces)``, where it has been computed already.
     """
     table = statistics(faces) if table is None else table
     counts = faces.counts()
     on_images, on_classes = expectations(faces.manifest, len(faces), settings)
-    checked = [*_check("images", table, on_images, ["id"]),
-               *_check("classes", class_table(counts), on_classes, ["split", "emotion"])]
-    failed = {line["severity"] for line in checked if not line["success"]}
+    checks = [*_check("images", table, on_images, ["id"]),
+              *_check("classes", class_table(counts), on_classes, ["split", "emotion"])]
+    failed = {check["severity"] for check in checks if not check["success"]}
     verdict = "failed" if "critical" in failed else "passed with warnings" if failed else "passed"
-    facts = {name: faces.manifest.get(name) for name in ("dataset", "edition", "source", "splits_from", "notes")}
-    return {**facts, "digest": faces.manifest.get("digest") or faces.digest(), "verdict": verdict,
-            "images": len(faces), "counts": counts, **_numbers(table), "expectations": checked}
+    manifest = faces.manifest
+    return {"dataset": manifest.get("dataset"), "edition": manifest.get("edition"), "source": manifest.get("source"),
+            "splits_from": manifest.get("splits_from"), "notes": manifest.get("notes"),
+            "digest": manifest.get("digest") or faces.digest(), "verdict": verdict, "images": len(faces),
+            "counts": counts, **_numbers(table), "expectations": checks}
 
 
-def reason(result: dict, where: object) -> str:
+def reason(result: Result, page: object) -> str:
     """Why the pipeline stops, in one line: the first failed critical expectation and how many more there are."""
-    broken = [line for line in result["expectations"] if line["severity"] == "critical" and not line["success"]]
-    first, more = broken[0], f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+    failed = [check for check in result["expectations"] if check["severity"] == "critical" and not check["success"]]
+    first, more = failed[0], f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return (f"{result['dataset']} ({result['edition']}): {first['name']}: expected {first['expected']}, "
-            f"found {first['observed']}{more}; see {where}, then correct the data and run download again")
+            f"found {first['observed']}{more}; see {page}, then correct the data and run download again")
 
 
-def _check(name: str, table: pandas.DataFrame, suite: list[Any], keys: list[str]) -> list[dict]:
-    """Run a suite on a table; one plain line per expectation, in the suite's order."""
+def _check(name: str, table: pandas.DataFrame, suite: list[Any], keys: list[str]) -> list[Check]:
+    """Run a suite on a table, whose rows are named by these columns; the outcomes in the suite's order."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")  # before the import, which reads it
     import great_expectations as gx
 
@@ -103,53 +106,55 @@ def _check(name: str, table: pandas.DataFrame, suite: list[Any], keys: list[str]
         gx.ExpectationSuite(name, expectations=suite),
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": keys},
     )
-    lines = [
-        {"name": asked.meta["name"], "severity": asked.severity.value, "success": bool(one.success),
-         "observed": _observed(one, keys), "expected": asked.meta["expected"]}
-        for one in outcome.results
-        for asked in [one.expectation_config]
+    checks: list[Check] = [
+        {"name": expectation.meta["name"], "severity": expectation.severity.value, "success": bool(result.success),
+         "observed": _observed(result, keys), "expected": expectation.meta["expected"]}
+        for result in outcome.results
+        for expectation in [result.expectation_config]
     ]
     worst = outcome.get_max_severity_failure()
-    told = any(line["severity"] == "critical" and not line["success"] for line in lines)
-    if told != (worst is not None and worst.value == "critical") or len(lines) != len(suite):
-        raise Failure(f"validate: Great Expectations says {worst}, its lines do not; please report this")
-    order = [one.meta["name"] for one in suite]
-    return sorted(lines, key=lambda line: order.index(line["name"]))
+    failed = any(check["severity"] == "critical" and not check["success"] for check in checks)
+    if failed != (worst is not None and worst.value == "critical") or len(checks) != len(suite):
+        raise Failure(f"validate: Great Expectations' worst failure is {worst}, its single results say otherwise; "
+                      "please report this")
+    order = [expectation.meta["name"] for expectation in suite]
+    return sorted(checks, key=lambda check: order.index(check["name"]))
 
 
 def _observed(outcome: Any, keys: list[str]) -> str:
-    """What Great Expectations found, in words: a value, or how many rows are not as expected and where they stand."""
-    found = outcome.result
-    if "unexpected_count" in found:
-        wrong, rows = found["unexpected_count"], found["element_count"]
-        if not wrong:
+    """What Great Expectations observed, in words: a value, or how many rows are not as expected and the first one."""
+    result = outcome.result
+    if "unexpected_count" in result:
+        unexpected, rows = result["unexpected_count"], result["element_count"]
+        if not unexpected:
             expected = outcome.expectation_config.meta["expected"]
             return f"none of {rows:,}" if expected == "none" or expected.endswith("%") else f"all {rows:,}"
         first = "" if outcome.success else _first(outcome, keys)
-        return f"{wrong:,} of {rows:,} ({100 * wrong / max(rows, 1):.2f} %){first}"
-    if "observed_value" not in found:
+        return f"{unexpected:,} of {rows:,} ({100 * unexpected / max(rows, 1):.2f} %){first}"
+    if "observed_value" not in result:
         return "could not be checked"
-    value = found["observed_value"]
+    value = result["observed_value"]
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _first(outcome: Any, keys: list[str]) -> str:
-    """Where the first offending row stands, and what it holds where that says something."""
+    """The first unexpected row, and its value where that is one of PRINTED."""
     rows = outcome.result.get("unexpected_index_list")
     if not rows:
         return ""
     column = outcome.expectation_config.kwargs.get("column")
-    value = f" ({column} {rows[0][column]})" if column in TELLING else ""
+    value = f" ({column} {rows[0][column]})" if column in PRINTED else ""
     return f", first {' '.join(str(rows[0][key]) for key in keys)}{value}"
 
 
-def _numbers(table: pandas.DataFrame) -> dict:
+def _numbers(table: pandas.DataFrame) -> Numbers:
     """Blank images, duplicates, leaks and conflicts, counted."""
     grouped = table[table.duplicate_group >= 0]
     inside = grouped[grouped.duplicated(["split", "sha256"], keep=False)]
     pixels = {split: set(table.sha256[table.split == split]) for split in SPLITS}
 
-    def standing(split: str, *others: str) -> int:
+    def duplicated(split: str, *others: str) -> int:
+        """How many images of ``split`` have an exact duplicate in one of the others."""
         return int(table.sha256[table.split == split].isin(set().union(*(pixels[name] for name in others))).sum())
 
     return {
@@ -161,12 +166,12 @@ def _numbers(table: pandas.DataFrame) -> dict:
             "inside": {split: int((inside.split == split).sum()) for split in SPLITS},
         },
         "leaks": {
-            "Training in PublicTest": standing("Training", "PublicTest"),
-            "Training in PrivateTest": standing("Training", "PrivateTest"),
-            "Training in either": standing("Training", "PublicTest", "PrivateTest"),
-            "PublicTest in Training": standing("PublicTest", "Training"),
-            "PrivateTest in Training": standing("PrivateTest", "Training"),
-            "PrivateTest in PublicTest": standing("PrivateTest", "PublicTest"),
+            "Training in PublicTest": duplicated("Training", "PublicTest"),
+            "Training in PrivateTest": duplicated("Training", "PrivateTest"),
+            "Training in either": duplicated("Training", "PublicTest", "PrivateTest"),
+            "PublicTest in Training": duplicated("PublicTest", "Training"),
+            "PrivateTest in Training": duplicated("PrivateTest", "Training"),
+            "PrivateTest in PublicTest": duplicated("PrivateTest", "PublicTest"),
         },
         "conflicts": {
             "groups": int(table.duplicate_group[table.conflict].nunique()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.faces.faces import EMOTIONS, SIZE, SPLITS
+from pipeline.faces.manifest import Counts, Manifest
 from pipeline.params.params import Validate
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ FER2013 = {
     "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
 }
 FER2013_IMAGES = 35_887
-# Below this deviation an image shows nothing: FER-2013 has 13 such images, the next one stands at 4.1
+# Below this deviation an image shows nothing: FER-2013 has 13 such images, the next one has 4.1
 BLANK_DEVIATION = 2.0
 PUBLISHED_SPLITS = ("file names", "Usage")
 
 
-def is_whole(manifest: dict, images: int) -> bool:
+def is_whole(manifest: Manifest, images: int) -> bool:
     """Whether these faces claim to be all of FER-2013, so that its exact counts are demanded.
 
     Kaggle's edition always does, and so does any set within 10 % of the right size: there a difference is
@@ -38,29 +39,29 @@ def is_whole(manifest: dict, images: int) -> bool:
     return near or str(manifest.get("edition", "")).startswith("kaggle")
 
 
-def class_table(counts: dict[str, dict[str, int]]) -> pandas.DataFrame:
+def class_table(counts: Counts) -> pandas.DataFrame:
     """One row per split and class: split, emotion, count, share of the split, gap to Training's share, fer2013."""
     import pandas
 
     shares = {s: {name: n / max(sum(row.values()), 1) for name, n in row.items()} for s, row in counts.items()}
     return pandas.DataFrame([
         {"split": split, "emotion": name, "count": counts[split][name], "share": shares[split][name],
-         "gap": abs(shares[split][name] - shares["Training"][name]), "fer2013": FER2013[split][place]}
-        for split in SPLITS for place, name in enumerate(EMOTIONS)
+         "gap": abs(shares[split][name] - shares["Training"][name]), "fer2013": FER2013[split][label]}
+        for split in SPLITS for label, name in enumerate(EMOTIONS)
     ])
 
 
-def expectations(manifest: dict, images: int, settings: Validate) -> tuple[list[Any], list[Any]]:
+def expectations(manifest: Manifest, images: int, settings: Validate) -> tuple[list[Any], list[Any]]:
     """The expectations on the table of images and on the table of classes."""
     return _on_images(manifest, images, settings), _on_classes(is_whole(manifest, images), manifest, settings)
 
 
-def _on_images(manifest: dict, images: int, settings: Validate) -> list[Any]:
+def _on_images(manifest: Manifest, images: int, settings: Validate) -> list[Any]:
     from great_expectations import expectations as gx
     from great_expectations.expectations.row_conditions import Column
 
     tests = {"row_condition": Column("split") != "Training"}
-    found = [
+    suite = [
         gx.ExpectColumnValuesToBeUnique(column="id", **_critical("one name per image", "no name twice")),
         gx.ExpectColumnValuesToBeInSet(column="split", value_set=list(SPLITS),
                                        **_critical("the three splits", ", ".join(SPLITS))),
@@ -79,14 +80,14 @@ def _on_images(manifest: dict, images: int, settings: Validate) -> list[Any]:
         within = {"row_condition": Column("split") == split}
         if is_whole(manifest, images) and manifest.get("splits_from") in PUBLISHED_SPLITS:
             exact = sum(FER2013[split])
-            found.append(gx.ExpectTableRowCountToEqual(
+            suite.append(gx.ExpectTableRowCountToEqual(
                 value=exact, **within, **_critical(f"images in {split}, as in FER-2013", f"{exact:,}")))
         else:
-            found.append(gx.ExpectTableRowCountToBeBetween(
+            suite.append(gx.ExpectTableRowCountToBeBetween(
                 min_value=1, **within, **_critical(f"images in {split}", "at least 1")))
     if manifest.get("dataset") == "fer2013":
         severity = _critical if is_whole(manifest, images) else _warning
-        found.append(gx.ExpectTableRowCountToEqual(
+        suite.append(gx.ExpectTableRowCountToEqual(
             value=FER2013_IMAGES, **severity("all of FER-2013", f"{FER2013_IMAGES:,} images")))
     seen = {"column": "deviation", "min_value": BLANK_DEVIATION}
     single = {"column": "duplicate_group", "value_set": [-1]}
@@ -95,21 +96,21 @@ def _on_images(manifest: dict, images: int, settings: Validate) -> list[Any]:
     for check, arguments, what, limit in (
         (gx.ExpectColumnValuesToBeBetween, seen, "blank images", settings.max_blank_share),
         (gx.ExpectColumnValuesToBeInSet, single, "images that occur more than once", settings.max_duplicate_share),
-        (gx.ExpectColumnValuesToBeInSet, no_leak, "test images that stand in Training", settings.max_leak_share),
+        (gx.ExpectColumnValuesToBeInSet, no_leak, "test images with a duplicate in Training", settings.max_leak_share),
         (gx.ExpectColumnValuesToBeInSet, agree, "images with two labels", settings.max_conflict_share),
     ):
-        # One image is worth a line in the report; more than the limit is another data set than it should be.
-        found.append(check(**arguments, mostly=1 - limit,
+        # A single image is a warning; more than the limit means that this is another data set than it should be
+        suite.append(check(**arguments, mostly=1 - limit,
                            **_critical(f"{what}: share", f"at most {100 * limit:g} %")))
-        found.append(check(**arguments, **_warning(what, "none")))
-    found.append(gx.ExpectCompoundColumnsToBeUnique(column_list=["split", "sha256"],
+        suite.append(check(**arguments, **_warning(what, "none")))
+    suite.append(gx.ExpectCompoundColumnsToBeUnique(column_list=["split", "sha256"],
                                                     **_warning("exact duplicates inside a split", "none")))
-    found.append(gx.ExpectColumnValuesToBeUnique(column="sha256", **tests,
+    suite.append(gx.ExpectColumnValuesToBeUnique(column="sha256", **tests,
                                                  **_warning("exact duplicates among the test images", "none")))
-    return found
+    return suite
 
 
-def _on_classes(whole: bool, manifest: dict, settings: Validate) -> list[Any]:
+def _on_classes(whole: bool, manifest: Manifest, settings: Validate) -> list[Any]:
     from great_expectations import expectations as gx
     from great_expectations.expectations.row_conditions import Column
 
@@ -117,7 +118,7 @@ def _on_classes(whole: bool, manifest: dict, settings: Validate) -> list[Any]:
     at_least_one = {"column": "count", "min_value": 1}
     gap = (_critical if whole else _warning)("class shares, Training against test",
                                              f"largest difference {settings.max_share_gap:g}")
-    found = [
+    suite = [
         gx.ExpectColumnValuesToBeBetween(**at_least_one, row_condition=training,
                                          **_critical("every class in Training", "at least 1 image")),
         gx.ExpectColumnValuesToBeBetween(**at_least_one, row_condition=tests,
@@ -125,16 +126,16 @@ def _on_classes(whole: bool, manifest: dict, settings: Validate) -> list[Any]:
         gx.ExpectColumnMaxToBeBetween(column="gap", max_value=settings.max_share_gap, **gap),
     ]
     if whole and manifest.get("splits_from") in PUBLISHED_SPLITS:
-        found.append(gx.ExpectColumnPairValuesToBeEqual(
+        suite.append(gx.ExpectColumnPairValuesToBeEqual(
             column_A="count", column_B="fer2013",
             **_critical("class counts of every split, as in FER-2013", "equal")))
     elif whole:
-        for place, name in enumerate(EMOTIONS):
-            total = sum(FER2013[split][place] for split in SPLITS)
-            found.append(gx.ExpectColumnSumToBeBetween(
+        for label, name in enumerate(EMOTIONS):
+            total = sum(FER2013[split][label] for split in SPLITS)
+            suite.append(gx.ExpectColumnSumToBeBetween(
                 column="count", min_value=total, max_value=total, row_condition=Column("emotion") == name,
                 **_critical(f"images of {name}, as in FER-2013", f"{total:,}")))
-    return found
+    return suite
 
 
 def _critical(name: str, expected: str) -> dict:

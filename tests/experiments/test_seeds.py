@@ -9,7 +9,7 @@ import toy_models
 
 from pipeline.balance import strategies
 from pipeline.experiments import seeds
-from pipeline.faces.faces import IN_THE_VOTES
+from pipeline.faces.faces import VOTE_COLUMNS
 from pipeline.params import overrides
 from pipeline.reporting.tables import results_table
 from pipeline.system.failure import Failure
@@ -73,7 +73,7 @@ def test_int8_is_made_of_the_float_network_that_is_there_and_other_values_are_na
 def test_the_eight_classes_are_measured_on_the_faces_that_people_agree_on(project):
     shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
     faces = toy_models.faces("fer2013", per_class=5)
-    places = np.asarray(IN_THE_VOTES)[np.arange(len(faces)) % 8]
+    places = np.asarray(VOTE_COLUMNS)[np.arange(len(faces)) % 8]
     votes = np.eye(10, dtype="uint8")[places] * 9
     votes[::5] = 1  # nobody agrees
     replace(faces, votes=votes, manifest={**faces.manifest, "votes": {"sha256": "toy"}}).save(

@@ -92,5 +92,5 @@ def test_the_eight_classes_are_what_most_people_saw():
     assert dict(zip(found.ids.tolist(), (found.classes[label] for label in found.labels), strict=True)) == {
         "agreed": "happy", "contempt": "contempt", "single votes do not count": "fear"}
     assert len(found.classes) == 8 and len(found.votes) == 3
-    with pytest.raises(Failure, match="no votes; put"):
+    with pytest.raises(Failure, match=r"needs the FER\+ votes, and these faces have none; put"):
         replace(some, votes=None).with_classes("8")

@@ -75,11 +75,11 @@ def test_the_protocols_are_kept_apart(project):
     with pytest.raises(Failure, match="one protocol"):
         teach.ask(mixed, faces)
     assert teach.ask(mixed[1:], faces).name == "leak-free.npz"
-    with np.load(teachers.place("mine", "leak-free")) as file:
+    with np.load(teachers.file_of("mine", "leak-free")) as file:
         assert json.loads(str(file["about"]))["protocol"] == "leak-free"
 
 
-def test_a_teacher_trained_without_a_fold_is_asked_about_that_fold_alone(project):
+def test_a_teacher_trained_without_a_fold_predicts_only_images_it_never_saw(project):
     faces = toy_models.faces("sample", per_class=6)
     halves = [toy_models.bundle(project / f"half{fold}", off=off, without=f"{fold}/2")
               for fold, off in ((1, 0), (2, 0.4))]

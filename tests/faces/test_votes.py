@@ -63,9 +63,11 @@ def test_shares_leave_out_the_unknown():
     np.testing.assert_allclose(shares(votes), [[0.4, 0.6, 0, 0, 0, 0, 0, 0], [0] * 8], rtol=1e-6)
 
 
-@pytest.mark.parametrize("text, says", [("a,b\n1,2\n", "not the votes"),
-                                        (",".join(("image", *COLUMNS)) + "\nother" + ",1" * 10 + "\n", "fits only 0"),
-                                        (",".join(("image", *COLUMNS)) + "\nTraining_1" + ",x" * 10, "row 0")])
+@pytest.mark.parametrize("text, says", [
+    ("a,b\n1,2\n", "not the votes"),
+    (",".join(("image", *COLUMNS)) + "\nother" + ",1" * 10 + "\n", "has votes of only 0"),
+    (",".join(("image", *COLUMNS)) + "\nTraining_1" + ",x" * 10, "row 0"),
+])
 def test_another_file_is_one_line(tmp_path, text, says):
     file = tmp_path / "ferplus_votes.csv"
     file.write_text(text)

@@ -1,5 +1,6 @@
 """Validation: what stops the pipeline, what only warns, and what the reports hold."""
 
+import html
 import json
 import os
 import re
@@ -107,7 +108,7 @@ def test_defects_below_the_limits_only_warn():
     faces = set_pixels(faces, 84, faces.images[1])
     result = checks.validate(faces, LIMITS)
     assert result["verdict"] == "passed with warnings"
-    assert failed(result, "warning").keys() >= {"blank images", "test images that stand in Training"}
+    assert failed(result, "warning").keys() >= {"blank images", "test images with a duplicate in Training"}
     assert result["blank"] == 1 and result["leaks"]["Training in PublicTest"] == 1
     assert result["leaks"]["PublicTest in Training"] == 1 and result["leaks"]["Training in PrivateTest"] == 0
     assert "first Training_000" in failed(result, "warning")["blank images"]
@@ -144,7 +145,7 @@ def copies(faces: Faces) -> Faces:
     (missing_parts, {"every class in Training": "first Training disgust", "images in PrivateTest": "0"}),
     (foreign_split_and_conflicts, {"the three splits": "(split Test)", "images with two labels: share": "3 of 140"}),
     (copies, {"images that occur more than once: share": "46 of 160",
-              "test images that stand in Training: share": "6 of 56"}),
+              "test images with a duplicate in Training: share": "6 of 56"}),
 ])
 def test_corrupt_faces_fail_by_name(corrupt, expected):
     result = checks.validate(corrupt(toy()), LIMITS)
@@ -216,9 +217,51 @@ def test_two_runs_write_the_same_report_without_time_or_place(project):
 
 
 def test_the_page_needs_no_network_and_escapes_what_it_is_given():
-    text = page(checks.validate(toy(source="<b>.csv"), LIMITS))
+    faces = toy(source="<b>.csv", edition='"<i>', notes=["<script>&"])
+    faces = replace(faces, ids=np.array(["<u>", *faces.ids[1:]]))
+    text = page(checks.validate(set_pixels(faces, 0, 7), LIMITS))
     assert not re.search(r"(src|href)=|@import|url\(|https?://", text)
-    assert "<b>" not in text and "&lt;b&gt;.csv" in text
+    assert not re.search("<(b|i|u|script)>", text)
+    for escaped in ("&lt;b&gt;.csv", "&#34;&lt;i&gt;", "&lt;script&gt;&amp;", "first &lt;u&gt;"):
+        assert escaped in text
+
+
+def visible(text: str) -> str:
+    """The words of a page, one space between any two."""
+    return " ".join(html.unescape(re.sub("<style>.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL)).split())
+
+
+def test_the_page_shows_the_verdict_every_expectation_and_every_number():
+    faces = set_pixels(set_pixels(set_label(toy(), 40, 7), 90, toy().images[30]), 0, 7)
+    result = checks.validate(faces, LIMITS)
+    text = visible(page(result))
+    states = {(True, "critical"): "✓ holds", (True, "warning"): "✓ holds", (False, "critical"): "✗ failed",
+              (False, "warning"): "! warning"}
+    at = []
+    for check in result["expectations"]:
+        critical = " (critical)" if check["severity"] == "critical" else ""
+        row = (f"{states[check['success'], check['severity']]} {check['name']}{critical} {check['expected']} "
+               f"{check['observed']}")
+        assert row in text
+        at.append((text.index(row), ("✗", "!", "✓").index(row[0])))
+    assert [state for _, state in sorted(at)] == sorted(state for _, state in at), "failures first, then warnings"
+    failed = sum(not check["success"] and check["severity"] == "critical" for check in result["expectations"])
+    warned = sum(not check["success"] and check["severity"] == "warning" for check in result["expectations"])
+    assert failed and warned and "Failed A critical expectation does not hold" in text
+    assert f"{len(result['expectations'])} expectations: {failed} critical failed, {warned} with a warning." in text
+    assert "Class Training PublicTest PrivateTest all" in text and "surprise 12 4 4 20 neutral 12 4 4 20" in text
+    assert "Training: 83 images, 59.7 % of all" in text and "all 83 28 28 139" in text
+    assert "Blank images 1 Images that occur more than once 2 Groups of equal images 1" in text
+    assert "Images of PublicTest with a duplicate in Training 1 Images of PrivateTest with a duplicate" in text
+    assert text.endswith("Images with the same pixels and different labels 2 Groups of such images 1")
+
+
+def test_a_bar_is_as_long_as_its_share_on_one_scale_for_all_splits():
+    text = page(checks.validate(toy().take((toy().labels != 1) | (toy().splits != "PublicTest")), LIMITS))
+    lengths = [float(length) for length in re.findall(r'<rect x="72" y="\d+" width="([\d.]+)"', text)]
+    assert len(lengths) == 21
+    assert lengths[7:14] == [150, 0, 150, 150, 150, 150, 150], "PublicTest without disgust has the longest bars"
+    assert set(lengths[:7]) == set(lengths[14:]) == {128.6}
 
 
 def test_a_missing_class_is_one_line_and_leaves_the_last_good_report(project):

@@ -9,6 +9,7 @@ from pipeline.download.drawn.head import Head, Pose
 from pipeline.download.drawn.paint import paint
 from pipeline.download.drawn.person import SKINS, Look
 from pipeline.faces.faces import EMOTIONS, SIZE, SPLITS, Faces
+from pipeline.faces.manifest import Manifest
 from pipeline.system.failure import Failure
 
 # Uneven as FER-2013's are, but for disgust, which a thousand faces could not spare at 1.5 %
@@ -36,7 +37,7 @@ def draw_faces(count: int, seed: int) -> Faces:
     for split, _ in table:
         place[split] += 1
         ids.append(f"{split}_{place[split]:04d}")
-    manifest = {
+    manifest: Manifest = {
         "dataset": "sample", "edition": "drawn", "source": "pipeline/download/drawn", "seed": seed,
         "splits_from": "drawn", "class_set": "7", "classes": list(EMOTIONS),
         "notes": [f"{count} faces drawn by code from seed {seed}"],

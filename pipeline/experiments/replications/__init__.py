@@ -1,1 +1,1 @@
-"""What the published systems' authors found on the side, as small studies: a YAML file each, beside this one."""
+"""Replications of what the published systems' authors found on the side: a YAML file each, beside this one."""

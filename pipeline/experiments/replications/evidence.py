@@ -1,48 +1,57 @@
-"""What a study's figures say: every one with its interval, and a sentence on whether the authors' finding comes out."""
+"""What a replication's entries say: every figure with its interval, and whether the authors' finding reproduces."""
+
+from pipeline.evaluate.intervals import Estimate, difference, over_seeds
+from pipeline.experiments.replications.plan import MEASURES, Claim, Replication
 
 
+def share(counts: list[str]) -> Estimate:
+    """The mean share of one ``hits/images`` a seed, all of the same images."""
+    pairs = [tuple(map(int, text.split("/"))) for text in counts]
+    return over_seeds([hits / images for hits, images in pairs], pairs[0][1])
 
-from pipeline.evaluate.intervals import Estimate, less, share
-from pipeline.experiments.replications.plan import MEASURES, Claim, Study
 
-
-def estimate(lines: list[dict], variant: str, measure: str) -> Estimate | None:
-    """A variant's figure over its seeds; None without a line, or where its lines lack it (a class of other class sets,
-    an ensemble's accuracy on Training)."""
-    mine = [line for line in lines if line["variant"] == variant]
-    if not mine or not mine[0]["training" if measure == "gap" else measure]:
+def estimate(entries: list[dict], variant: str, measure: str) -> Estimate | None:
+    """A variant's figure over its seeds; None without an entry, or where its entries lack it (a class of other class
+    sets, an ensemble's accuracy on Training)."""
+    entries = [entry for entry in entries if entry["variant"] == variant]
+    if not entries or not entries[0]["training" if measure == "gap" else measure]:
         return None
     if measure == "gap":
-        return less(share([line["training"] for line in mine]), share([line["accuracy"] for line in mine]))
-    return share([line[measure] for line in mine])
+        return difference(share([entry["training"] for entry in entries]),
+                          share([entry["accuracy"] for entry in entries]))
+    return share([entry[measure] for entry in entries])
 
 
-def verdict(study: Study, lines: list[dict]) -> str:
-    """The sentence under a study's picture, from its lines alone."""
-    missing = [row for row in study.rows if row not in {line["variant"] for line in lines}]
+def verdict(replication: Replication, entries: list[dict]) -> str:
+    """The sentence under a replication's picture, from its entries alone."""
+    missing = [row for row in replication.rows if row not in {entry["variant"] for entry in entries}]
     if missing:
         return f"**Not run yet**: {', '.join(missing)}."
-    found = [_weigh(claim, lines) for claim in study.claims]
-    outcomes = {outcome for outcome, _ in found}
-    does, doesnt = ("Reproduces", "Does not reproduce") if study.reported else ("As expected", "Not as expected")
+    weighed = [_weigh(claim, entries) for claim in replication.claims]
+    outcomes = {outcome for outcome, _ in weighed}
+    does, doesnt = ("Reproduces", "Does not reproduce") if replication.reported else ("As expected", "Not as expected")
     word = {frozenset({"yes"}): does, frozenset({"no"}): f"{doesnt}: the reverse", frozenset({"open"}):
             "Not decided"}.get(frozenset(outcomes), f"{does} in part" if "yes" in outcomes else doesnt)
-    runs = [sum(line["variant"] == variant for line in lines) for variant in study.variants]
-    one = f"one pool of {len(study.pool)} networks" if study.ensembles else "one seed" if min(runs) == 1 else ""
-    seeds = f"{one}, whose own spread no interval counts" if one else f"{min(runs)} seeds"
-    return f"**{word}** ({seeds}): {'; '.join(text for _, text in found)}."
+    seeds = min(sum(entry["variant"] == variant for entry in entries) for variant in replication.variants)
+    if replication.ensembles:
+        basis = f"one pool of {len(replication.pool)} networks, whose own spread no interval counts"
+    elif seeds == 1:
+        basis = "one seed, whose own spread no interval counts"
+    else:
+        basis = f"{seeds} seeds"
+    return f"**{word}** ({basis}): {'; '.join(text for _, text in weighed)}."
 
 
-def _weigh(claim: Claim, lines: list[dict]) -> tuple[str, str]:
+def _weigh(claim: Claim, entries: list[dict]) -> tuple[str, str]:
     """``yes``, ``no`` or ``open``, and a claim's part of the sentence."""
     (variant, measure), (other, compared) = claim.higher, claim.lower
     names = (f"{MEASURES[measure]}: {variant}", other) if measure == compared else (
         f"{variant}: {MEASURES[measure]}", MEASURES[compared] if variant == other else f"{other}, {MEASURES[compared]}")
-    one, two = estimate(lines, variant, measure), estimate(lines, other, compared)
-    if one is None or two is None:
+    higher, lower = estimate(entries, variant, measure), estimate(entries, other, compared)
+    if higher is None or lower is None:
         return "open", f"{names[0]} has no figure to stand beside {names[1]}"
-    gain = less(one, two)
+    gain = difference(higher, lower)
     outcome = "yes" if gain.low > 0 else "no" if gain.high < 0 else "open"
-    told = {"yes": "higher", "no": "lower, not higher", "open": "too close to tell"}[outcome]
-    return outcome, (f"{names[0]} {100 * one.mean:.1f} against {names[1]} {100 * two.mean:.1f}, {told} "
+    words = {"yes": "higher", "no": "lower, not higher", "open": "too close to tell"}[outcome]
+    return outcome, (f"{names[0]} {100 * higher.mean:.1f} against {names[1]} {100 * lower.mean:.1f}, {words} "
                      f"({100 * gain.mean:+.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}])")

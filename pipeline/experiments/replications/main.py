@@ -1,7 +1,7 @@
-"""``ferpipe study NAME ...``: train a study's variants, measure them on PublicTest, and tell what came out.
+"""``ferpipe replicate NAME ...``: train a replication's variants, measure them on PublicTest, and publish the result.
 
-A variant and seed that reports/studies/NAME.csv holds is not trained again, and one that another study has trained
-with the same values is taken from there; so a study can be spread over days.
+A variant and seed that reports/replications/NAME.csv holds is not trained again, and one that another replication has
+trained with the same values is copied from there; so a replication can be spread over days.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.experiments.log import log
 from pipeline.experiments.prepare import downloaded, prepared, trained
 from pipeline.experiments.replications import combined, page, picture, plan
-from pipeline.experiments.replications.plan import Study
+from pipeline.experiments.replications.plan import Replication
 from pipeline.faces.faces import EMOTIONS, Faces
 from pipeline.params import params as parameters
 from pipeline.params.params import Params
@@ -21,18 +21,18 @@ from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.training.importing import quiet
 
-FOLDER, PAGE = Path("reports/studies"), Path("reports/studies.md")
-# Accuracies and recalls stand as hits/images
+FOLDER, PAGE = Path("reports/replications"), Path("reports/replications.md")
+# Accuracies and recalls are written as hits/images
 COLUMNS = ("variant", "recipe", "values", "seed", "epochs", "best_epoch", "parameters", "minutes", "accuracy",
            "training", "seen", *EMOTIONS)
 
 
-def lines_of(name: str) -> list[dict]:
-    """The lines of a study that were trained as its file says now."""
-    study = plan.named(name)
-    asked = {(row, *study.asked(row)) for row in study.rows}
-    return [line for line in log(file=FOLDER / f"{name}.csv", columns=COLUMNS)
-            if (line["variant"], line["recipe"], line["values"]) in asked]
+def entries_of(name: str) -> list[dict]:
+    """The entries of a replication that were trained as its file asks for now."""
+    replication = plan.named(name)
+    current = {(row, *replication.identity(row)) for row in replication.rows}
+    return [entry for entry in log(file=FOLDER / f"{name}.csv", columns=COLUMNS)
+            if (entry["variant"], entry["recipe"], entry["values"]) in current]
 
 
 def thinned(faces: Faces, share: float, seed: int) -> Faces:
@@ -45,92 +45,94 @@ def thinned(faces: Faces, share: float, seed: int) -> Faces:
     return faces.take(kept)
 
 
-def facts_of(study: Study, row: str, seed: int) -> dict:
-    """The columns by which a line of a study is known."""
-    recipe, values = study.asked(row)
+def key_of(replication: Replication, row: str, seed: int) -> dict[str, str]:
+    """The columns by which an entry of a replication is known."""
+    recipe, values = replication.identity(row)
     return {"variant": row, "recipe": recipe, "values": values, "seed": str(seed)}
 
 
-def there(name: str, facts: dict) -> bool:
-    """Whether a study's file has this line."""
-    return any(facts.items() <= line.items() for line in lines_of(name))
+def has(name: str, key: dict[str, str]) -> bool:
+    """Whether a replication's file has this entry."""
+    return any(key.items() <= entry.items() for entry in entries_of(name))
 
 
-def add(name: str, facts: dict, figures: dict) -> None:
-    """Bring a line into a study's file, unless it is there."""
-    if not there(name, facts):
-        log({**figures, **facts}, FOLDER / f"{name}.csv", COLUMNS)
+def add(name: str, key: dict[str, str], figures: dict) -> None:
+    """Add an entry to a replication's file, unless it has it."""
+    if not has(name, key):
+        log({**figures, **key}, FOLDER / f"{name}.csv", COLUMNS)
 
 
-def run(name: str, variant: str, seed: int) -> bool:
-    """Bring one line into a study's file; False when it was there."""
-    study = plan.named(name)
-    facts = facts_of(study, variant, seed)
-    if there(name, facts):
+def replicate(name: str, variant: str, seed: int) -> bool:
+    """Train a variant, or copy its entry from another replication; False when its entry existed."""
+    replication = plan.named(name)
+    key = key_of(replication, variant, seed)
+    if has(name, key):
         return False
-    same = {**facts, "variant": ""}
-    # an ensemble needs its networks' answers, which another study's line has not
-    others = () if study.ensembles else plan.names()
+    same = {**key, "variant": ""}
+    # An ensemble needs its networks' predictions, which another replication's entry has not
+    others = () if replication.ensembles else plan.names()
     for other in others:
-        for line in lines_of(other):
-            if same.items() <= {**line, "variant": ""}.items():
-                print(f"study: {name}, {variant}, seed {seed}: trained before as {other}, {line['variant']}")
-                add(name, facts, line)
+        for entry in entries_of(other):
+            if same.items() <= {**entry, "variant": ""}.items():
+                print(f"replicate: {name}, {variant}, seed {seed}: trained before as {other}, {entry['variant']}")
+                add(name, key, entry)
                 return True
     train(name, variant, seed)
     return True
 
 
-def configured(study: Study, variant: str, seed: int) -> tuple[Params, float]:
+def configured(replication: Replication, variant: str, seed: int) -> tuple[Params, float]:
     """A variant's parameters and the share of Training that it learns from."""
-    recipe, values = study.training(variant)
+    recipe, values = replication.training(variant)
     share = values.pop("training_share", 1.0)
     return parameters.load(recipe=recipe).override({"dataset": "fer2013", "seed": seed, **values}), share
 
 
 def train(name: str, variant: str, seed: int) -> None:
-    """Train a variant and add its line; a training that was cut goes on from its last epoch."""
-    study = plan.named(name)
-    facts = facts_of(study, variant, seed)
-    mine, share = configured(study, variant, seed)
-    faces = downloaded(mine)
+    """Train a variant and add its entry; an interrupted training resumes after its last epoch."""
+    replication = plan.named(name)
+    key = key_of(replication, variant, seed)
+    params, share = configured(replication, variant, seed)
+    faces = downloaded(params)
     if share < 1:
-        faces = thinned(faces, share, mine.seed)
-    faces = prepared(mine, faces)
-    print(f"study: {name}, {variant}, seed {seed}: {mine.train.epochs} epochs of "
+        faces = thinned(faces, share, params.seed)
+    faces = prepared(params, faces)
+    print(f"replicate: {name}, {variant}, seed {seed}: {params.train.epochs} epochs of "
           f"{int((faces.splits == 'Training').sum()):,} images", flush=True)
     with quiet():
         from pipeline.training import loop
     try:
-        with trained(mine, faces) as fitted:
-            if study.ensembles:
-                combined.keep(combined.answers_of(name, study, variant, seed), fitted.net, faces)
-            add(name, facts, measured(fitted, faces))
+        with trained(params, faces) as fitted:
+            if replication.ensembles:
+                file = combined.predictions_file(name, replication, variant, seed)
+                combined.keep_predictions(file, fitted.net, faces)
+            add(name, key, measured(fitted, faces))
     except loop.Diverged as error:
-        print(f"study: {error}")
-        add(name, facts, nothing(mine, faces))
+        print(f"replicate: {error}")
+        add(name, key, diverged(params, faces))
 
 
 def combine(name: str) -> bool:
-    """Bring the ensembles' lines into a study's file; False when they were there. A network whose answers are not at
-    hand is trained again."""
-    study = plan.named(name)
-    missing = set(study.ensembles) - {line["variant"] for line in lines_of(name)}
+    """Add the ensembles' entries to a replication's file; False when they existed. A network whose predictions are
+    missing is trained again."""
+    replication = plan.named(name)
+    missing = set(replication.ensembles) - {entry["variant"] for entry in entries_of(name)}
     if not missing:
         return False
-    files = [combined.answers_of(name, study, *one) for one in study.pool]
-    for (variant, seed), file in zip(study.pool, files, strict=True):
+    files = [combined.predictions_file(name, replication, variant, seed) for variant, seed in replication.pool]
+    for (variant, seed), file in zip(replication.pool, files, strict=True):
         if not file.exists():
             train(name, variant, seed)
         if not file.exists():
-            raise Failure(f"study: {name}, {variant}, seed {seed} came to no network, so there are no ensembles of it")
-    mine, _ = configured(study, *study.pool[0])
-    public = downloaded(mine).with_classes(mine.classes)
+            raise Failure(f"replicate: {name}, {variant}, seed {seed} diverged, so that there is no network for its "
+                          f"ensembles; change or remove the variant in {plan.file_of(name)}")
+    params, _ = configured(replication, *replication.pool[0])
+    public = downloaded(params).with_classes(params.classes)
     opinions = np.stack([np.load(file, allow_pickle=False) for file in files])
     for row in sorted(missing):
-        how = study.ensembles[row]
-        hits = combined.crossed(opinions, public.split("PublicTest").labels, how.size, how.weighting)
-        add(name, facts_of(study, row, 0), shares(hits, public))
+        ensemble = replication.ensembles[row]
+        right = combined.cross_validated(opinions, public.split("PublicTest").labels, ensemble.size, ensemble.weighting)
+        add(name, key_of(replication, row, 0), counts(right, public))
     return True
 
 
@@ -138,59 +140,59 @@ def measured(fitted, faces: Faces) -> dict:
     """The figures of a trained network, PrivateTest closed."""
     from pipeline.training import loop
 
-    hits = {}
+    right = {}
     for split in ("PublicTest", "Training"):
         part = faces.split(split)
-        hits[split] = loop.predict(fitted.net, part.images).argmax(1) == part.labels
+        right[split] = loop.predict(fitted.net, part.images).argmax(1) == part.labels
     seen = fitted.history[fitted.best_epoch - 1]["accuracy"]
-    images = len(hits["Training"])
+    images = len(right["Training"])
     return {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "parameters": fitted.net.count_params(),
-            "minutes": f"{fitted.seconds / 60:.2f}", **shares(hits["PublicTest"], faces),
-            "training": f"{hits['Training'].sum()}/{images}", "seen": f"{round(seen * images)}/{images}"}
+            "minutes": f"{fitted.seconds / 60:.2f}", **counts(right["PublicTest"], faces),
+            "training": f"{right['Training'].sum()}/{images}", "seen": f"{round(seen * images)}/{images}"}
 
 
-def nothing(mine: Params, faces: Faces) -> dict:
-    """The line of a training that came to no network."""
+def diverged(params: Params, faces: Faces) -> dict:
+    """The figures of a training that diverged: no image right."""
     from pipeline.training import models
 
     images = int((faces.splits == "Training").sum())
-    net = models.build(classes=len(faces.classes), **mine.model.model_dump())
+    net = models.build(classes=len(faces.classes), **params.model.model_dump())
     return {"epochs": "diverged", "best_epoch": "", "parameters": net.count_params(), "minutes": "0",
-            **shares(np.zeros((faces.splits == "PublicTest").sum(), bool), faces),
+            **counts(np.zeros((faces.splits == "PublicTest").sum(), bool), faces),
             "training": f"0/{images}", "seen": f"0/{images}"}
 
 
-def shares(hits: np.ndarray, faces: Faces) -> dict:
-    """PublicTest's accuracy and every class's recall as ``hits/images``."""
+def counts(right: np.ndarray, faces: Faces) -> dict[str, str]:
+    """PublicTest's accuracy and every class's recall as ``hits/images``, from which of its images are right."""
     labels = faces.split("PublicTest").labels
-    parts = {name: hits[labels == place] for place, name in enumerate(faces.classes)}
-    return {"accuracy": f"{hits.sum()}/{len(hits)}",
+    parts = {name: right[labels == label] for label, name in enumerate(faces.classes)}
+    return {"accuracy": f"{right.sum()}/{len(right)}",
             **{name: f"{part.sum()}/{len(part)}" for name, part in parts.items()}}
 
 
 def publish() -> None:
-    """Every picture and the page, from the lines as they stand."""
-    found = {name: lines_of(name) for name in plan.names()}
-    for name, lines in found.items():
-        if lines:
-            picture.draw(project.root() / FOLDER / f"{name}.png", plan.named(name), lines)
+    """Generate every picture and the page from the entries."""
+    every = {name: entries_of(name) for name in plan.names()}
+    for name, entries in every.items():
+        if entries:
+            picture.draw(project.root() / FOLDER / f"{name}.png", plan.named(name), entries)
     with atomic_file(project.root() / PAGE) as new:
-        new.write_text(page.page(found), encoding="utf-8")
+        new.write_text(page.page(every), encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train the variants of studies that are still missing and tell what came out; without a name only the latter."""
-    parser = argparse.ArgumentParser("ferpipe study", description=main.__doc__)
+    """Train what replications still miss and publish the results; without a name, only publish."""
+    parser = argparse.ArgumentParser("ferpipe replicate", description=main.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(plan.names()))
-    parser.add_argument("--seeds", type=int, nargs="+", help="default: 1, or those that the study's ensembles are of")
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: the replication's own, 1 where it names none")
     options = parser.parse_args(argv)
-    studies: dict[str, Study] = {name: plan.named(name) for name in options.names}
-    for name, study in studies.items():
-        for seed in options.seeds or study.seeds:
-            for variant in study.variants:
-                if run(name, variant, seed):
+    replications: dict[str, Replication] = {name: plan.named(name) for name in options.names}
+    for name, replication in replications.items():
+        for seed in options.seeds or replication.seeds:
+            for variant in replication.variants:
+                if replicate(name, variant, seed):
                     publish()
         if combine(name):
             publish()
     publish()
-    print(f"study: {PAGE}")
+    print(f"replicate: {PAGE}")

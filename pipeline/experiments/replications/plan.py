@@ -1,4 +1,4 @@
-"""A study as its YAML file tells it: which trainings, what is compared, and what the authors found."""
+"""A replication as its YAML file describes it: which trainings, what is compared, and what the authors found."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from pipeline.params.recipe import Block
 from pipeline.system.failure import Failure
 from pipeline.tracking.ledger import Weighting
 
-STUDIES = Path(__file__).parent
+PLANS = Path(__file__).parent
 # A class's name is a measure too: its recall on PublicTest
 MEASURES = {
     "accuracy": "PublicTest accuracy",
@@ -32,13 +32,13 @@ class Claim(Block):
 
 
 class Ensemble(Block):
-    """An ensemble of so many of the networks that a study trains, weighted in one of S3's three ways."""
+    """An ensemble of so many of a replication's networks, weighted in one of S3's three ways."""
 
     size: int = Field(ge=1)
     weighting: Weighting = "mean"
 
 
-class Study(Block):
+class Replication(Block):
     """Variants of a training that are compared.
 
     Attributes:
@@ -70,7 +70,7 @@ class Study(Block):
     published: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _names_are_known(self) -> "Study":
+    def _names_are_known(self) -> "Replication":
         sides = [side for claim in self.claims for side in (claim.higher, claim.lower)]
         sides += [(variant, measure) for variant, figures in self.published.items() for measure in figures]
         for variant in {variant for variant, _ in sides} - set(self.rows):
@@ -95,12 +95,12 @@ class Study(Block):
         """Variant and seed of every network that the ensembles choose from."""
         return [(variant, seed) for variant in self.variants for seed in self.seeds]
 
-    def asked(self, row: str) -> tuple[str, str]:
-        """What a row's lines say of how it came about: recipe and values; of an ensemble, a digest of its pool."""
+    def identity(self, row: str) -> tuple[str, str]:
+        """Recipe and values by which a row's entries are known; of an ensemble, a digest of its pool."""
         if row not in self.ensembles:
             recipe, values = self.training(row)
             return recipe, spelled(values)
-        pool = [(self.asked(variant), seed) for variant, seed in self.pool]
+        pool = [(self.identity(variant), seed) for variant, seed in self.pool]
         return "ensemble", spelled({**self.ensembles[row].model_dump(), "of": len(pool), "pool": digest(pool)})
 
     def training(self, variant: str) -> tuple[str, dict[str, Any]]:
@@ -110,21 +110,26 @@ class Study(Block):
 
 
 def names() -> list[str]:
-    """All studies."""
-    return sorted(file.stem for file in STUDIES.glob("*.yaml"))
+    """All replications."""
+    return sorted(file.stem for file in PLANS.glob("*.yaml"))
 
 
-def named(name: str) -> Study:
-    """The study of this name. Raises Failure when there is none or its file is wrong."""
+def file_of(name: str) -> Path:
+    """The YAML file of this name."""
+    return PLANS / f"{name}.yaml"
+
+
+def named(name: str) -> Replication:
+    """The replication of this name. Raises Failure when there is none or its file is wrong."""
     if name not in names():
-        raise Failure(f"ferpipe study: there is no study {name!r}; there are {', '.join(names())}")
-    path = STUDIES / f"{name}.yaml"
+        raise Failure(f"ferpipe replicate: there is no replication {name!r}; there are {', '.join(names())}")
+    path = file_of(name)
     try:
-        return Study.model_validate(recipes.read(path))
+        return Replication.model_validate(recipes.read(path))
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"])) or "variants and measures"
-        raise Failure(f"{path}: {place}: {problem['msg'].removeprefix('Value error, ')}") from error
+        key = ".".join(map(str, problem["loc"])) or "variants and measures"
+        raise Failure(f"{path}: {key}: {problem['msg'].removeprefix('Value error, ')}") from error
 
 
 def spelled(values: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ members' probabilities, weighted by their accuracy, or by their recall of each c
 on PublicTest; where many subsets were tried there, *ours, PublicTest* is the maximum over all of them and so an
 optimistic figure, while PrivateTest was opened for the chosen one alone. Beside an ensemble that S3 has no figure for
 stands their best. Members of seven classes have their disgust and angry added up. S3 finds nine members better than
-eleven under every weighting{compared}. [A small study](studies.md) asks that of S3's own networks.
+eleven under every weighting{compared}. [A replication](replications.md) asks that of S3's own networks.
 
 | ensemble | split | published | ours | ours, PublicTest | tried on PublicTest | parameters | hours and hardware |
 |---|---|---|---|---|---|---|---|

@@ -22,12 +22,13 @@ HEAD = """\
 `dvc exp run -S recipe=NAME` trains a row; each recipe's header in [pipeline/recipes](../pipeline/recipes) cites the
 source and tells what is ours. A name ending in `_plus` is a sibling: the same kind of network, changed by us to train
 within two hours of two cores, beside the figure of the recipe that is named there. *FER+ votes* and `train.votes` mark
-what has learned from labels that the authors did not have. Accuracies in per cent, single view, with a 95 % interval
-over images and seeds; **bold** is at or above the published figure. *Split* is where that figure was measured: `test`
-is the folder edition's test folder, PublicTest and PrivateTest together. We choose epochs and the siblings' values on
-PublicTest (some authors chose the epoch on the test folder). Parameters are ours, the authors' count in brackets; hours
-are the quickest net's; what all epochs of a run that was cut would take is told from its own, and what a recipe that
-was not run would take by [the bench](bench-train.md). A row with other values than the recipe's names them.
+what has learned from labels that the authors did not have. Accuracies in per cent, single view, with a 95 % interval:
+Wilson's over the images where there is one seed, Student's t over the seeds where there are several; **bold** is at or
+above the published figure. *Split* is where that figure was measured: `test` is the folder edition's test folder,
+PublicTest and PrivateTest together. We choose epochs and the siblings' values on PublicTest (some authors chose the
+epoch on the test folder). Parameters are ours, the authors' count in brackets; hours are the quickest net's; what all
+epochs of a run that was cut would take is told from its own, and what a recipe that was not run would take by
+[the bench](bench-train.md). A row with other values than the recipe's names them.
 Generated from [the ledger](results) by `ferpipe recipes`.
 
 ![Accuracy of every recipe that was run at full length, with its interval, beside the published figure](recipes.png)

@@ -1,4 +1,4 @@
-"""Small studies: what they compare, what they may say, and that no training is done twice."""
+"""Replications: what they compare, what they may conclude, and that no training is done twice."""
 
 import shutil
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import toy_models
 
-from pipeline.evaluate.intervals import less, share
+from pipeline.evaluate.intervals import student, wilson
 from pipeline.experiments.log import log
 from pipeline.experiments.replications import combined, main, page, plan
-from pipeline.experiments.replications.evidence import estimate, verdict
+from pipeline.experiments.replications.evidence import estimate, share, verdict
 from pipeline.params import params
 from pipeline.system.failure import Failure
 
-STUDY = """
+REPLICATION = """
 title: Toys
 question: A finding.
 source: somebody
@@ -29,10 +29,10 @@ claims:
 published:
   more: {accuracy: 62}
 """
-OTHER = STUDY.replace("less", "thin").replace("more: {train.epochs: 1}", "more: {train.epochs: 2}")
+OTHER = REPLICATION.replace("less", "thin").replace("more: {train.epochs: 1}", "more: {train.epochs: 2}")
 
 
-ENSEMBLES = STUDY.replace("show: [accuracy, gap]", """\
+ENSEMBLES = REPLICATION.replace("show: [accuracy, gap]", """\
 seeds: [1, 2]
 ensembles:
   single: {size: 1}
@@ -42,30 +42,30 @@ show: [accuracy, gap]""").replace("higher: [more", 'higher: ["three, by recall"'
 
 @pytest.fixture
 def toys(tmp_path, monkeypatch):
-    """A project with two toy studies, ``one`` and ``two``; they share the training on half of the images."""
+    """A project with two toy replications, ``one`` and ``two``; they share the training on half of the images."""
     shutil.copy(toy_models.PARAMS, tmp_path)
-    folder = tmp_path / "studies"
+    folder = tmp_path / "plans"
     folder.mkdir()
-    (folder / "one.yaml").write_text(STUDY)
+    (folder / "one.yaml").write_text(REPLICATION)
     (folder / "two.yaml").write_text(OTHER)
-    monkeypatch.setattr(plan, "STUDIES", folder)
+    monkeypatch.setattr(plan, "PLANS", folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return tmp_path
 
 
-def line(variant, hits, seed=1, **changes):
+def entry(variant, hits, seed=1, **changes):
     return {"variant": variant, "seed": str(seed), "recipe": "cas", "values": "", "epochs": "7", "parameters": "220000",
             "minutes": "9.5", "accuracy": f"{hits}/1000", "training": "900/1000", "seen": "800/1000", **changes}
 
 
-def test_every_study_is_valid_and_its_values_are_parameters():
+def test_every_replication_is_valid_and_its_values_are_parameters():
     assert set(plan.names()) >= {"balance", "transformations", "subset", "capacity", "overfitting", "per_class",
                                  "optimizer", "first_net"}
     for name in plan.names():
-        study = plan.named(name)
-        for variant in study.variants:
-            recipe, values = study.training(variant)
+        replication = plan.named(name)
+        for variant in replication.variants:
+            recipe, values = replication.training(variant)
             values.pop("training_share", None)
             mine = params.load(toy_models.PARAMS, recipe=recipe).override(values)
             assert mine.train.precision == "auto" and mine.train.epochs <= 68, (name, variant)
@@ -80,25 +80,14 @@ def test_every_study_is_valid_and_its_values_are_parameters():
     (("first_net", "first"), ("optimizer", "adam")),
     (("first_net", "chosen"), ("per_class", "six")),
 ])
-def test_studies_share_the_trainings_that_they_say_they_share(one, other):
+def test_replications_share_the_trainings_that_their_comments_name(one, other):
     first, second = (plan.named(name).training(variant) for name, variant in (one, other))
     assert first == second
 
 
-def test_an_interval_counts_images_and_seeds_and_none_of_56_is_no_certainty():
-    alone = share(["610/1000"])
-    assert alone.mean == 0.61 and 0.028 < alone.mean - alone.low < 0.032
-    apart = share(["580/1000", "640/1000"])
-    assert apart.mean == 0.61 and apart.high - apart.low > alone.high - alone.low
-    none = share(["0/56"])
-    assert none.low == pytest.approx(0) and 0.05 < none.high < 0.08
-
-
-def test_a_difference_has_the_usual_interval_where_the_usual_one_holds():
-    gain = less(share(["6500/10000"]), share(["6000/10000"]))
-    half = 1.96 * (0.65 * 0.35 / 1e4 + 0.6 * 0.4 / 1e4) ** 0.5
-    assert gain.mean == pytest.approx(0.05)
-    assert (gain.low, gain.high) == pytest.approx((0.05 - half, 0.05 + half), abs=2e-4)
+def test_one_seed_counts_its_images_and_several_count_their_spread():
+    assert share(["610/1000"]) == wilson(610, 1000)
+    assert share(["580/1000", "640/1000"]) == student([0.58, 0.64])
 
 
 @pytest.mark.parametrize(("hits", "word", "told"), [
@@ -107,39 +96,40 @@ def test_a_difference_has_the_usual_interval_where_the_usual_one_holds():
     (500, "**Does not reproduce: the reverse**", "lower, not higher (-10.0 points"),
 ])
 def test_the_sentence_follows_from_the_interval(toys, hits, word, told):
-    said = verdict(plan.named("one"), [line("more", hits), line("less", 600)])
+    said = verdict(plan.named("one"), [entry("more", hits), entry("less", 600)])
     assert said.startswith(f"{word} (one seed, whose own spread no interval counts): PublicTest accuracy: more ")
     assert f"against less 60.0, {told}" in said
 
 
 def test_several_claims_may_reproduce_in_part_and_an_expectation_is_no_finding(toys):
     claim = "  - {higher: [less, accuracy], lower: [more, accuracy]}\npublished"
-    (toys / "studies/one.yaml").write_text(STUDY.replace("published", claim).replace("scale", "reported: false\nscale"))
-    both = [line(variant, hits, seed) for variant, hits in (("more", 700), ("less", 600)) for seed in (1, 2)]
+    expected = REPLICATION.replace("published", claim).replace("scale", "reported: false\nscale")
+    (toys / "plans/one.yaml").write_text(expected)
+    both = [entry(variant, hits, seed) for variant, hits in (("more", 700), ("less", 600)) for seed in (1, 2)]
     assert verdict(plan.named("one"), both).startswith("**As expected in part** (2 seeds)")
 
 
 def test_the_page_tells_what_has_not_been_run_and_what_has(toys):
-    text = page.page({"one": [], "two": [line("more", 610), line("thin", 500)]})
-    assert "**Not run yet**: less, more." in text and "studies/one.png" not in text
-    assert "![Toys](studies/two.png)" in text and "Here: a toy, 1 epochs" in text
+    text = page.page({"one": [], "two": [entry("more", 610), entry("thin", 500)]})
+    assert "**Not run yet**: less, more." in text and "replications/one.png" not in text
+    assert "![Toys](replications/two.png)" in text and "Here: a toy, 1 epochs" in text
     assert "| more | 61.0 [57.9, 64.0] (62) | 29.0 [" in text
 
 
 @pytest.mark.parametrize(("wrong", "said"), [
-    (STUDY.replace("[accuracy, gap]", "[beauty]"), "there is no measure 'beauty'"),
-    (STUDY.replace("higher: [more", "higher: [most"), "there is no variant 'most'"),
-    (STUDY.replace("scale: a toy\n", ""), "scale: Field required"),
+    (REPLICATION.replace("[accuracy, gap]", "[beauty]"), "there is no measure 'beauty'"),
+    (REPLICATION.replace("higher: [more", "higher: [most"), "there is no variant 'most'"),
+    (REPLICATION.replace("scale: a toy\n", ""), "scale: Field required"),
 ])
-def test_a_wrong_study_is_one_line(toys, wrong, said):
-    (toys / "studies/one.yaml").write_text(wrong)
+def test_a_wrong_replication_is_one_line(toys, wrong, said):
+    (toys / "plans/one.yaml").write_text(wrong)
     with pytest.raises(Failure, match=r"one\.yaml: ") as caught:
         plan.named("one")
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_an_unknown_study_is_one_line(toys):
-    with pytest.raises(Failure, match="no study 'beauty'; there are one, two"):
+def test_an_unknown_replication_is_one_line(toys):
+    with pytest.raises(Failure, match="no replication 'beauty'; there are one, two"):
         main.main(["beauty"])
 
 
@@ -152,7 +142,7 @@ def test_a_share_of_training_is_a_share_of_every_class_and_leaves_the_tests_whol
 
 
 @pytest.mark.slow
-def test_variants_are_trained_once_on_public_test_alone_and_shared_between_studies(toys, capsys, monkeypatch):
+def test_variants_are_trained_once_on_public_test_alone_and_shared_between_replications(toys, capsys, monkeypatch):
     from pipeline.training import loop
 
     faces = toy_models.faces("fer2013", per_class=6)
@@ -175,62 +165,64 @@ def test_variants_are_trained_once_on_public_test_alone_and_shared_between_studi
     assert shared == {**first[0], "variant": "thin"}
     assert (diverged["variant"], diverged["epochs"], diverged["accuracy"]) == ("more", "diverged", "0/42")
     assert "trained before as one, less" in capsys.readouterr().out
-    text = (toys / "reports/studies.md").read_text()
+    text = (toys / "reports/replications.md").read_text()
     assert text.count("one seed, whose own spread") == 2 and "| diverged |" in text
-    assert (toys / "reports/studies/one.png").stat().st_size > 5000
+    assert (toys / "reports/replications/one.png").stat().st_size > 5000
 
 
-def test_a_training_that_was_asked_for_otherwise_counts_no_more(toys):
-    log(line("more", 610, recipe="compact", values=plan.spelled(plan.named("one").training("more")[1])),
+def test_an_entry_of_other_values_counts_no_more(toys):
+    log(entry("more", 610, recipe="compact", values=plan.spelled(plan.named("one").training("more")[1])),
         main.FOLDER / "one.csv", main.COLUMNS)
-    assert [found["variant"] for found in main.lines_of("one")] == ["more"]
-    (toys / "studies/one.yaml").write_text(STUDY.replace("more: {train.epochs: 1}", "more: {train.epochs: 2}"))
-    assert main.lines_of("one") == []
+    assert [found["variant"] for found in main.entries_of("one")] == ["more"]
+    (toys / "plans/one.yaml").write_text(REPLICATION.replace("more: {train.epochs: 1}", "more: {train.epochs: 2}"))
+    assert main.entries_of("one") == []
 
 
 def test_a_class_that_the_class_set_lacks_has_no_figure():
-    lines = [line("six", 610, disgust="")]
-    assert estimate(lines, "six", "disgust") is None and estimate(lines, "six", "gap") is not None
-    assert np.isclose(estimate(lines, "six", "gap").mean, 0.29)
+    entries = [entry("six", 610, disgust="")]
+    assert estimate(entries, "six", "disgust") is None and estimate(entries, "six", "gap") is not None
+    assert np.isclose(estimate(entries, "six", "gap").mean, 0.29)
 
 
 def test_no_ensemble_is_flattered_by_its_choice():
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 4, 3000)
     guesses = rng.random((12, 3000, 4))
-    assert abs(combined.crossed(guesses, labels, 1, "mean").mean() - 0.25) < 0.02, "a guesser is right by chance"
+    by_chance = combined.cross_validated(guesses, labels, 1, "mean").mean()
+    assert abs(by_chance - 0.25) < 0.02, "a guesser is right by chance"
     knowing = guesses + np.where(np.arange(12)[:, None, None] < 3, 2 * np.eye(4)[labels], 0)
-    assert combined.crossed(knowing, labels, 3, "accuracy").all(), "the three that know are found from either half"
+    right = combined.cross_validated(knowing, labels, 3, "accuracy")
+    assert right.all(), "the three that know are found from either half"
 
 
-def test_ensembles_of_other_trainings_are_asked_for_anew(toys):
-    (toys / "studies/one.yaml").write_text(ENSEMBLES)
-    before = plan.named("one").asked("single")
-    (toys / "studies/one.yaml").write_text(ENSEMBLES.replace("more: {train.epochs: 1}", "more: {train.epochs: 2}"))
-    assert before != plan.named("one").asked("single") == plan.named("one").asked("single")
-    assert before != plan.named("one").asked("three, by recall")
+def test_ensembles_of_other_trainings_are_combined_anew(toys):
+    (toys / "plans/one.yaml").write_text(ENSEMBLES)
+    before = plan.named("one").identity("single")
+    (toys / "plans/one.yaml").write_text(ENSEMBLES.replace("more: {train.epochs: 1}", "more: {train.epochs: 2}"))
+    assert before != plan.named("one").identity("single") == plan.named("one").identity("single")
+    assert before != plan.named("one").identity("three, by recall")
 
 
 @pytest.mark.slow
-def test_ensembles_are_counted_once_and_their_networks_trained_again_only_for_missing_answers(toys, capsys):
-    (toys / "studies/one.yaml").write_text(ENSEMBLES)
+def test_ensembles_are_counted_once_and_their_networks_trained_again_only_for_missing_predictions(toys, capsys):
+    (toys / "plans/one.yaml").write_text(ENSEMBLES)
     faces = toy_models.faces("fer2013", per_class=6)
     faces.manifest.update(protocol="published", class_set="7")
     faces.save(toys / "data/fer2013/faces")
     main.main(["one"])
-    lines = log(file=main.FOLDER / "one.csv")
-    assert [(found["variant"], found["seed"]) for found in lines] == [
+    entries = log(file=main.FOLDER / "one.csv")
+    assert [(found["variant"], found["seed"]) for found in entries] == [
         ("less", "1"), ("more", "1"), ("less", "2"), ("more", "2"), ("single", "0"), ("three, by recall", "0")]
-    assert lines[-1]["accuracy"].endswith("/42") and lines[-1]["training"] == ""
-    page = (toys / "reports/studies.md").read_text()
+    assert entries[-1]["accuracy"].endswith("/42") and entries[-1]["training"] == ""
+    page = (toys / "reports/replications.md").read_text()
     assert "(one pool of 4 networks, whose own spread no interval counts): PublicTest accuracy: three, by r" in page
-    assert (toys / "reports/studies/one.png").stat().st_size > 5000
+    assert (toys / "reports/replications/one.png").stat().st_size > 5000
 
-    combined.answers_of("one", plan.named("one"), "more", 2).unlink()
+    combined.predictions_file("one", plan.named("one"), "more", 2).unlink()
     capsys.readouterr()
     main.main(["one"])
-    assert "epochs of" not in capsys.readouterr().out, "the lines are there"
+    assert "epochs of" not in capsys.readouterr().out, "the entries exist"
     (toys / main.FOLDER / "one.csv").write_text((toys / main.FOLDER / "one.csv").read_text().rpartition('"three')[0])
     main.main(["one"])
     assert "more, seed 2: 1 epochs of" in (said := capsys.readouterr().out) and said.count("epochs of") == 1
-    assert log(file=main.FOLDER / "one.csv") == lines
+    assert log(file=main.FOLDER / "one.csv") == entries

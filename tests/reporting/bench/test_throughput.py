@@ -21,14 +21,14 @@ def row(recipe="compact", ours=(100, 110, 120), plain=(100, 100, 100), augmentat
             **({"augmentation": list(augmentation)} if augmentation else {}), **changes}
 
 
-def test_a_row_holds_medians_and_the_ratio_of_the_turns_with_its_interval():
+def test_a_row_holds_medians_and_the_ratio_of_the_turns_with_its_quartiles():
     last = throughput.table([row(plain=(100, 100, 60))]).splitlines()[-1]
-    assert last == "| compact | 64 | bfloat16 | 0.69 M | 110 | 100 | 1.10 [1.00, 2.00] | 9,000 | 2.0 |"
+    assert last == "| compact | 64 | bfloat16 | 0.69 M | 110 | 100 | 1.10 [1.05, 1.55] | 9,000 | 2.0 |"
     assert throughput.table([row(augmentation=())]).endswith("| none | 2.0 |")
 
 
 def test_the_sentence_names_what_is_slower_and_whether_the_augmentation_reaches_its_goal():
-    rows = [row("slow", ours=(80, 90, 99)), row("close", ours=(80, 90, 101)), row("fast", augmentation=(4000,))]
+    rows = [row("slow", ours=(80, 90, 99)), row("close", ours=(80, 90, 111)), row("fast", augmentation=(4000,))]
     said = throughput.conclusion(rows)
     assert said.startswith("Median over the recipes, ours to plain: 0.90.")
     assert "Slower than plain `fit`: slow. Too close to tell: close." in said
@@ -53,6 +53,15 @@ def test_rows_of_other_recipes_stay_and_a_short_look_writes_nothing(tmp_path, mo
     assert [one["recipe"] for one in kept] == ["cas", "compact"]
     text = (tmp_path / "reports/bench-train.md").read_text()
     assert "| cas |" in text and "| compact |" in text
+    (tmp_path / "reports/bench-train.md").unlink()
+    throughput.main(["--page"])
+    assert (tmp_path / "reports/bench-train.md").read_text() == text
+
+
+def test_a_page_of_no_measurements_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with pytest.raises(Failure, match="no measurements; run it without --page"):
+        throughput.main(["--page"])
 
 
 def test_an_unknown_recipe_is_one_line(monkeypatch):

@@ -1,0 +1,70 @@
+"""The result of validation, as validation.json holds it."""
+
+from typing import Literal, TypedDict
+
+from pipeline.faces.manifest import Counts
+
+
+class Check(TypedDict):
+    """The outcome of one expectation; ``observed`` and ``expected`` in words."""
+
+    name: str
+    severity: Literal["critical", "warning"]
+    success: bool
+    observed: str
+    expected: str
+
+
+class Duplicates(TypedDict):
+    """Images with an exact duplicate, counted.
+
+    Attributes:
+        groups: of images that are equal in every pixel.
+        images: in these groups.
+        superfluous: images beyond the first of their group.
+        inside: images with a duplicate in their own split, by split.
+    """
+
+    groups: int
+    images: int
+    superfluous: int
+    inside: dict[str, int]
+
+
+class Conflicts(TypedDict):
+    """Exact duplicates with different labels: their groups, and the images in these."""
+
+    groups: int
+    images: int
+
+
+class Numbers(TypedDict):
+    """What is counted besides the expectations.
+
+    Attributes:
+        leaks: images of one split with a duplicate in another, by ``Training in PublicTest`` and so on.
+    """
+
+    blank: int
+    duplicates: Duplicates
+    leaks: dict[str, int]
+    conflicts: Conflicts
+
+
+class Result(Numbers):
+    """What validation.json holds: where the faces come from, the verdict, and what it is based on.
+
+    Attributes:
+        verdict: ``passed``, ``passed with warnings`` or ``failed``.
+    """
+
+    dataset: str | None
+    edition: str | None
+    source: str | None
+    splits_from: str | None
+    notes: list[str] | None
+    digest: str
+    verdict: str
+    images: int
+    counts: Counts
+    expectations: list[Check]

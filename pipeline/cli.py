@@ -1,26 +1,30 @@
 """The command ``ferpipe COMMAND``; a command's module is imported when it is called, so that help answers at once."""
 
+import argparse
 import importlib
 import os
 import sys
+from collections.abc import Callable
 
 from pipeline.system import failure
 
+COMPLETION = "completion"
 # command: (module inside pipeline whose main(argv) it is, what it does)
 COMMANDS = {
     "run": ("run", "the whole pipeline: data, search, training, evaluation, promotion, demo clip"),
-    "promote": ("promote.__main__", "let the trained model challenge the champion"),
-    "demo": ("demo.main", "the champion on a webcam, file, folder or stream"),
+    "params": ("params.origins", "every parameter in force and where it comes from"),
+    "promote": ("promote.__main__", "compare the trained model with the champion, and promote it if it is better"),
+    "demo": ("demo.main", "show the champion on a webcam, file, folder or stream"),
     "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
     "bench-demo": ("reporting.bench.demo", "how fast the demo is here, step by step"),
     "web": ("demo.web.main", "the same as a page for browsers, and the API"),
     "web-static": ("demo.web.build", "build the page as a static site that needs no server"),
     "ui": ("tracking.ui", "open MLflow's pages on this machine"),
     "resolve": ("experiments.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
-    "import-run": ("experiments.import_run", "bring home a run that was trained elsewhere"),
+    "import-run": ("experiments.import_run", "import a run that was trained elsewhere"),
     "quantise": ("experiments.quantise", "make an int8 bundle of a float32 one, for small devices"),
-    "teach": ("experiments.teach", "keep what trained models say of every Training face, for recipes with teachers"),
-    "ensemble": ("experiments.ensemble.main", "make one model of several, all that are named or the best subset"),
+    "teach": ("experiments.teach", "save trained models' predictions on Training, for recipes with teachers"),
+    "ensemble": ("experiments.ensemble.main", "combine several models into one: all those named, or the best subset"),
     "bench": ("reporting.bench.inference", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's net"),
     "results": ("reporting.tables.results_table", "regenerate README.md's table from the ledger"),
     "recipes": ("reporting.tables.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
@@ -29,7 +33,13 @@ COMMANDS = {
     "replicate": ("experiments.replications.main", "the published systems' side findings, tried again"),
     "bench-train": ("reporting.bench.throughput", "time every recipe's training against plain Keras fit"),
     "rebuild-mlflow": ("tracking.rebuild", "fill an empty MLflow from the ledger and the bundles"),
+    COMPLETION: ("cli", "a script for bash, zsh or fish that completes commands by the Tab key"),
 }
+
+INSTALLING = """Print the script that completes ferpipe's commands, options and recipes by the Tab key. To install it:
+  bash   ferpipe completion bash > ~/.local/share/bash-completion/completions/ferpipe
+  zsh    ferpipe completion zsh > ~/.zfunc/_ferpipe      (~/.zfunc in fpath)
+  fish   ferpipe completion fish > ~/.config/fish/completions/ferpipe.fish"""
 
 # No telemetry, less chatter, the same encoding everywhere; what is set already stays
 ENVIRONMENT = {
@@ -49,8 +59,32 @@ def usage() -> str:
 
 {commands}
 
-ferpipe COMMAND --help tells a command's options. Every stage also runs alone:
+ferpipe COMMAND --help prints a command's options. Every stage can also be run alone:
 python -m pipeline.STAGE (download, validate, balance, tune, train, evaluate)."""
+
+
+def load(name: str) -> Callable[[list[str]], None]:
+    """The command's ``main``, its module imported now."""
+    return completion if name == COMPLETION else importlib.import_module(f"pipeline.{COMMANDS[name][0]}").main
+
+
+def completion(argv: list[str]) -> None:
+    """Print the script that completes commands, options and recipes by the Tab key."""
+    from pipeline.params import recipe
+    from pipeline.system import completion as shells
+
+    parser = argparse.ArgumentParser(f"ferpipe {COMPLETION}", formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     description=INSTALLING)
+    parser.add_argument("shell", choices=shells.SHELLS)
+    shell = parser.parse_args(argv).shell
+    commands = {}
+    for name, (_, purpose) in COMMANDS.items():
+        try:
+            commands[name] = shells.parser_of(load(name)), purpose
+        except ModuleNotFoundError:
+            # Of an extra that is not installed: the name alone is completed
+            commands[name] = None, purpose
+    print(shells.script("ferpipe", commands, shell, {"RECIPE": recipe.names()}))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -61,13 +95,14 @@ def main(argv: list[str] | None = None) -> None:
         return
     name, *rest = arguments
     if name not in COMMANDS:
-        print(f"ferpipe: there is no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"ferpipe: there is no command {name!r}{failure.did_you_mean(name, COMMANDS)}; there are "
+              f"{', '.join(COMMANDS)}", file=sys.stderr)
         sys.exit(2)
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     # What argparse calls the program in its messages
     sys.argv = [f"ferpipe {name}", *rest]
-    failure.run(lambda: importlib.import_module(f"pipeline.{COMMANDS[name][0]}").main(rest), f"ferpipe {name}")
+    failure.run(lambda: load(name)(rest), f"ferpipe {name}")
 
 
 if __name__ == "__main__":

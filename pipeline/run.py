@@ -11,39 +11,41 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.cli import ENVIRONMENT
-from pipeline.download.external import EXTERNAL, find_external, place
+from pipeline.download.external import EXTERNAL, add_edition, find_external
 from pipeline.download.kaggle import kaggle_cached, kaggle_reachable
 from pipeline.params import params
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
-# Without a network the choice costs at most so many seconds, whatever the name resolver does
+# Seconds that the question whether Kaggle can be reached may take, whatever the name resolver does
 REACH = 5
 
-# stage: (what it does, about how long on two cores with fer2013, with sample)
+# stage: (what it does, about how many minutes on two cores with fer2013, with sample)
 STAGES = {
-    "download": ("bring the data into one form", "seconds", "seconds"),
-    "validate": ("check it: sizes, labels, counts, duplicates", "seconds", "seconds"),
-    "balance": ("even the training classes out as the recipe says", "seconds", "seconds"),
-    "tune": ("search for better parameters, resumable", "5 to 10 min", "1 min"),
-    "train": ("train with the best ones, resumable", "18 to 25 min", "1 min"),
-    "evaluate": ("measure on images never trained on", "1 min", "seconds"),
-    "promote": ("challenge the champion in the model registry", "seconds", "seconds"),
-    "demo": ("render the champion on a clip", "seconds", "seconds"),
+    "download": ("bring the data into one form", 0.3, 0.2),
+    "validate": ("check it: sizes, labels, counts, duplicates", 0.3, 0.2),
+    "balance": ("balance the training classes as the recipe says", 0.3, 0.2),
+    "tune": ("search for better parameters, resumable", 7, 1),
+    "train": ("train with the best ones, resumable", 21, 1),
+    "evaluate": ("measure on images never trained on", 1, 0.3),
+    "promote": ("compare with the champion of the model registry", 0.3, 0.2),
+    "demo": ("render the champion on a clip", 0.3, 0.2),
 }
-TOTAL = {"fer2013": "about 30 minutes", "sample": "about 3 minutes"}
+DATASETS = ("fer2013", "sample")
+# The registered model whose champion the demo shows
+SHOWN = "fer2013-7"
 
 
 def choose(
-    asked: str | None, *, given: bool, external: bool, faces: bool, cached: bool, reachable: Callable[[], bool]
+    requested: str | None, *, given: bool, external: bool, faces: bool, cached: bool, reachable: Callable[[], bool]
 ) -> tuple[str, str]:
     """The dataset and why. ``reachable`` (is Kaggle?) is only called where nothing else decides."""
-    if asked:
-        return asked, f"DATASET={asked} was given"
+    if requested:
+        return requested, f"DATASET={requested} was given"
     if given:
         return "fer2013", "FER2013=PATH was given"
     if external:
-        return "fer2013", f"it lies in {EXTERNAL.as_posix()}/"
+        return "fer2013", f"it is in {EXTERNAL.as_posix()}/"
     if faces:
         return "fer2013", "an earlier run left it in data/fer2013/"
     if cached:
@@ -54,10 +56,10 @@ def choose(
 
 
 def set_dataset(dataset: str, path: Path = Path("params.yaml")) -> bool:
-    """Write the choice into params.yaml's ``dataset:`` line, every other byte stays; says whether it changed."""
+    """Write the choice into params.yaml's ``dataset:`` line and leave every other byte; returns whether it changed."""
     before = path.read_bytes()
-    after, found = re.subn(rb"""(?m)^(dataset:[ \t]*)["']?\w+["']?""", rb"\g<1>" + dataset.encode(), before, count=1)
-    if not found:
+    after, count = re.subn(rb"""(?m)^(dataset:[ \t]*)["']?\w+["']?""", rb"\g<1>" + dataset.encode(), before, count=1)
+    if not count:
         raise Failure(f"{path}: the line `dataset:` is missing; put `dataset: {dataset}` on top of it")
     if after == before:
         return False
@@ -66,23 +68,48 @@ def set_dataset(dataset: str, path: Path = Path("params.yaml")) -> bool:
     return True
 
 
-def plan(dataset: str, why: str) -> str:
+def minutes_of(stage: str, dataset: str) -> float:
+    """About how long a stage takes on two cores."""
+    _, fer2013, sample = STAGES[stage]
+    return fer2013 if dataset == "fer2013" else sample
+
+
+def minutes_left(dataset: str, stage: str = "download") -> str:
+    """How long this stage and those after it take on two cores."""
+    names = list(STAGES)
+    minutes = sum(minutes_of(name, dataset) for name in names[names.index(stage):])
+    return f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute"
+
+
+def plan(dataset: str, reason: str) -> str:
     """What a person reads first."""
     if dataset == "sample":
-        title, column = "sample (about 1,000 drawn faces)", 1
+        title = "sample (about 1,000 drawn faces)"
         other = how("run FER2013=PATH", "run --fer2013 PATH") + "   (zip, folder or CSV; see data/external/README.md)"
     else:
-        title, column = "FER-2013 (35,887 photographs)", 0
-        other = how("run DATASET=sample", "run --dataset sample") + f"   (drawn faces, {TOTAL['sample']})"
-    stages = "\n".join(f"  {stage:<10}{what:<50}{times[column]}" for stage, (what, *times) in STAGES.items())
-    return (
-        f"Data:  {title}, because {why}\nOther: {other}\n\n"
-        f"What happens, {TOTAL[dataset]} on two cores (what is unchanged since the last run is skipped):\n{stages}\n"
-    )
+        title = "FER-2013 (35,887 photographs)"
+        other = how("run DATASET=sample", "run --dataset sample") + f"   (drawn faces, {minutes_left('sample')})"
+    rows = []
+    for stage, (purpose, _, _) in STAGES.items():
+        length = minutes_of(stage, dataset)
+        rows.append(f"  {stage:<10}{purpose:<50}{f'about {length} min' if length >= 1 else 'seconds'}")
+    return "\n".join((
+        f"Data:  {title}, because {reason}", f"Other: {other}", "",
+        f"What happens, {minutes_left(dataset)} on two cores (what is unchanged since the last run is skipped):",
+        *rows, ""))
+
+
+def with_time_left(line: str, dataset: str) -> str:
+    """A line of DVC's output; where it begins a stage, with which of the stages that is and how long the rest takes."""
+    begun = re.match(r"Running stage '(\w+)':?\s*$", line)
+    if not begun or begun[1] not in STAGES:
+        return line
+    number = list(STAGES).index(begun[1]) + 1
+    return f"Running stage {begun[1]}, {number} of {len(STAGES)}, {minutes_left(dataset, begun[1])} left\n"
 
 
 def how(make: str, ferpipe: str) -> str:
-    """The command in the words of whoever called: make or ferpipe."""
+    """The command as make has it where make has called, else as ferpipe has it."""
     return f"make {make}" if "MAKELEVEL" in os.environ else f"ferpipe {ferpipe}"
 
 
@@ -92,16 +119,22 @@ def environment() -> dict[str, str]:
     return {**ENVIRONMENT, **os.environ, "PATH": path}
 
 
-def call(*arguments: str) -> None:
-    """Run ``python -m ...`` with live output; exits with its code where it fails, after one line."""
-    process = subprocess.Popen([sys.executable, "-m", *arguments], env=environment())
+def call(*arguments: str, dataset: str | None = None) -> None:
+    """Run ``python -m ...`` with live output; exits with its code where it fails, after one line.
+
+    ``dataset`` adds the time that is left to what DVC prints. Progress bars stay live: they are written to stderr.
+    """
+    process = subprocess.Popen([sys.executable, "-m", *arguments], env=environment(), encoding="utf-8",
+                               errors="replace", stdout=subprocess.PIPE if dataset else None)
     interrupted = False
     while True:
         try:
+            for line in process.stdout or ():
+                print(with_time_left(line, dataset or ""), end="", flush=True)
             code = process.wait()
             break
         except KeyboardInterrupt:
-            # It was told as well; let it put its things in order
+            # The child gets the Ctrl-C too: wait while it leaves everything in order
             interrupted = True
     if interrupted:
         raise KeyboardInterrupt
@@ -126,33 +159,75 @@ def allow_missing_git() -> None:
 
 
 def summary(dataset: str, seconds: float) -> str:
-    """What came out: accuracies, where the reports are, what to do next."""
+    """What came out: what was trained and how good it is, whether it is the champion now, what to do next."""
     reports = Path("reports") / dataset
     metrics = json.loads((reports / "metrics.json").read_text(encoding="utf-8"))
-    lines = ["", f"Done in {seconds / 60:.1f} minutes." if seconds >= 60 else f"Done in {seconds:.0f} seconds."]
-    lines.append(f"  {metrics['dataset']} ({metrics['edition']}), {metrics['protocol']} protocol")
+    rows = ["", f"Done in {seconds / 60:.1f} minutes." if seconds >= 60 else f"Done in {seconds:.0f} seconds.",
+            f"Trained   {metrics['recipe']}, seed {metrics['seed']}, on {metrics['dataset']} ({metrics['edition']}), "
+            f"{metrics['protocol']} protocol: bundle {metrics['bundle']}"]
     for split in ("PublicTest", "PrivateTest"):
         for view, words in (("single", "single view"), ("flip", "flip-averaged")):
-            one = metrics[split][view]
-            low, high = (100 * bound for bound in one["interval"])
-            share = f"{100 * one['accuracy']:.1f} %  [{low:.1f}, {high:.1f}]"
-            lines.append(f"  {split:<13}{words:<15}{share}  n = {one['n']:,}")
-    lines.append(f"Reports  {reports.as_posix()}/ (validation.html opens in a browser)")
-    lines.append(f"MLflow   {how('ui', 'ui')}")
-    lines.append(f"Webcam   {how('demo', 'demo')}")
-    return "\n".join(lines)
+            figures = metrics[split][view]
+            low, high = (100 * bound for bound in figures["interval"])
+            share = f"{100 * figures['accuracy']:.1f} %  [{low:.1f}, {high:.1f}]"
+            rows.append(f"          {split:<13}{words:<15}{share}  n = {figures['n']:,}")
+    model = f"{dataset}-{metrics['class_set']}"
+    challenges = [record for record in promotions(dataset) if record["model"] == model]
+    rows.append(f"Champion  {verdict(model, metrics['bundle'], challenges)}")
+    shown = next((record for record in reversed(promotions("fer2013"))
+                  if record["model"] == SHOWN and record["decision"] == "promoted"), None)
+    rows.append(f"Demo      {how('demo', 'demo')} shows the champion of {SHOWN}{contender(shown) if shown else ''}")
+    if shown is None or shown["challenger"]["bundle"] != metrics["bundle"]:
+        rows.append(f"          ferpipe demo --model data/{dataset}/bundle shows what was trained now")
+    rows.append(f"Reports   {reports.as_posix()}/ (validation.html opens in a browser)")
+    rows.append(f"MLflow    {how('ui', 'ui')}")
+    return "\n".join(rows)
+
+
+def promotions(dataset: str) -> list[dict]:
+    """What promote has decided so far, the oldest first."""
+    path = Path("reports/promotions.jsonl") if dataset == "fer2013" else Path("reports") / dataset / "promotions.jsonl"
+    return [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def verdict(model: str, bundle: str, challenges: list[dict]) -> str:
+    """Whether a bundle is the champion of a registered model and, where it is not, by how much it fell short."""
+    decided = [record for record in challenges if record["challenger"]["bundle"] == bundle]
+    promoted = [record for record in challenges if record["decision"] == "promoted"]
+    if promoted and promoted[-1]["challenger"]["bundle"] == bundle:
+        return f"it is the champion of {model}"
+    if not decided:
+        return f"it is not the champion of {model}, and no challenge is on record: {how('promote', 'promote')}"
+    record = decided[-1]
+    gain, gates = record["gain"], record["gates"]
+    reasons = [reason for reason in record["reasons"] if not reason.startswith("gain ")]
+    if gain is not None and gain <= gates["min_gain"]:
+        side = "below" if gain < 0 else "above"
+        reasons.insert(0, f"{100 * abs(gain):.2f} points {side} the champion on PublicTest, more than "
+                          f"{100 * gates['min_gain']:.2f} above are required")
+    elif gain is not None and record["probability"] < gates["confidence"]:
+        reasons.insert(0, f"{100 * gain:.2f} points above the champion on PublicTest, but the gain is real with "
+                          f"probability {record['probability']:.2f} only, {gates['confidence']:.2f} is required")
+    return f"it did not become the champion of {model}: {'; '.join(reasons)}"
+
+
+def contender(record: dict) -> str:
+    """The champion of a promotion's record, for a person."""
+    challenger = record["challenger"]
+    return (f": {challenger['recipe']}, seed {challenger['seed']}, {100 * record['PublicTest']['challenger']:.1f} % on "
+            f"PublicTest")
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the whole pipeline on FER-2013 where it can be had, else on drawn sample faces."""
     parser = argparse.ArgumentParser("ferpipe run", description=main.__doc__)
-    parser.add_argument("--dataset", choices=list(TOTAL), help="instead of choosing by itself")
+    parser.add_argument("--dataset", choices=DATASETS, help="instead of choosing by itself")
     parser.add_argument("--fer2013", type=Path, metavar="PATH", help="a zip, folder or CSV, copied into data/external/")
     options = parser.parse_args(argv)
     begun = time.monotonic()
     params.load()
     if options.fer2013 and options.dataset != "sample":
-        place(options.fer2013.expanduser(), EXTERNAL)
+        add_edition(options.fer2013.expanduser(), EXTERNAL)
     dataset, why = choose(
         options.dataset,
         given=options.fer2013 is not None,
@@ -165,7 +240,7 @@ def main(argv: list[str] | None = None) -> None:
     if set_dataset(dataset):
         print(f"params.yaml: dataset is now {dataset}\n", flush=True)
     allow_missing_git()
-    call("dvc", "repro", "evaluate")
+    call("dvc", "repro", "evaluate", dataset=dataset)
     call("pipeline.promote")
-    call("dvc", "repro", "demo")
+    call("dvc", "repro", "demo", dataset=dataset)
     print(summary(dataset, time.monotonic() - begun))

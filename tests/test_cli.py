@@ -2,10 +2,13 @@
 
 import importlib.util
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +16,7 @@ import pytest
 import toy_models
 
 from pipeline import cli, run
+from pipeline.system import completion, failure
 from pipeline.system.failure import Failure
 from pipeline.tracking import ui
 
@@ -46,6 +50,49 @@ def test_an_unknown_command_gets_one_line_and_exit_code_2(capsys):
         cli.main(["trian"])
     error = capsys.readouterr().err
     assert end.value.code == 2 and error.count("\n") == 1 and "'trian'" in error and "promote" in error
+    with pytest.raises(SystemExit):
+        cli.main(["promot"])
+    assert "there is no command 'promot' (did you mean promote?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["pipeline.train", "pipeline.download", "pipeline.cli"])
+def test_a_python_without_the_packages_gets_one_line_that_says_to_activate_the_environment(module, tmp_path):
+    """-S leaves the installed packages out, as a Python outside .venv has none of them."""
+    arguments = ["run"] if module == "pipeline.cli" else []
+    done = subprocess.run([sys.executable, "-S", "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "activate .venv first" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_module_of_the_project_that_is_missing_stays_a_traceback(monkeypatch):
+    def fail():
+        raise ModuleNotFoundError("no module", name="pipeline.nothing")
+
+    with pytest.raises(ModuleNotFoundError):
+        failure.run(fail, "stage")
+
+
+def test_the_tab_key_completes_commands_options_and_recipes_in_bash(tmp_path):
+    if os.name == "nt" or not shutil.which("bash"):
+        pytest.skip("bash is missing: apt install bash")
+    parsers = {}
+    for name in ("params", "promote", "run"):
+        parsers[name] = completion.parser_of(cli.load(name)), cli.COMMANDS[name][1]
+    script = completion.script("ferpipe", {**parsers, "results": (None, "a table")}, "bash", {"RECIPE": ["compact"]})
+    (tmp_path / "ferpipe").write_text(script)
+    program = """source ferpipe
+    complete_at_end() {
+      COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); COMPREPLY=(); _shtab_ferpipe; echo "${COMPREPLY[@]}"
+    }
+    complete_at_end ferpipe pro; complete_at_end ferpipe res; complete_at_end ferpipe run --dat
+    complete_at_end ferpipe params comp; complete_at_end ferpipe run --dataset s"""
+    done = subprocess.run(["bash", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["promote", "results", "--dataset", "compact", "sample"]
+
+
+def test_a_command_without_options_is_not_run_for_its_completion():
+    assert not hasattr(importlib.import_module("pipeline.reporting.tables.recipe_table"), "argparse")
+    assert completion.parser_of(cli.load("recipes")) is None
 
 
 def test_a_failing_command_gets_one_line_and_exit_code_1(monkeypatch):
@@ -62,18 +109,18 @@ def test_a_failing_command_gets_one_line_and_exit_code_1(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("facts", "dataset", "word"),
+    ("state", "dataset", "word"),
     [
-        ({"asked": "sample", "given": True, "external": True, "faces": True}, "sample", "DATASET=sample"),
-        ({"asked": "fer2013"}, "fer2013", "DATASET=fer2013"),
+        ({"requested": "sample", "given": True, "external": True, "faces": True}, "sample", "DATASET=sample"),
+        ({"requested": "fer2013"}, "fer2013", "DATASET=fer2013"),
         ({"given": True, "external": True}, "fer2013", "FER2013=PATH"),
         ({"external": True, "faces": True}, "fer2013", "data/external/"),
         ({"faces": True}, "fer2013", "earlier run"),
         ({"cached": True}, "fer2013", "kagglehub's cache"),
     ],
 )
-def test_what_a_person_says_or_has_decides_without_the_network(facts, dataset, word):
-    known = {"asked": None, "given": False, "external": False, "faces": False, "cached": False, **facts}
+def test_what_a_person_says_or_has_decides_without_the_network(state, dataset, word):
+    known = {"requested": None, "given": False, "external": False, "faces": False, "cached": False, **state}
     chosen, why = run.choose(**known, reachable=never)
     assert chosen == dataset and word in why
 
@@ -85,11 +132,11 @@ def test_with_nothing_at_hand_kaggle_decides(online, dataset):
     assert chosen == dataset and "Kaggle" in why
 
 
-@pytest.mark.parametrize("dataset", run.TOTAL)
+@pytest.mark.parametrize("dataset", run.DATASETS)
 def test_the_plan_names_the_data_the_reason_every_stage_and_the_other_choice(dataset, monkeypatch):
     monkeypatch.setenv("MAKELEVEL", "1")
     page = run.plan(dataset, "it is so")
-    assert "because it is so" in page and run.TOTAL[dataset] in page
+    assert "because it is so" in page and run.minutes_left(dataset) in page
     assert all(stage in page for stage in run.STAGES)
     assert {"fer2013": "make run DATASET=sample", "sample": "make run FER2013=PATH"}[dataset] in page
     monkeypatch.delenv("MAKELEVEL")
@@ -122,12 +169,13 @@ def project(tmp_path, monkeypatch):
     view = {"accuracy": 0.912, "interval": [0.88, 0.94], "n": 1234}
     Path("reports/sample").mkdir(parents=True)
     metrics = {split: {"single": view, "flip": view} for split in ("PublicTest", "PrivateTest")}
-    facts = {"dataset": "sample", "edition": "drawn", "protocol": "leak-free"}
+    facts = {"dataset": "sample", "edition": "drawn", "protocol": "leak-free", "recipe": "compact", "seed": 4,
+             "bundle": "0123456789ab", "class_set": "7"}
     Path("reports/sample/metrics.json").write_text(json.dumps({**facts, **metrics}))
     monkeypatch.setattr(run, "kaggle_reachable", lambda seconds: False)
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
     calls = []
-    monkeypatch.setattr(run, "call", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(run, "call", lambda *arguments, dataset=None: calls.append(arguments))
     return calls
 
 
@@ -136,9 +184,47 @@ def test_the_main_job_says_its_plan_runs_the_stages_in_order_and_sums_up(project
     said = capsys.readouterr().out
     assert project == [("dvc", "repro", "evaluate"), ("pipeline.promote",), ("dvc", "repro", "demo")]
     assert said.index("sample (about 1,000 drawn faces)") < said.index("What happens") < said.index("Done in")
-    assert "sample (drawn), leak-free protocol\n" in said
+    assert "compact, seed 4, on sample (drawn), leak-free protocol: bundle 0123456789ab\n" in said
     assert said.count("91.2 %  [88.0, 94.0]  n = 1,234") == 4
     assert "\ndataset: sample\n" in Path("params.yaml").read_text()
+
+
+def challenge(bundle: str, decision: str, gain: float | None, probability: float | None, *reasons: str, **more) -> dict:
+    """A promotion's record, as the ledger keeps it."""
+    return {"model": "fer2013-7", "decision": decision, "reasons": list(reasons), "gain": gain,
+            "probability": probability, "gates": {"min_gain": 0.0, "confidence": 0.9},
+            "challenger": {"bundle": bundle, "recipe": "edge", "seed": 3}, "PublicTest": {"challenger": 0.7186}, **more}
+
+
+@pytest.mark.parametrize(("record", "said"), [
+    (challenge("b" * 12, "refused", -0.0731, 0.0, "gain -7.31 points on PublicTest"),
+     "did not become the champion of fer2013-7: 7.31 points below the champion on PublicTest"),
+    (challenge("b" * 12, "refused", 0.0031, 0.71, "gain +0.31 points on PublicTest"),
+     "0.31 points above the champion on PublicTest, but the gain is real with probability 0.71 only, 0.90 is required"),
+    (challenge("b" * 12, "refused", 0.02, 0.99, "recall of fear is 0.150, the floor is 0.200"),
+     "did not become the champion of fer2013-7: recall of fear is 0.150, the floor is 0.200"),
+    (challenge("b" * 12, "promoted", 0.02, 0.99, "gain +2.00 points on PublicTest"),
+     "it is the champion of fer2013-7"),
+])
+def test_the_run_ends_with_whether_the_model_became_champion_and_what_it_lacked(record, said):
+    earlier = challenge("a" * 12, "promoted", None, None, "the first model, every class above the floor")
+    assert said in run.verdict("fer2013-7", "b" * 12, [earlier, record])
+
+
+def test_a_champion_that_was_beaten_since_is_none_any_more():
+    earlier, later = (challenge(name * 12, "promoted", 0.02, 0.99, "gain +2.00 points") for name in "ab")
+    assert "is the champion" not in run.verdict("fer2013-7", "a" * 12, [earlier, later])
+    assert "no challenge is on record" in run.verdict("fer2013-7", "c" * 12, [earlier])
+
+
+def test_the_run_ends_with_what_the_demo_shows_and_how_to_show_the_trained_model(project, monkeypatch, capsys):
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    record = challenge("a" * 12, "promoted", None, None, "the first model, every class above the floor")
+    Path("reports/promotions.jsonl").write_text(json.dumps(record) + "\n")
+    run.main([])
+    said = capsys.readouterr().out
+    assert "ferpipe demo shows the champion of fer2013-7: edge, seed 3, 71.9 % on PublicTest\n" in said
+    assert "ferpipe demo --model data/sample/bundle shows what was trained now\n" in said
 
 
 def test_without_network_a_complete_download_of_kaggle_is_taken(project, monkeypatch, tmp_path, capsys):
@@ -152,11 +238,24 @@ def test_without_network_a_complete_download_of_kaggle_is_taken(project, monkeyp
 
 def test_a_path_given_by_hand_is_placed_first(project, monkeypatch, tmp_path, capsys):
     placed = []
-    monkeypatch.setattr(run, "place", lambda *arguments: placed.append(arguments))
+    monkeypatch.setattr(run, "add_edition", lambda *arguments: placed.append(arguments))
     monkeypatch.setattr(run, "summary", lambda dataset, seconds: dataset)
     run.main(["--fer2013", "some archive.zip"])
     assert placed == [(Path("some archive.zip"), run.EXTERNAL)]
     assert capsys.readouterr().out.endswith("fer2013\n")
+
+
+def test_every_stage_that_begins_is_followed_by_the_time_that_is_left(capsys, tmp_path, monkeypatch):
+    for stage, expected in (("tune", "4 of 8, about 30 min left"), ("train", "5 of 8, about 23 min left")):
+        assert run.with_time_left(f"Running stage '{stage}':\n", "fer2013") == f"Running stage {stage}, {expected}\n"
+    assert run.with_time_left("Running stage 'demo':\n", "sample").endswith("8 of 8, less than a minute left\n")
+    for line in ("Stage 'tune' didn't change, skipping\n", "epoch 1\n", "Running stage 'other':\n"):
+        assert run.with_time_left(line, "sample") == line
+    monkeypatch.chdir(tmp_path)
+    Path("dvc_like.py").write_text("""print("Running stage 'train':"); print("epoch 1")""")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run.call("dvc_like", dataset="sample")
+    assert capsys.readouterr().out == "Running stage train, 5 of 8, about 2 min left\nepoch 1\n"
 
 
 def test_the_first_failing_stage_ends_the_job_with_its_exit_code(capfd):
@@ -167,7 +266,7 @@ def test_the_first_failing_stage_ends_the_job_with_its_exit_code(capfd):
 
 
 def test_a_stage_that_failed_under_dvc_says_how_the_previous_outputs_come_back(monkeypatch, capsys):
-    monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **more: SimpleNamespace(wait=lambda: 255))
+    monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **more: SimpleNamespace(stdout=None, wait=lambda: 255))
     with pytest.raises(SystemExit) as end:
         run.call("dvc", "repro", "evaluate")
     (line,) = capsys.readouterr().err.splitlines()
@@ -204,3 +303,36 @@ def test_a_taken_port_gets_one_clear_line_and_a_tracking_server_is_named(monkeyp
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     ui.main([])
     assert "open http://127.0.0.1:9" in capsys.readouterr().out
+
+
+def test_the_pages_of_the_training_runs_are_named(monkeypatch):
+    experiments = [SimpleNamespace(name=name, experiment_id=number) for name, number in
+                   (("Default", "0"), ("fer2013-7", "3"))]
+    monkeypatch.setattr(ui.runs, "connect", lambda: SimpleNamespace(search_experiments=lambda order_by: experiments))
+    page = ui.addresses("postgresql://somewhere", 5001)
+    assert page == ("Training runs of fer2013-7: "
+                    "http://127.0.0.1:5001/#/experiments/3/runs?workflowType=machine_learning")
+    assert "no training runs yet" in ui.addresses(f"sqlite:///{Path('nowhere/mlflow.db').absolute()}", 5001)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
+def test_a_signal_ends_mlflow_and_the_server_that_it_has_started(tmp_path, number, code):
+    server = "import os, time; open('server', 'w').write(str(os.getpid())); time.sleep(60)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {server!r}])"
+    program = f"import os, sys; from pipeline.tracking.ui import run_until_told as run; " \
+              f"sys.exit(run(dict(os.environ), [sys.executable, '-c', {child!r}]))"
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path,
+                               env={**os.environ, "PYTHONPATH": str(ROOT)})
+    while not (tmp_path / "server").exists() or not (tmp_path / "server").read_text():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(20) == code
+    for _ in range(100):
+        try:
+            os.kill(int((tmp_path / "server").read_text()), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the server still runs")

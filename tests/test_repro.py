@@ -119,6 +119,17 @@ def test_a_temporary_experiment_in_int8_leaves_its_run_in_the_project_s_own_mlfl
     assert line["seed"] == 5 and line["onnx_bytes"] == line["quantised"]["bytes"]["int8"]
 
 
+def test_experiments_on_the_sample_are_compared_by_six_numbers(project):
+    """Their reports are not in git: the one metric comes out of DVC's cache."""
+    workspace, commit = json.loads(dvc(project, "exp", "show", "--json"))
+    experiments = [revision for group in commit["experiments"] for revision in group["revs"]]
+    assert workspace["rev"] == "workspace" and experiments
+    for state in (workspace, *experiments):
+        metrics = state["data"]["metrics"]
+        assert set(metrics) == {"data/sample/scores.json"}, state["name"]
+        assert len(metrics["data/sample/scores.json"]["data"]) == 6, state["name"]
+
+
 def test_the_stage_train_survives_kill_9_to_the_same_bundle_in_the_same_mlflow_run(project, tmp_path):
     places = {}
     for name in ("whole", "cut"):

@@ -2,24 +2,24 @@
 
 from pipeline.balance.strategies import prepared
 from pipeline.faces.faces import Faces
-from pipeline.params import params
+from pipeline.params import params as parameters
 from pipeline.system import failure
 
 
 def main() -> None:
-    """Balance what download brought by params.yaml's balance block; write the faces and two pictures."""
+    """Balance download's faces by params.yaml's balance block; write the faces and two pictures."""
     from pipeline.balance import charts
 
-    mine = params.load()
-    balanced = prepared(mine, Faces.load(mine.data / "faces"))
-    charts.counts(mine.reports / "balance.png", balanced)
-    charts.augmentation(mine.reports / "augmentation.png", mine)
-    balanced.save(mine.data / "balanced")
+    params = parameters.load()
+    balanced = prepared(params, Faces.load(params.data / "faces"))
+    charts.counts(params.reports / "balance.png", balanced)
+    charts.augmentation(params.reports / "augmentation.png", params)
+    balanced.save(params.data / "balanced")
     facts = balanced.manifest
     before, after = (sum(facts[key]["Training"].values()) for key in ("counts_before", "counts"))
     print(f"balance: {facts['strategy']}, {facts['protocol']} protocol: {before:,} -> {after:,} Training images, "
           f"{facts['leaks_dropped']:,} dropped as leaks, {facts['left_out']:,} of all splits in no class; "
-          f"{mine.data / 'balanced'}")
+          f"{params.data / 'balanced'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage balance: the class map on all splits, and Training evened out by the recipe's strategy.
+"""Stage balance: the class map on all splits, and Training balanced by the recipe's strategy.
 
 PublicTest and PrivateTest keep their images, their order and their names; a copy never leaves Training.
 """
@@ -13,8 +13,7 @@ import numpy as np
 from pipeline.balance.warp import warp
 from pipeline.faces import teachers
 from pipeline.faces.faces import Faces
-from pipeline.params import params
-from pipeline.params.params import Balance
+from pipeline.params.params import Balance, Params
 from pipeline.system.failure import Failure
 
 
@@ -25,16 +24,16 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
     * ``augment_to``: every class has exactly ``target`` Training images. A smaller one keeps its originals and
       gets copies of them, each original equally often (give or take one), rotated, sheared, zoomed and mirrored;
       a larger one is cut by a random choice.
-    * ``replicate``: ``share`` of the images of every class but happy, chosen at random, stand there twice. The
+    * ``replicate``: ``share`` of the images of every class but happy, chosen at random, are there twice. The
       number of copies is ``share`` of all of them, rounded down, and goes to the classes by largest remainder.
     * ``class_weights``: no copies; the manifest's ``class_weights`` are n / (k * n_c), for the loss.
 
-    ``drop_leaks`` first removes the Training images that stand pixel by pixel in PublicTest or PrivateTest, ``without``
-    those of one of its folds, see ``folds``.
-    Copies stand after the originals and are called ``ORIGINAL#K``. One seed gives one result. The manifest gets
+    ``drop_leaks`` first removes the Training images that are exact duplicates of one in PublicTest or PrivateTest,
+    ``without`` holds out one of Training's folds, see ``folds``.
+    Copies come after the originals and are called ``ORIGINAL#K``. One seed gives one result. The manifest gets
     class_weights (or null), protocol, strategy, left_out (faces of no class), leaks_dropped, counts_before, counts
     and source_digest.
-    Raises Failure for a class without Training images, a fold that is not there or a strategy without its number.
+    Raises Failure for a class without Training images, a fold that does not exist or a strategy without its number.
     """
     whole = len(faces)
     if settings.without:
@@ -72,7 +71,7 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
 
 
 def leaking(faces: Faces) -> np.ndarray:
-    """bool (N,): Training images whose pixels stand in PublicTest or PrivateTest."""
+    """bool (N,): Training images that are exact duplicates of one in PublicTest or PrivateTest."""
     tests = {image.tobytes() for image in faces.images[faces.splits != "Training"]}
     return np.array([split == "Training" and image.tobytes() in tests
                      for split, image in zip(faces.splits, faces.images, strict=True)], bool)
@@ -84,9 +83,9 @@ def folds(faces: Faces, count: int) -> np.ndarray:
     training = faces.splits == "Training"
     prints = [hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images[training]]
     _, ranks = np.unique(prints, return_inverse=True)
-    found = np.zeros(len(faces), "int64")
-    found[training] = ranks % count + 1
-    return found
+    fold = np.zeros(len(faces), "int64")
+    fold[training] = ranks % count + 1
+    return fold
 
 
 def held_out(faces: Faces, without: str) -> np.ndarray:
@@ -94,12 +93,12 @@ def held_out(faces: Faces, without: str) -> np.ndarray:
     no such fold."""
     fold, count = map(int, without.split("/"))
     if fold > count:
-        raise Failure(f"params.yaml: balance.without: {without}: expected a fold and how many there are")
+        raise Failure(f"params.yaml: balance.without: {without}: no such fold; expected FOLD/FOLDS, as in 2/3")
     return folds(faces, count) == fold
 
 
 def _training_rows(faces: Faces) -> Iterable[tuple[str, np.ndarray]]:
-    """Each class with the places of its Training images."""
+    """Each class with the rows of its Training images."""
     for label, name in enumerate(faces.classes):
         yield name, np.flatnonzero((faces.splits == "Training") & (faces.labels == label))
 
@@ -128,16 +127,16 @@ def _replicate(faces: Faces, settings: Balance, rng: np.random.Generator) -> Fac
     # rounded against 0.6 * 5 = 3.0000000000000004 and the like, which would break ties at random
     exact = [round(settings.share * len(rows), 6) for rows in classes]
     copies = [int(number) for number in exact]
-    by_remainder = sorted(range(len(classes)), key=lambda place: round(copies[place] - exact[place], 6))
-    for place in by_remainder[: int(round(sum(exact), 6)) - sum(copies)]:
-        copies[place] += 1
+    by_remainder = sorted(range(len(classes)), key=lambda index: round(copies[index] - exact[index], 6))
+    for index in by_remainder[: int(round(sum(exact), 6)) - sum(copies)]:
+        copies[index] += 1
     sources = np.concatenate([np.sort(rng.choice(rows, number, replace=False))
                               for rows, number in zip(classes, copies, strict=True)])
     return _with_copies(faces, np.ones(len(faces), bool), sources, faces.images[sources])
 
 
 def _with_copies(faces: Faces, kept: np.ndarray, sources: np.ndarray, images: np.ndarray) -> Faces:
-    """The kept rows, and behind them one copy of every source (places in the table) with these images."""
+    """The kept rows, and behind them one copy of every source (rows of the table) with these images."""
     times: dict[int, int] = {}
     names = []
     for source in sources.tolist():
@@ -154,9 +153,9 @@ def _with_copies(faces: Faces, kept: np.ndarray, sources: np.ndarray, images: np
     )
 
 
-def prepared(mine: params.Params, faces: Faces) -> Faces:
+def prepared(params: Params, faces: Faces) -> Faces:
     """The faces as the recipe balances them, with its teachers' answers."""
-    faces = balance(faces, mine.balance, mine.classes, mine.seed)
-    if mine.train.teacher:
-        faces = teachers.with_teacher(faces, teachers.file_of(mine.train.teachers, faces.manifest["protocol"]))
+    faces = balance(faces, params.balance, params.classes, params.seed)
+    if params.train.teacher:
+        faces = teachers.with_teacher(faces, teachers.file_of(params.train.teachers, faces.manifest["protocol"]))
     return faces

@@ -22,7 +22,7 @@ def warp(images: np.ndarray, rng: np.random.Generator, *, rotation: float = 0, s
     matrices = np.stack([a, b, x - a * x - b * y + right, c, d, y - c * x - d * y + down], axis=1).reshape(-1, 2, 3)
     border = cv2.BORDER_REPLICATE if fill == "nearest" else cv2.BORDER_CONSTANT
     warped = np.empty_like(images)
-    for place in range(count):
-        cv2.warpAffine(images[place], matrices[place], (width, height), dst=warped[place],
+    for index in range(count):
+        cv2.warpAffine(images[index], matrices[index], (width, height), dst=warped[index],
                        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border)
     return warped

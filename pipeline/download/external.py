@@ -1,4 +1,4 @@
-"""data/external/, where a person drops FER-2013: what lies there, and putting something there."""
+"""data/external/, where a person puts FER-2013: which editions are in it, and adding one."""
 
 import hashlib
 import shutil
@@ -10,23 +10,23 @@ from pipeline.system.atomic import atomic_file, atomic_folder
 from pipeline.system.failure import Failure
 
 EXTERNAL = Path("data/external")
-# The FER+ votes, which may lie beside the edition: see pipeline.faces.votes
+# The FER+ votes, which may be beside the edition: see pipeline.faces.votes
 VOTES = ("fer2013new.csv", "ferplus_votes.csv")
 
 
 def editions_in(folder: Path) -> list[Path]:
-    """What looks like an edition by its name, sorted; ``folder`` itself when train/ and test/ lie directly in it."""
+    """What looks like an edition by its name, sorted; ``folder`` itself when train/ and test/ are directly in it."""
     if not folder.is_dir():
         return []
-    found = []
+    editions = []
     for child in folder.iterdir():
         if child.name.startswith(".") or child.name in VOTES:
             continue
         if child.is_dir():
-            found.append(folder if child.name.casefold() in ("train", "test") else child)
+            editions.append(folder if child.name.casefold() in ("train", "test") else child)
         elif child.name.casefold().endswith(ENDINGS):
-            found.append(child)
-    return sorted(set(found))
+            editions.append(child)
+    return sorted(set(editions))
 
 
 def find_external(folder: Path = EXTERNAL) -> Path | None:
@@ -39,27 +39,27 @@ def find_votes(folder: Path) -> Path | None:
     return next((folder / name for name in VOTES if (folder / name).is_file()), None)
 
 
-def place(path: Path, external: Path = EXTERNAL) -> Path:
+def add_edition(path: Path, external: Path = EXTERNAL) -> Path:
     """Copy the zip, CSV or folder that a person names into data/external/, whole or not at all.
 
     Returns:
-        Where it lies there; the same thing already there is not copied again.
+        Its path in data/external/; what is in there already is not copied again.
 
     Raises:
-        Failure: ``path`` does not exist or holds no faces at first sight, or another edition lies there.
+        Failure: ``path`` does not exist or holds no faces at first sight, or another edition is in data/external/.
     """
     path = path.expanduser()
     files = _look(path)
     others = editions_in(external)
     for other in others:
         if not _same(path, files, other):
-            raise Failure(f"{other}: another edition of FER-2013 than {path}; remove the one, then run again")
+            raise Failure(f"{other}: another edition of FER-2013 than {path}; remove one of the two, then run again")
     if others:
         return others[0]
     target = external / path.resolve().name.lstrip(".")
     if path.is_dir():
         if external.resolve().is_relative_to(path.resolve()):
-            raise Failure(f"{path}: holds {external} itself; name the folder in which train/ and test/ lie")
+            raise Failure(f"{path}: holds {external} itself; name the folder that holds train/ and test/")
         with atomic_folder(target) as new:
             for entry in files:
                 (new / entry.name).parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _look(path: Path) -> list[Entry]:
     """A cheap look whether it is an edition: a folder's or zip's faces by their names, a CSV by its header."""
     kind = kind_of(path)
     if kind != "folder" and not path.name.casefold().endswith(ENDINGS):
-        raise Failure(f"{path}: a kind of file that is not known; expected a folder or {', '.join(ENDINGS)}")
+        raise Failure(f"{path}: unknown kind of file; expected a folder or {', '.join(ENDINGS)}")
     if kind in ("folder", "zip"):
         with open_entries(path) as entries:
             return faces_among(entries, path)[1]
@@ -97,7 +97,7 @@ def _same(path: Path, files: list[Entry], other: Path) -> bool:
     except Failure:
         return False
     return [file[:2] for file in files] == [file[:2] for file in others] and all(
-        mine.read() == theirs.read() for mine, theirs in zip(files, others, strict=True))
+        file.read() == other.read() for file, other in zip(files, others, strict=True))
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""How an edition of FER-2013 is packed: folder, zip, CSV, gzip or tar.gz; read in place, never unpacked to the disk."""
+"""How an edition of FER-2013 is packed: folder, zip, CSV, gzip or tar.gz; read without unpacking it to the disk."""
 
 import gzip
 import os
@@ -72,7 +72,7 @@ def open_entries(path: Path) -> Iterator[list[Entry]]:
 def faces_among(entries: list[Entry], where: Path) -> tuple[str, list[Entry]]:
     """``("pictures", train/CLASS/FILE and test/CLASS/FILE)`` or ``("csv", [the one CSV])``, else a Failure.
 
-    Either may lie below one more folder, which is cut off from the pictures' names.
+    Either may be below one more folder, which is cut off the pictures' names.
     """
     pictures, tops = [], set()
     for entry in entries:
@@ -81,9 +81,9 @@ def faces_among(entries: list[Entry], where: Path) -> tuple[str, list[Entry]]:
             tops.add("/".join(parts[:-3]))
             pictures.append(entry._replace(name="/".join((parts[-3].casefold(), *parts[-2:]))))
         elif len(parts) in (2, 3) and parts[-2].casefold() in ("train", "test"):
-            raise Failure(f"{where}: {entry.name}: lies in no class folder; expected train/CLASS/FILE, test/CLASS/FILE")
+            raise Failure(f"{where}: {entry.name}: is in no class folder; expected train/CLASS/FILE, test/CLASS/FILE")
     if len(tops) > 1:
-        raise Failure(f"{where}: faces in several places ({', '.join(sorted(top or '.' for top in tops))}); keep one")
+        raise Failure(f"{where}: faces in several folders ({', '.join(sorted(top or '.' for top in tops))}); keep one")
     if pictures:
         return "pictures", sorted(pictures, key=lambda entry: entry.name)
     tables = {entry.name.rsplit("/", 1)[-1].casefold(): entry for entry in entries

@@ -15,7 +15,7 @@ from pipeline.system.failure import Failure
 PICTURE_LIMIT = 2**20  # bytes; the largest real one has 2,483
 CHUNK = 256
 # Class folders as they are spelled in the wild
-CLASSES = {name: place for place, name in enumerate(EMOTIONS)} | {
+CLASSES = {name: label for label, name in enumerate(EMOTIONS)} | {
     "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5}
 NAMED = re.compile(r"(Training|PublicTest|PrivateTest)_[^.]+\.\w+")
 
@@ -62,13 +62,13 @@ def _splits(entries: list[Entry], labels: np.ndarray, where: Path,
             share: float) -> tuple[np.ndarray, np.ndarray, str]:
     """Ids, splits, and where the splits come from."""
     files = [entry.name.split("/") for entry in entries]
-    found = [NAMED.fullmatch(file) for _, _, file in files]
-    if not any(found):
+    matches = [NAMED.fullmatch(file) for _, _, file in files]
+    if not any(matches):
         ids = np.array([entry.name.rsplit(".", 1)[0] for entry in entries])
         return ids, _stratified(ids, np.array([folder for folder, _, _ in files]), labels, share), \
             "stratified validation split"
     splits = []
-    for entry, (folder, _, _), match in zip(entries, files, found, strict=True):
+    for entry, (folder, _, _), match in zip(entries, files, matches, strict=True):
         if match is None:
             raise Failure(f"{where}: {entry.name}: carries no split, unlike other files; expected a name such as "
                           "Training_123.jpg, PublicTest_123.jpg or PrivateTest_123.jpg")
@@ -79,12 +79,12 @@ def _splits(entries: list[Entry], labels: np.ndarray, where: Path,
 
 
 def _unique(ids: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Add the class to a name that stands in two class folders, as two names of the real data set do."""
-    names, place, counts = np.unique(ids, return_inverse=True, return_counts=True)
-    again = counts[place] > 1
-    told = np.array([f"{name}.{EMOTIONS[label]}" for name, label in zip(ids, labels, strict=True)])
+    """Add the class to a name that is in two class folders, as two names of the real data set do."""
+    names, index, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    repeated = counts[index] > 1
+    with_class = np.array([f"{name}.{EMOTIONS[label]}" for name, label in zip(ids, labels, strict=True)])
     note = f"in several class folders, hence with the class in the id: {', '.join(names[counts > 1])}"
-    return np.where(again, told, ids), [note] if again.any() else []
+    return np.where(repeated, with_class, ids), [note] if repeated.any() else []
 
 
 def _stratified(ids: np.ndarray, folders: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:

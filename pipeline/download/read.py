@@ -28,34 +28,34 @@ def read_edition(path: Path, validation_share: float) -> Faces:
         name), splits_from, contents_sha256 (the same for every packing) and notes.
 
     Raises:
-        Failure: What is wrong, in which file and at which place in it.
+        Failure: What is wrong, in which file and where in it.
     """
     kind = kind_of(path)
-    held = "csv"
+    content = "csv"
     if kind in ("folder", "zip"):
         with open_entries(path) as entries:
-            held, chosen = faces_among(entries, path)
-            if held == "pictures":
+            content, chosen = faces_among(entries, path)
+            if content == "pictures":
                 faces = read_pictures(chosen, path, validation_share)
-    if held == "csv":
+    if content == "csv":
         with open_csv(path) as stream:
             faces = read_csv(csv_lines(stream, path), path)
     _check(faces, path)
-    name = "folder" if held == "pictures" else "csv"
+    name = "folder" if content == "pictures" else "csv"
     manifest: Manifest = {"edition": name + PACKED[kind], "source": path.resolve().name, **faces.manifest}
     rank = np.array([SPLITS.index(split) for split in faces.splits])
     return replace(faces.take(np.lexsort((faces.ids, rank))), manifest=manifest)
 
 
 def _check(faces: Faces, where: Path) -> None:
-    """What a table without which no later stage can work must have."""
+    """Raise Failure for a table that no later stage could work with."""
     ids, counts = np.unique(faces.ids, return_counts=True)
     if (counts > 1).any():
-        raise Failure(f"{where}: {ids[counts > 1][0]} stands there {counts.max()} times; remove all but one")
+        raise Failure(f"{where}: {ids[counts > 1][0]} occurs {counts.max()} times; remove all but one")
     for split in SPLITS:
         if not (faces.splits == split).any():
             raise Failure(f"{where}: no faces of {split}; the file is not complete, copy or download it again")
     training = faces.labels[faces.splits == "Training"]
-    missing = [name for place, name in enumerate(EMOTIONS) if not (training == place).any()]
+    missing = [name for label, name in enumerate(EMOTIONS) if not (training == label).any()]
     if missing:
         raise Failure(f"{where}: no {' and no '.join(missing)} in Training; all seven classes are needed")

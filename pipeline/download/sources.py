@@ -1,4 +1,4 @@
-"""Stage download: the faces as they came, from data/external/, Kaggle, a URL or a path; or drawn ones."""
+"""Stage download: the faces as published, from data/external/, Kaggle, a URL or a path; or drawn ones."""
 
 import hashlib
 import http.client
@@ -29,13 +29,13 @@ def download(settings: Download, dataset: str, external: Path = EXTERNAL) -> Fac
     Args:
         settings: The download block of params.yaml; ``source`` is auto, kaggle, url or a path.
         dataset: fer2013, or sample for drawn faces.
-        external: Where a person drops FER-2013.
+        external: The folder that a person puts FER-2013 into.
 
     Returns:
         Faces with seven classes, sorted by split and id, and a manifest that says which edition they are.
 
     Raises:
-        Failure: It cannot be had, or is not as it should be.
+        Failure: It cannot be had, or is damaged or not FER-2013.
     """
     if dataset == "sample":
         from pipeline.download.drawn.sample import draw_faces
@@ -53,11 +53,11 @@ def download(settings: Download, dataset: str, external: Path = EXTERNAL) -> Fac
 def _fer2013(settings: Download, external: Path) -> Faces:
     source, share, notes = settings.source, settings.validation_share, []
     if source == "auto":
-        found = editions_in(external)
-        if len(found) > 1:
-            notes.append(f"taken is {found[0].name}, the first of {', '.join(path.name for path in found)}")
+        editions = editions_in(external)
+        if len(editions) > 1:
+            notes.append(f"took {editions[0].name}, the first of {', '.join(path.name for path in editions)}")
             print(f"download: {external}: {notes[-1]}", file=sys.stderr)
-        source = str(found[0]) if found else "kaggle"
+        source = str(editions[0]) if editions else "kaggle"
     if source == "kaggle":
         folder = kaggle.fetch()
         faces = read_edition(folder, share)
@@ -77,7 +77,7 @@ def _fer2013(settings: Download, external: Path) -> Faces:
 
 
 def _from_url(settings: Download) -> Faces:
-    """Stream the file to a temporary place, compare its sha256, read it."""
+    """Stream the file to a temporary folder, compare its sha256, read it."""
     if not settings.url or not settings.sha256:
         raise Failure("params.yaml: download: source: url needs download.url and download.sha256, the file's sha256")
     parts = urllib.parse.urlsplit(settings.url)
@@ -86,17 +86,17 @@ def _from_url(settings: Download) -> Faces:
     name = Path(urllib.parse.unquote(parts.path)).name or "download"
     with tempfile.TemporaryDirectory(prefix="ferpipe-") as folder:
         file = Path(folder) / name
-        found = _fetch(settings.url, file)
-        if found != settings.sha256.lower():
-            raise Failure(f"{settings.url}: sha256 {found}, but download.sha256 in params.yaml is {settings.sha256}; "
-                          "another file lies there now: do not use it, or correct the number")
+        sha256 = _fetch(settings.url, file)
+        if sha256 != settings.sha256.lower():
+            raise Failure(f"{settings.url}: sha256 {sha256}, but download.sha256 in params.yaml is {settings.sha256}; "
+                          "another file is at that address now: do not use it, or correct download.sha256")
         faces = read_edition(file, settings.validation_share)
     notes = [f"{faces.manifest['edition']} from {parts.hostname or 'a local file'}", *faces.manifest["notes"]]
-    return replace(faces, manifest={**faces.manifest, "source_sha256": found, "notes": notes})
+    return replace(faces, manifest={**faces.manifest, "source_sha256": sha256, "notes": notes})
 
 
 def _fetch(url: str, file: Path) -> str:
-    """Write what lies at ``url`` to ``file`` and return its sha256."""
+    """Write the file at ``url`` to ``file`` and return its sha256."""
     from tqdm import tqdm
 
     sha = hashlib.sha256()

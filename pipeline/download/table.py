@@ -11,7 +11,7 @@ from pipeline.faces.faces import EMOTIONS, SIZE, SPLITS, Faces
 from pipeline.system.failure import Failure
 
 PIXELS = SIZE * SIZE
-LABELS = {str(place): place for place in range(len(EMOTIONS))}
+LABELS = {str(label): label for label in range(len(EMOTIONS))}
 
 
 def read_csv(lines: Iterable[bytes], where: Path) -> Faces:
@@ -42,15 +42,15 @@ def read_csv(lines: Iterable[bytes], where: Path) -> Faces:
         cells = [cell.strip(' "') for cell in line.decode("ascii", "replace").rstrip("\r\n").split(",")]
         if cells == [""]:
             continue
-        place = f"{where}: line {number}"
+        row = f"{where}: line {number}"
         if len(cells) != width:
-            raise Failure(f"{place}: {len(cells)} columns, expected {width}; correct or remove the row")
+            raise Failure(f"{row}: {len(cells)} columns, expected {width}; correct or remove the row")
         label, split = cells[column["emotion"]], cells[column["usage"]]
         if label not in LABELS:
-            raise Failure(f"{place}: label {label[:20]!r}, expected 0 to {len(LABELS) - 1}; correct or remove the row")
+            raise Failure(f"{row}: label {label[:20]!r}, expected 0 to {len(LABELS) - 1}; correct or remove the row")
         if split not in SPLITS:
-            raise Failure(f"{place}: Usage {split[:20]!r}, expected {', '.join(SPLITS)}; correct or remove the row")
-        images.append(_pixels(cells[column["pixels"]], place))
+            raise Failure(f"{row}: Usage {split[:20]!r}, expected {', '.join(SPLITS)}; correct or remove the row")
+        images.append(_pixels(cells[column["pixels"]], row))
         ids.append(f"{split}_{len(ids):06d}")
         splits.append(split)
         labels.append(LABELS[label])
@@ -58,16 +58,16 @@ def read_csv(lines: Iterable[bytes], where: Path) -> Faces:
                  np.array(labels, "int64"), {"splits_from": "Usage", "notes": [], "contents_sha256": sha.hexdigest()})
 
 
-def _pixels(text: str, place: str) -> np.ndarray:
+def _pixels(text: str, row: str) -> np.ndarray:
     """uint8 (2304,)"""
     try:
         pixels = np.fromstring(text, dtype=np.int64, sep=" ")
     except ValueError:
         odd = next((value for value in text.split() if not value.isdecimal()), text[:20])
-        raise Failure(f"{place}: pixel {odd[:20]!r} is not a whole number; correct or remove the row") from None
+        raise Failure(f"{row}: pixel {odd[:20]!r} is not a whole number; correct or remove the row") from None
     if len(pixels) != PIXELS:
-        raise Failure(f"{place}: {len(pixels)} pixels, expected {PIXELS}; correct or remove the row")
+        raise Failure(f"{row}: {len(pixels)} pixels, expected {PIXELS}; correct or remove the row")
     if pixels.min() < 0 or pixels.max() > 255:
         odd = pixels[(pixels < 0) | (pixels > 255)][0]
-        raise Failure(f"{place}: a pixel of {odd}, expected 0 to 255; correct or remove the row")
+        raise Failure(f"{row}: a pixel of {odd}, expected 0 to 255; correct or remove the row")
     return pixels.astype(np.uint8)

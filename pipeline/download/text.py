@@ -17,7 +17,7 @@ LINE_LIMIT = 64 * 2**10  # bytes; a row of 2,304 pixels has at most 9,230
 
 @contextmanager
 def open_csv(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of the CSV that ``path`` is or holds. Raises Failure for one that unpacks to something monstrous."""
+    """The bytes of the CSV that ``path`` is or holds. Raises Failure where it unpacks to far too much."""
     with ExitStack() as stack:
         try:
             stream = _csv_stream(path, stack)
@@ -43,7 +43,7 @@ def csv_lines(stream: IO[bytes], where: Path) -> Iterator[bytes]:
 
 
 def csv_columns(header: bytes, where: Path) -> dict[str, int]:
-    """Where the columns emotion, pixels and usage stand, whatever their order, blanks, quotes and case."""
+    """The index of the columns emotion, pixels and usage, whatever their order, blanks, quotes and case."""
     names = [cell.strip(' "').casefold() for cell in header.decode("utf-8-sig", "replace").strip().split(",")]
     missing = [name for name in COLUMNS if name not in names]
     if missing:

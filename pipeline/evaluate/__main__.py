@@ -9,6 +9,17 @@ from pipeline.params import params
 from pipeline.system import failure
 from pipeline.system.atomic import atomic_file
 from pipeline.tracking import entering, ledger
+from pipeline.tracking.entry import SplitFigures
+
+
+def scores(figures: SplitFigures) -> dict[str, float]:
+    """DVC's metric, with names so short that ``dvc exp show`` fits a terminal: accuracy on PublicTest (``pub``) and
+    PrivateTest (``priv``), averaged over the image and its mirror image (``_flip``), and macro-F1 (``_f1``)."""
+    named = {}
+    for name, split in (("pub", "PublicTest"), ("priv", "PrivateTest")):
+        single, flip = figures[split]["single"], figures[split]["flip"]
+        named |= {name: single["accuracy"], f"{name}_flip": flip["accuracy"], f"{name}_f1": single["macro_f1"]}
+    return {name: round(score, 4) for name, score in named.items()}
 
 
 def main() -> None:
@@ -21,6 +32,10 @@ def main() -> None:
     measured = evaluation.figures
     entry = ledger.entry(bundle, measured, evaluation.milliseconds)
     reports = settings.reports
+    # DVC's metric is cached; its copy among the reports is in git, for clones without a cache
+    for folder in (settings.data, reports):
+        with atomic_file(folder / "scores.json") as new:
+            new.write_text(json.dumps(scores(measured), indent=2) + "\n", encoding="utf-8")
     with atomic_file(reports / "metrics.json") as new:
         new.write_text(json.dumps(metrics(bundle, measured), indent=2) + "\n", encoding="utf-8")
     write_predictions(reports / "predictions.csv", faces, bundle, evaluation.probabilities)

@@ -9,15 +9,15 @@ from pipeline.system.failure import Failure
 
 
 def values_of(pairs: list[str]) -> dict[str, Any]:
-    """``train.epochs=3`` and the like by path. Raises Failure for what is no pair."""
+    """The values of ``train.epochs=3`` and the like, by path. Raises Failure for anything else."""
     yaml = YAML(typ="safe", pure=True)
-    found = {}
+    values = {}
     for pair in pairs:
         path, equals, text = pair.partition("=")
         if not equals:
             raise Failure(f"{pair}: expected path=value, as in train.epochs=3")
         try:
-            found[path] = yaml.load(text)
+            values[path] = yaml.load(text)
         except YAMLError as error:
             raise Failure(f"{pair}: the value is not YAML ({' '.join(str(error).split())})") from error
-    return found
+    return values

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.faces.faces import CLASS_SETS
 from pipeline.params import recipe as recipes
 from pipeline.params.recipe import Block, Published, Quantise, Stage
-from pipeline.system.failure import Failure
+from pipeline.params.space import Tune
+from pipeline.system.failure import Failure, did_you_mean
 
 
 class Download(Block):
@@ -33,7 +34,7 @@ class Balance(Block):
     target: int = Field(0, ge=0)
     share: float = Field(0.0, ge=0, le=1)
     drop_leaks: bool = False
-    without: str = Field("", pattern=r"^([1-9]\d*/[1-9]\d*)?$")  # "2/3": the second of balance.folds's three
+    without: str = Field("", pattern=r"^([1-9]\d*/[1-9]\d*)?$")  # "2/3": the second of three folds is held out
     # augment_to's transformations: degrees, and shares of the side
     rotation: float = Field(0.0, ge=0)
     shear: float = Field(0.0, ge=0)
@@ -42,7 +43,7 @@ class Balance(Block):
 
 
 class Augment(Block):
-    """See pipeline.training.augment.Augment, whose arguments these are."""
+    """The arguments of pipeline.training.augment.Augment."""
 
     flip: bool = False
     rotation: float = Field(0.0, ge=0)
@@ -74,9 +75,9 @@ class Train(Block):
     weight_decay: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     ema: float = Field(0.0, ge=0, lt=1)  # moving average of the weights, a step's share; 0: none
-    # the share of the epochs after which images are mirrored only: the last ones look as those that will be met
+    # the share of the epochs after which images are only mirrored: the last ones then look like those in use
     augment_until: float = Field(1.0, ge=0, le=1)
-    # see pipeline.mixing.Mix; mix_until is the share of the epochs after which it stops
+    # see pipeline.training.mixing.Mix; mix_until is the share of the epochs after which it stops
     mixup: float = Field(0.0, ge=0)
     cutmix: float = Field(0.0, ge=0)
     mix_share: float = Field(1.0, ge=0, le=1)
@@ -111,38 +112,6 @@ class Train(Block):
 # The blocks that a recipe fills and that params.yaml may override; a recipe may leave out what has only defaults
 RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augment, "model": Model, "train": Train,
                                              "quantise": Quantise}
-
-
-class Range(Block):
-    """One dimension of the search: choices, or low and high."""
-
-    choices: list[Any] | None = Field(None, min_length=1)
-    low: FiniteFloat | None = None
-    high: FiniteFloat | None = None
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _one_or_the_other(self) -> "Range":
-        if self.choices is not None:
-            if self.log or self.low is not None or self.high is not None:
-                raise ValueError("expected choices alone, or low and high")
-            if not all(isinstance(choice, bool | int | float | str) for choice in self.choices):
-                raise ValueError("expected choices that are numbers, words, true or false")
-        elif self.low is None or self.high is None:
-            raise ValueError("expected choices, or low and high")
-        elif self.low >= self.high:
-            raise ValueError("low must be below high")
-        elif self.log and self.low <= 0:
-            raise ValueError("log needs a low above 0")
-        return self
-
-
-class Tune(Block):
-    trials: int = Field(ge=0)
-    epochs: int = Field(ge=1)
-    standard_errors: float = Field(ge=0)
-    max_parameters: int = Field(ge=1)
-    space: dict[str, Range]
 
 
 class Evaluate(Block):
@@ -188,7 +157,8 @@ class Params(Block):
     @classmethod
     def _classes_are_known(cls, classes: Any) -> str:
         if str(classes) not in CLASS_SETS:
-            raise ValueError(f"there is no such class set; there are {', '.join(CLASS_SETS)}")
+            raise ValueError(f"there is no such class set{did_you_mean(str(classes), CLASS_SETS)}; there are "
+                             f"{', '.join(CLASS_SETS)}")
         return str(classes)  # DVC's -S classes=6 writes a number
 
     @property
@@ -210,17 +180,17 @@ class Params(Block):
             for parent in parents:
                 node = node.get(parent) if isinstance(node, dict) else None
                 if not isinstance(node, dict):
-                    raise Failure(f"params.yaml: {path}: there is no such parameter")
+                    raise Failure(f"params.yaml: {_unknown(path)}")
             node[last] = value
         return _validated(tree, "params.yaml")
 
 
-def load(path: Path = Path("params.yaml"), recipe: str | None = None) -> Params:
-    """Read params.yaml and the recipe that it names.
+def layers(path: Path = Path("params.yaml"), recipe: str | None = None) -> tuple[dict, dict]:
+    """params.yaml without its unset values, and the recipe that it names, each as its file has it.
 
     A ``recipe`` named here is taken as its file has it: the values that params.yaml sets are for its own recipe.
 
-    Raises Failure with the path of the offending key.
+    Raises Failure for a recipe that does not exist, and for a block of params.yaml that is none.
     """
     tree = recipes.read(path)
     if recipe is not None:
@@ -228,22 +198,32 @@ def load(path: Path = Path("params.yaml"), recipe: str | None = None) -> Params:
     name = tree["recipe"] = recipe or tree.get("recipe")
     known = recipes.names()
     if name not in known:
-        raise Failure(f"{path}: recipe: there is no recipe {name!r}; there are {', '.join(known)}")
+        raise Failure(f"{path}: recipe: there is no recipe {name!r}{did_you_mean(str(name), known)}; there are "
+                      f"{', '.join(known)}")
     base = recipes.named(name)
-    if (classes := tree.pop("classes", None)) is not None:
-        base["classes"] = classes
-    for block, form in RECIPE_BLOCKS.items():
-        mine = tree.get(block) or {}
-        if not isinstance(mine, dict):
-            raise Failure(f"{path}: {block}: expected a block of parameters, found {mine!r}")
-        # A null leaves the recipe's value, but under a name that does not exist it is a mistake like any other
-        unknown = set() if form is Model else set(mine) - set(form.model_fields)
-        given = {key: value for key, value in mine.items() if value is not None or key in unknown}
-        tree[block] = {**base.pop(block, {}), **given}
-    clash = sorted(set(base) & set(tree))
+    clash = sorted(set(base) & set(tree) - {"classes", *RECIPE_BLOCKS})
     if clash:
         raise Failure(f"{path}: {clash[0]}: belongs into the recipe")
-    return _validated({**base, **tree}, str(path))
+    if tree.get("classes") is None:
+        tree.pop("classes", None)
+    for block, form in RECIPE_BLOCKS.items():
+        values = tree.get(block) or {}
+        if not isinstance(values, dict):
+            raise Failure(f"{path}: {block}: expected a block of parameters, found {values!r}")
+        # Unset leaves the recipe's value, but under a name that does not exist it is a mistake like any other
+        unknown = set() if form is Model else set(values) - set(form.model_fields)
+        tree[block] = {key: value for key, value in values.items() if value is not None or key in unknown}
+    return tree, base
+
+
+def load(path: Path = Path("params.yaml"), recipe: str | None = None) -> Params:
+    """Read params.yaml and the recipe that it names, or that is named here; see ``layers``.
+
+    Raises Failure with the path of the offending key.
+    """
+    tree, base = layers(path, recipe)
+    blocks = {block: {**base.get(block, {}), **tree[block]} for block in RECIPE_BLOCKS}
+    return _validated({**base, **tree, **blocks}, str(path))
 
 
 def _validated(tree: dict, where: str) -> Params:
@@ -252,9 +232,25 @@ def _validated(tree: dict, where: str) -> Params:
     except ValidationError as error:
         problems = []
         for problem in error.errors():
-            place = ".".join(map(str, problem["loc"]))
+            path = ".".join(map(str, problem["loc"]))
             if problem["type"] == "extra_forbidden":
-                problems.append(f"{place}: there is no such parameter")
+                problems.append(_unknown(path))
             else:
-                problems.append(f"{place}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})")
+                problems.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})")
         raise Failure(f"{where}: {'; '.join(problems)}") from error
+
+
+def _unknown(path: str) -> str:
+    return f"{path}: there is no such parameter{did_you_mean(path, _paths(Params))}"
+
+
+def _paths(form: type[BaseModel]) -> list[str]:
+    """Every parameter by its path."""
+    paths = []
+    for name, field in form.model_fields.items():
+        name = field.alias or name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            paths += [f"{name}.{path}" for path in _paths(field.annotation)]
+        else:
+            paths.append(name)
+    return paths

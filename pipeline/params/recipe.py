@@ -31,7 +31,7 @@ class Published(Block):
 
 
 class Stage(Block):
-    """So many epochs in which the head learns and the last ``trainable`` (a share) of the backbone's layers."""
+    """``epochs`` in which the head is trained with the last ``trainable`` (a share) of the backbone's layers."""
 
     epochs: int = Field(ge=1)
     trainable: Literal["head"] | Annotated[float, Field(gt=0, le=1)]
@@ -53,7 +53,7 @@ def names() -> list[str]:
 
 
 def read(path: Path) -> dict:
-    """A YAML file with parameters. Raises Failure when it is none."""
+    """The parameters in a YAML file. Raises Failure where it cannot be read or holds none."""
     try:
         tree = YAML(typ="safe", pure=True).load(path)
     except OSError as error:
@@ -66,5 +66,5 @@ def read(path: Path) -> dict:
 
 
 def named(name: str) -> dict:
-    """The recipe of this name as it stands in its file."""
+    """The recipe of this name as its file has it."""
     return read(RECIPES / f"{name}.yaml")

@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: written under a temporary name beside their place, then renamed."""
+"""Outputs appear whole or not at all: written under a temporary name in the same folder, then renamed."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write; on success it replaces ``path``, on an error ``path`` stays as it was."""
-    new, _ = _places(path)
+    new, _ = _names(path)
     try:
         with _named(path):
             yield new
@@ -24,7 +24,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """The same for a folder, which starts empty; the old one stays until the new one is complete."""
-    new, old = _places(path)
+    new, old = _names(path)
     new.mkdir()
     try:
         with _named(path):
@@ -33,7 +33,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             path.rename(old)
         new.rename(path)
     finally:
-        # Where this fails too, the old folder waits for the next call
+        # Where this fails too, the next call puts the old folder back
         if old.exists() and not path.exists():
             old.rename(path)
         shutil.rmtree(new, ignore_errors=True)
@@ -44,7 +44,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def _named(path: Path) -> Iterator[None]:
     """A full disk does not say which file was written: the error gets this name.
 
-    Others without a number keep their words, which a name would replace; numpy's short write is told by ``args``.
+    Other errors without a number keep their message, which a name would replace; numpy's short write is known by
+    its ``args``.
     """
     try:
         yield
@@ -54,13 +55,13 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
-def _places(path: Path) -> tuple[Path, Path]:
+def _names(path: Path) -> tuple[Path, Path]:
     """Names for the new and the old one; what killed processes left under such names is put back or deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    own = os.getpid()
+    process = os.getpid()
     for child in list(path.parent.iterdir()):
         left = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(new|old)", child.name)
-        if not left or (int(left[1]) != own and _alive(int(left[1]))):
+        if not left or (int(left[1]) != process and _alive(int(left[1]))):
             continue
         if left[2] == "old" and not path.exists():
             child.rename(path)
@@ -68,7 +69,7 @@ def _places(path: Path) -> tuple[Path, Path]:
             shutil.rmtree(child, ignore_errors=True)
         else:
             child.unlink(missing_ok=True)
-    new, old = (path.with_name(f".{path.name}.{own}.{end}") for end in ("new", "old"))
+    new, old = (path.with_name(f".{path.name}.{process}.{end}") for end in ("new", "old"))
     return new, old
 
 
@@ -76,7 +77,7 @@ def _alive(process: int) -> bool:
     if sys.platform == "win32":
         import ctypes
 
-        # os.kill would end it there; 0x1000 asks for no more than to look
+        # os.kill would end it on Windows; 0x1000 is the right to query it, no more
         handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, process)
         ctypes.windll.kernel32.CloseHandle(handle)
         return bool(handle)

@@ -3,23 +3,46 @@
 import errno
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 class Failure(Exception):
     """An expected failure; its message says in one line what is wrong, where, and what to do."""
 
 
-# A disk that is full or not ours
+# errno's of a disk that is full or that this user may not write to
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EPERM)
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` (did you mean compact?)`` for the known name that is most like ``name``; empty where none is like it."""
+    import difflib
+
+    similar = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {similar[0]}?)" if similar else ""
+
+
+def missing_package(error: ModuleNotFoundError) -> str | None:
+    """What to do where this Python lacks a package; None where a module of the project itself is missing, a bug."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "pipeline"):
+        return None
+    return (f"{sys.executable} has no package {package}; activate .venv first (source .venv/bin/activate, on Windows "
+            ".venv\\Scripts\\activate), which `make` or `python -m pipeline.install` makes")
+
+
 def run(main: Callable[[], None], name: str) -> None:
-    """Call ``main``; turn a Failure, a full disk or Ctrl-C into one line on stderr and a non-zero exit."""
+    """Call ``main``; turn a Failure, a missing package, a full disk or Ctrl-C into one line on stderr and a non-zero
+    exit."""
     try:
         main()
     except Failure as failure:
         sys.exit(f"{name}: {' '.join(str(failure).split())}")
+    except ModuleNotFoundError as error:
+        advice = missing_package(error)
+        if advice is None:
+            raise
+        sys.exit(f"{name}: {advice}")
     except KeyboardInterrupt:
         print(f"\n{name}: interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
@@ -27,6 +50,6 @@ def run(main: Callable[[], None], name: str) -> None:
         # numpy's tofile, which np.save uses, gives neither number nor reason
         cut_short = error.errno is None and re.search(r"\d+ requested and \d+ written", str(error.args))
         if error.errno in UNWRITABLE or cut_short:
-            where, why = error.filename or "the disk", error.strerror or "cut short, the disk may be full"
-            sys.exit(f"{name}: cannot write {where}: {why}; free some space or the rights, then run again")
+            path, reason = error.filename or "the disk", error.strerror or "cut short, the disk may be full"
+            sys.exit(f"{name}: cannot write {path}: {reason}; free some space or make it writable, then run again")
         raise

@@ -16,7 +16,7 @@ WAIT = 5
 FINISHED = ("COMPLETE", "PRUNED")
 # Mark of a trial whose network was not trained for its size; it does not count against the budget
 TOO_LARGE = "too large"
-# What to do about an error of sqlite, by what stands in it
+# What to do about an error of sqlite, by a word of its message
 ADVICE = {
     "locked": "end the other program that holds it (a second search, a database browser), then run again",
     "full": "free some space, then run again",
@@ -42,7 +42,7 @@ def in_one_line(file: Path) -> Iterator[None]:
         if cause is None:
             raise
         reason = str(getattr(cause, "orig", None) or cause)
-        advice = next((what for word, what in ADVICE.items() if word in reason), "move the file away to search anew")
+        advice = next((text for word, text in ADVICE.items() if word in reason), "move the file away to search anew")
         raise Failure(f"{file}: the study cannot be read or written ({reason}); {advice}") from error
 
 
@@ -50,7 +50,7 @@ def open_storage(file: Path):
     """The study's storage; the file appears even when no trial is asked for."""
     import optuna
 
-    # Below that Optuna prints a traceback for what failure.run says in one line
+    # At lower levels Optuna prints a traceback for what failure.run prints as one line
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     # experimental since 2020: the version is pinned
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -89,21 +89,21 @@ def queue_cut_trials_again(study, storage) -> None:
         storage.record_heartbeat(trial._trial_id)
 
 
-def queue_own(study, own: dict[str, Any], *, budget_left: bool) -> None:
-    """Queue the recipe's own values where no trial has them, or will: one that failed is never run again.
+def queue_baseline(study, baseline: dict[str, Any], *, budget_left: bool) -> None:
+    """Queue the baseline, the recipe's values, where no trial has run it or will: one that failed is never run again.
 
     Without a budget that other trials could use, a trial that runs in another process is not waited for.
     """
     states = ("COMPLETE", "WAITING", "RUNNING") if budget_left else ("COMPLETE", "WAITING")
     # In the queue, and after a kill -9 between two values, not all values are among the parameters
-    if not any(trial.state.name in states and trial.system_attrs.get("fixed_params", trial.params) == own
+    if not any(trial.state.name in states and trial.system_attrs.get("fixed_params", trial.params) == baseline
                for trial in study.trials):
-        study.enqueue_trial(own)
+        study.enqueue_trial(baseline)
 
 
-def complete(study, own: dict[str, Any] | None = None) -> list:
-    """The trials that ran to their end; those with these values."""
-    return [trial for trial in study.trials if trial.state.name == "COMPLETE" and own in (None, trial.params)]
+def complete(study, baseline: dict[str, Any] | None = None) -> list:
+    """The trials that ran to their end; where a baseline is named, those with its values."""
+    return [trial for trial in study.trials if trial.state.name == "COMPLETE" and baseline in (None, trial.params)]
 
 
 def finished(study) -> int:

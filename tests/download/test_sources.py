@@ -25,7 +25,7 @@ import pytest
 import toy_models
 
 from pipeline.download import kaggle
-from pipeline.download.external import editions_in, find_external, place
+from pipeline.download.external import add_edition, editions_in, find_external
 from pipeline.download.kaggle import kaggle_cached, kaggle_reachable
 from pipeline.download.read import read_edition
 from pipeline.download.sources import download
@@ -281,11 +281,11 @@ BAD = {
     "some names without split": (lambda at: folder(at / "a", damaged(pictures(), "train/sad/im1.jpg", b"x")),
                                  "train/sad/im1.jpg: carries no split"),
     "outside the classes": (lambda at: folder(at / "a", damaged(pictures(), "train/im1.jpg", b"x")),
-                            "train/im1.jpg: lies in no class folder"),
+                            "train/im1.jpg: is in no class folder"),
     "twice": (lambda at: folder(at / "a", damaged(pictures(), ODD.replace(".jpg", ".png"), toy_picture())),
-              "Training_0000.angry stands there 2 times"),
+              "Training_0000.angry occurs 2 times"),
     "two tops": (lambda at: folder(at / "a", {**pictures(), **{f"copy/{k}": v for k, v in pictures().items()}}),
-                 "faces in several places (., copy)"),
+                 "faces in several folders (., copy)"),
     "empty folder": (lambda at: at, "no faces of FER-2013 in it"),
     "foreign folder": (lambda at: folder(at, {"a/b/c/d/train/sad/Training_1.jpg": b"x"}), "no faces of FER-2013 in it"),
     "nothing there": (lambda at: at / "nowhere.zip", "nowhere.zip: does not exist"),
@@ -360,8 +360,8 @@ def test_auto_takes_the_first_of_several_and_says_which(tmp_path, capsys):
     zipped(external / "a.zip", pictures())
     faces = download(settings(), "fer2013", external)
     assert faces.manifest["source"] == "a.zip"
-    assert "taken is a.zip, the first of a.zip, b.csv" in faces.manifest["notes"][0]
-    assert "taken is a.zip" in capsys.readouterr().err
+    assert "took a.zip, the first of a.zip, b.csv" in faces.manifest["notes"][0]
+    assert "took a.zip" in capsys.readouterr().err
 
 
 def test_auto_finds_train_and_test_directly_in_external(tmp_path):
@@ -519,42 +519,42 @@ def test_find_external_ignores_what_is_no_edition(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["folder below another", "zip", "icml csv", "csv (gzip)", "csv (tar.gz)", "csv (zip)"])
-def test_place_copies_an_edition_once(tmp_path, name):
+def test_adding_copies_an_edition_once(tmp_path, name):
     path, external = EDITIONS[name](tmp_path), tmp_path / "data" / "external"
-    there = place(path, external)
-    assert there == external / path.name == find_external(external)
+    added = add_edition(path, external)
+    assert added == external / path.name == find_external(external)
     assert as_set(download(settings(), "fer2013", external)) == EXPECTED
-    before = there.stat().st_mtime_ns
-    assert place(path, external) == there
-    assert place(there, external) == there, "naming what lies there already is no mistake"
-    assert there.stat().st_mtime_ns == before, "not copied again"
+    before = added.stat().st_mtime_ns
+    assert add_edition(path, external) == added
+    assert add_edition(added, external) == added, "naming what is there already is no mistake"
+    assert added.stat().st_mtime_ns == before, "not copied again"
     assert [child.name for child in external.iterdir()] == [path.name], "no temporary file stays"
 
 
-def test_place_knows_the_same_bytes_under_another_name(tmp_path):
+def test_adding_knows_the_same_bytes_under_another_name(tmp_path):
     external = tmp_path / "external"
-    there = place(zipped(tmp_path / "a.zip", pictures()), external)
+    added = add_edition(zipped(tmp_path / "a.zip", pictures()), external)
     shutil.copyfile(tmp_path / "a.zip", tmp_path / "b.zip")
-    assert place(tmp_path / "b.zip", external) == there
+    assert add_edition(tmp_path / "b.zip", external) == added
 
 
-def test_place_refuses_when_another_edition_lies_there(tmp_path):
+def test_adding_is_refused_beside_another_edition(tmp_path):
     external = tmp_path / "external"
-    there = place(zipped(tmp_path / "a.zip", pictures()), external)
+    added = add_edition(zipped(tmp_path / "a.zip", pictures()), external)
     with pytest.raises(Failure, match=r"a\.zip: another edition .* remove"):
-        place(written(tmp_path / "fer2013.csv", csv_bytes()), external)
+        add_edition(written(tmp_path / "fer2013.csv", csv_bytes()), external)
     with pytest.raises(Failure, match="another edition"):
-        place(folder(tmp_path / "fer", pictures()), external)
-    assert editions_in(external) == [there]
+        add_edition(folder(tmp_path / "fer", pictures()), external)
+    assert editions_in(external) == [added]
 
 
-def test_place_takes_only_the_faces_of_a_folder(tmp_path):
+def test_adding_takes_only_the_faces_of_a_folder(tmp_path):
     path = folder(tmp_path / "fer", {**pictures(), "diary.txt": b"private"})
-    there = place(path, tmp_path / "external")
-    assert sorted(child.name for child in there.iterdir()) == ["test", "train"]
+    added = add_edition(path, tmp_path / "external")
+    assert sorted(child.name for child in added.iterdir()) == ["test", "train"]
     (path / ODD).write_bytes(b"x" * (path / ODD).stat().st_size)
     with pytest.raises(Failure, match="another edition"):
-        place(path, tmp_path / "external")
+        add_edition(path, tmp_path / "external")
 
 
 @pytest.mark.parametrize(("make", "message"), [
@@ -562,15 +562,15 @@ def test_place_takes_only_the_faces_of_a_folder(tmp_path):
     (lambda at: zipped(at / "a.zip", {"holiday/beach.jpg": b"x"}), "no faces of FER-2013"),
     (lambda at: truncated(zipped(at / "a.zip", pictures())), "truncated zip"),
     (lambda at: written(at / "a.csv", b"name,age\n"), "no column emotion"),
-    (lambda at: written(at / "fer2013", csv_bytes()), "a kind of file that is not known"),
+    (lambda at: written(at / "fer2013", csv_bytes()), "unknown kind of file"),
     (lambda at: folder(at / "photos", {"beach.jpg": b"x"}), "no faces of FER-2013"),
     (lambda at: folder(at, pictures()), "holds .*external itself"),
 ])
-def test_place_refuses_what_is_no_edition_at_first_sight(tmp_path, make, message):
+def test_adding_refuses_what_is_no_edition_at_first_sight(tmp_path, make, message):
     path, external = make(tmp_path), tmp_path / "external"
     before = sorted(external.rglob("*"))
     with pytest.raises(Failure, match=message):
-        place(path, external)
+        add_edition(path, external)
     assert sorted(external.rglob("*")) == before
 
 

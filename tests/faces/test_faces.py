@@ -75,7 +75,7 @@ def test_a_full_disk_is_one_line_with_its_reason_and_the_faces_before_stay(folde
     done = subprocess.run([sys.executable, "-c", program], cwd=folder.parent, capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert (done.returncode, done.stderr) == (
-        1, "download: cannot write faces: File too large; free some space or the rights, then run again\n")
+        1, "download: cannot write faces: File too large; free some space or make it writable, then run again\n")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert [child.name for child in folder.parent.iterdir()] == ["faces"]
 

@@ -57,7 +57,10 @@ def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tm
 
 
 @pytest.mark.parametrize(("old", "new", "said"), [
-    ("  epochs: null", "  epochz: 3", "train.epochz: there is no such parameter"),
+    ("  epochs: null", "  epochz: 3", "train.epochz: there is no such parameter (did you mean train.epochs?)"),
+    ("  min_gain: 0.0", "  min_gains: 0.0", "(did you mean promote.min_gain?)"),
+    ("recipe: compact", "recipe: compct", "there is no recipe 'compct' (did you mean compact?); there are cas,"),
+    ("classes: null", "classes: 77", "there is no such class set (did you mean 7?); there are 7, 6"),
     ("  epochs: null", "  epochz: null", "train.epochz: there is no such parameter"),
     ("  strength: null", "  strong: null", "augment.strong: there is no such parameter"),
     ("  epochs: null", "  epochs: many", "train.epochs"),
@@ -106,3 +109,33 @@ def test_no_params_file_is_one_line(tmp_path):
 def test_params_are_frozen():
     with pytest.raises(Exception, match="frozen"):
         params.load(toy_models.PARAMS).seed = 2
+
+
+def leaves(tree, above=""):
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def test_dvc_changes_the_one_line_of_params_yaml_that_set_param_names(tmp_path):
+    """`dvc exp run -S` reads and writes the whole file; what it would spell otherwise would change with every run."""
+    from dvc.utils.hydra import apply_overrides
+    from dvc.utils.serialize import modify_yaml
+
+    path, text = tmp_path / "params.yaml", (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    with modify_yaml(path):
+        pass
+    assert path.read_text(encoding="utf-8") == text
+    changes = {"seed": "777", "classes": "6", "train.epochs": "333", "train.votes": "0.477", "model.width": "377",
+               "validate.max_leak_share": "0.277", "balance.without": "7/77", "quantise.int8": "true"}
+    for name, value in changes.items():
+        path.write_text(text, encoding="utf-8")
+        before = dict(leaves(recipe.read(path)))[name]
+        apply_overrides(path, [f"{name}={value}"])
+        pairs = list(zip(text.splitlines(), path.read_text(encoding="utf-8").splitlines(), strict=True))
+        assert sum(old != new for old, new in pairs) == 1, name
+        apply_overrides(path, [f"{name}={'null' if before is None else before}"])
+        assert path.read_text(encoding="utf-8") == text, name

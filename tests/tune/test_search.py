@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 import pipeline.training
 from pipeline.faces.faces import EMOTIONS, SPLITS, Faces
 from pipeline.params import params
+from pipeline.params.space import Range
 from pipeline.system.failure import Failure
 from pipeline.tune import __main__, search
 from pipeline.tune import storage as studies
@@ -79,8 +80,8 @@ def test_a_killed_search_goes_on_and_ends_with_exactly_its_budget(project):
     assert second.returncode == 0, err
     done = finished(project)
     assert len(done) == 2
-    own = params.load().train.learning_rate
-    assert done[0].params == {"train.learning_rate": own}, "trial 0 holds the recipe's own values"
+    baseline = params.load().train.learning_rate
+    assert done[0].params == {"train.learning_rate": baseline}, "trial 0 has the recipe's own values"
     found = YAML(typ="safe").load(project / "reports/sample/best_params.yaml")
     assert found["take"] == {}, "a gain within the noise is not taken"
 
@@ -101,20 +102,20 @@ def test_a_published_recipe_is_not_searched(project, capsys):
 
 
 def test_the_study_is_named_by_all_that_it_depends_on(project):
-    own = params.load()
+    settings = params.load()
     manifest = {"classes": list(EMOTIONS), "digest": "a", "class_set": "7", "protocol": "published", "strategy": "none"}
-    name = search.study_name(own, manifest)
-    assert name == search.study_name(own, manifest)
-    assert name != search.study_name(own, {**manifest, "digest": "b"})
-    assert name != search.study_name(own.override({"train.epochs": 9}), manifest)
-    assert name != search.study_name(own.override({"tune.epochs": 9}), manifest)
-    assert name == search.study_name(own.override({"tune.trials": 9}), manifest), "a larger budget continues the study"
+    name = search.study_name(settings, manifest)
+    assert name == search.study_name(settings, manifest)
+    assert name != search.study_name(settings, {**manifest, "digest": "b"})
+    assert name != search.study_name(settings.override({"train.epochs": 9}), manifest)
+    assert name != search.study_name(settings.override({"tune.epochs": 9}), manifest)
+    assert name == search.study_name(settings.override({"tune.trials": 9}), manifest), "more trials go on with it"
 
 
 def test_the_recipe_s_own_value_always_lies_in_the_space():
-    assert search.widened("a", params.Range(choices=[32, 48]), 64).choices == [32, 48, 64]
-    assert search.widened("a", params.Range(choices=[32, 48]), 48).choices == [32, 48]
-    wide = search.widened("a", params.Range(low=0.1, high=0.2), 0.5)
+    assert search.widened("a", Range(choices=[32, 48]), 64).choices == [32, 48, 64]
+    assert search.widened("a", Range(choices=[32, 48]), 48).choices == [32, 48]
+    wide = search.widened("a", Range(low=0.1, high=0.2), 0.5)
     assert (wide.low, wide.high) == (0.1, 0.5)
 
 
@@ -131,14 +132,14 @@ def test_the_recipe_s_own_value_always_lies_in_the_space():
     ({"train.batch_size": {"low": 32.5, "high": 64}}, "tune.space.train.batch_size: the recipe has the whole number"),
 ])
 def test_a_dimension_that_cannot_be_searched_is_one_line_before_anything_runs(project, space, said):
-    own = params.load().override({"tune.space": space})
+    settings = params.load().override({"tune.space": space})
     with pytest.raises(Failure) as caught:
-        search.tune(own, None, project / "data/sample/study.db")
+        search.tune(settings, None, project / "data/sample/study.db")
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert not (project / "data/sample/study.db").exists()
 
 
-class Told:
+class Study:
     """An Optuna study with these finished values."""
 
     study_name = "told"
@@ -153,11 +154,11 @@ class Told:
 
 
 def test_a_trial_is_taken_only_when_it_beats_the_recipe_by_more_than_noise():
-    own = {"train.learning_rate": 0}
-    assert search.verdict(Told(0.50, 0.51, 0.49), own, 1.3, 3589)["take"] == {}
-    assert search.verdict(Told(0.50, 0.51, 0.52), own, 1.3, 3589)["take"] == {"train.learning_rate": 2}
-    assert search.verdict(Told(0.50, 0.51, 0.52), own, 1.3, 150)["take"] == {}, "few images, much noise"
-    assert search.verdict(Told(0.52, 0.51, 0.50), {"train.learning_rate": 2}, 1.3, 3589)["take"] == {
+    baseline = {"train.learning_rate": 0}
+    assert search.verdict(Study(0.50, 0.51, 0.49), baseline, 1.3, 3589)["take"] == {}
+    assert search.verdict(Study(0.50, 0.51, 0.52), baseline, 1.3, 3589)["take"] == {"train.learning_rate": 2}
+    assert search.verdict(Study(0.50, 0.51, 0.52), baseline, 1.3, 150)["take"] == {}, "few images, much noise"
+    assert search.verdict(Study(0.52, 0.51, 0.50), {"train.learning_rate": 2}, 1.3, 3589)["take"] == {
         "train.learning_rate": 0}, "the recipe's own values need not be the first trial's"
 
 
@@ -167,7 +168,7 @@ class Toy:
     def __init__(self, project, monkeypatch):
         self.project, self.file = project, project / "data/sample/study.db"
         self.params, self.faces = params.load(), Faces.load(project / "data/sample/balanced")
-        self.own = {"train.learning_rate": self.params.train.learning_rate}
+        self.baseline = {"train.learning_rate": self.params.train.learning_rate}
         self.fit = lambda config, on_epoch: 0.5
         self.size = lambda config: 10
         run = SimpleNamespace(id="r", params=id, figures=id, dataset=id, tags=id, epoch=lambda row, step: None)
@@ -210,10 +211,10 @@ class Toy:
             base.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
             base.commit()
 
-    def owns(self):
+    def baselines(self):
         """The states of the trials that hold the recipe's own values, in the queue or run."""
         return [trial.state.name for trial in self.study().trials
-                if trial.system_attrs.get("fixed_params", trial.params) == self.own]
+                if trial.system_attrs.get("fixed_params", trial.params) == self.baseline]
 
 
 @pytest.fixture
@@ -252,17 +253,17 @@ def test_after_an_error_in_the_first_trial_the_recipe_s_own_values_run_again(toy
     for _ in range(2):
         with pytest.raises(type(error)):
             toy.search()
-    assert toy.owns() == ["FAIL", "FAIL"] and said == []
+    assert toy.baselines() == ["FAIL", "FAIL"] and said == []
     toy.fit = calm
     assert toy.search()["trials"] == 2
-    assert toy.owns() == ["FAIL", "FAIL", "COMPLETE"]
+    assert toy.baselines() == ["FAIL", "FAIL", "COMPLETE"]
     assert [trial.state.name for trial in toy.study().trials].count("COMPLETE") == 2, "the budget stays exact"
 
 
 def test_a_budget_that_others_used_up_still_runs_the_recipe_s_own_values(toy):
     toy.fresh(others=2)
     assert toy.search()["own_accuracy"] == 0.5
-    assert toy.owns() == ["COMPLETE"]
+    assert toy.baselines() == ["COMPLETE"]
 
 
 def test_the_recipe_s_own_values_are_never_pruned(toy):
@@ -275,7 +276,7 @@ def test_the_recipe_s_own_values_are_never_pruned(toy):
     toy.fresh(others=5)
     toy.fit = fit
     assert toy.search()["own_accuracy"] == 0.1
-    assert toy.owns() == ["COMPLETE"]
+    assert toy.baselines() == ["COMPLETE"]
 
 
 @pytest.mark.parametrize("beats", [True, False], ids=["after a sign of life", "before any"])
@@ -283,7 +284,7 @@ def test_the_recipe_s_own_values_are_never_pruned(toy):
 def test_the_recipe_s_own_values_survive_a_kill_before_the_first_value_is_drawn(toy, monkeypatch, beats):
     monkeypatch.setattr(studies.time, "sleep", lambda seconds: None)
     study = toy.fresh()
-    study.enqueue_trial(toy.own)
+    study.enqueue_trial(toy.baseline)
     cut = study.ask()
     if beats:
         toy.age(cut)
@@ -293,9 +294,9 @@ def test_the_recipe_s_own_values_survive_a_kill_before_the_first_value_is_drawn(
     toy.age()
     found = toy.search(trials=4)
     assert toy.study().trials[0].state.name == "FAIL", "what died is found out"
-    assert toy.owns().count("COMPLETE") >= 1 and "RUNNING" not in toy.owns()
+    assert toy.baselines().count("COMPLETE") >= 1 and "RUNNING" not in toy.baselines()
     if beats:
-        assert toy.owns() == ["FAIL", "COMPLETE"] and found["trials"] == 4
+        assert toy.baselines() == ["FAIL", "COMPLETE"] and found["trials"] == 4
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), Failure("the disk burns")])
@@ -370,11 +371,11 @@ def test_a_search_that_finds_nothing_but_too_large_networks_ends(toy, capsys, mo
     monkeypatch.setattr(search, "DRAWS", 3)
     trained = []
     toy.fit = lambda config, on_epoch: trained.append(config) or 0.5
-    toy.size = lambda config: 10 if config["train"]["learning_rate"] in toy.own.values() else 1_234_567
+    toy.size = lambda config: 10 if config["train"]["learning_rate"] in toy.baseline.values() else 1_234_567
     with pytest.raises(Failure, match=r"tune\.max_parameters: 6 networks of the search had more than 900,000"):
         toy.search()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2:] == [f"tune: trial {number} left out: 1,234,567 parameters" for number in range(1, 7)]
+    assert lines[3:] == [f"tune: trial {number} left out: 1,234,567 parameters" for number in range(1, 7)]
     assert len(trained) == 1, "none of them was trained"
 
 
@@ -383,9 +384,19 @@ def test_a_recipe_whose_own_network_is_too_large_is_one_line(toy):
         toy.search(max_parameters=9)
 
 
+def test_after_every_trial_the_time_that_is_left_is_printed(toy, capsys):
+    toy.search(trials=3)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "trials to run" in line]
+    assert lines[0] == "tune: 3 of 3 trials to run, 1 epochs each"
+    assert [line.split(", about")[0] for line in lines[1:]] == [f"tune: {left} of 3 trials to run" for left in (2, 1)]
+    assert all(line.endswith(" left") for line in lines[1:])
+    assert (search.duration(7.4), search.duration(150)) == ("7 s", "2 min")
+
+
 def test_the_printed_values_have_four_digits(toy, capsys):
     toy.search(trials=3)
-    found = [line.rsplit(" ", 1) for line in capsys.readouterr().out.splitlines()[1:]]
+    found = [line.rsplit(" ", 1) for line in capsys.readouterr().out.splitlines() if "accuracy" in line]
+    assert len(found) == 3
     assert all(line.endswith("PublicTest accuracy 0.5000 with train.learning_rate") for line, _ in found)
     assert all(len(value.strip("0.").replace(".", "")) <= 4 for _, value in found)
     assert any(len(str(trial.params["train.learning_rate"])) > 10 for trial in toy.study().trials)

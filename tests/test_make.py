@@ -212,6 +212,7 @@ def test_git_ignores_data_and_the_samples_reports_but_keeps_the_champion():
         "reports/sample/metrics.json": True,
         "mlflow.db-wal": True,
         ".venv/bin/python": True,
+        "data/README.md": False,
         "data/external/README.md": False,
         "data/champion/bundle.json": False,
         "data/champion/model.onnx": False,

@@ -18,7 +18,7 @@ from pipeline.system.project import CHAMPION
 
 REPORTS = Path("reports")
 # People whose expressions are easy to tell: the clip is for looking at, not for measuring
-SCENE = 34
+SCENE = 110
 
 
 def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Path]) -> Tally:

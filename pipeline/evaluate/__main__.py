@@ -15,7 +15,7 @@ from pipeline.tracking.entry import SplitFigures
 def scores(figures: SplitFigures) -> dict[str, float]:
     """DVC's metric, with names so short that ``dvc exp show`` fits a terminal: accuracy on PublicTest (``pub``) and
     PrivateTest (``priv``), averaged over the image and its mirror image (``_flip``), and macro-F1 (``_f1``)."""
-    named = {}
+    named: dict[str, float] = {}
     for name, split in (("pub", "PublicTest"), ("priv", "PrivateTest")):
         single, flip = figures[split]["single"], figures[split]["flip"]
         named |= {name: single["accuracy"], f"{name}_flip": flip["accuracy"], f"{name}_f1": single["macro_f1"]}

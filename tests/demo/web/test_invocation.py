@@ -1,4 +1,4 @@
-"""`mlflow models serve` on a registered champion, with the request that README documents."""
+"""`mlflow models serve` on a registered champion, with the request that pipeline/tracking/README.md documents."""
 
 import json
 import os
@@ -47,8 +47,9 @@ def test_mlflow_serves_the_champion_and_says_what_the_bundle_says(project, capsy
     request = capsys.readouterr().out
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    # README's command, with another model, another port and this Python
-    line = re.search(r"^mlflow (models serve .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M).group(1)
+    # The documented command, with another model, another port and this Python
+    page = (ROOT / "pipeline" / "tracking" / "README.md").read_text(encoding="utf-8")
+    line = re.search(r"^mlflow (models serve .*)$", page, re.M).group(1)
     line = line.replace("fer2013-7", "sample-7").replace("5001", str(port))
     # MLflow starts `uvicorn` by its name: the environment has to be active
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -1,4 +1,4 @@
-"""The ledger: append-only, one entry per model, and the README's table is what the ledger says."""
+"""The ledger: append-only, one entry per model, and reports/results.md is what the ledger says."""
 
 from pathlib import Path
 
@@ -56,9 +56,7 @@ def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a
 
 def test_an_int8_model_has_a_row_of_its_own():
     config = {"train": {}}
-    quantised = {"bundle": "b1", "settings": {}, "faces": 1, "bytes": {"float32": 4, "int8": 1},
-                 "PublicTest": {"float32": 0.5, "int8": 0.5, "agreement": 1.0}}
-    entries = [entry(config=config), entry(config=config, bundle="b2", quantised=quantised)]
+    entries = [entry(config=config), entry(config=config, bundle="b2", quantised=toy_models.QUANTISED)]
     rows = results_table.table(entries).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| `toy`", "| `toy` in int8"]
 
@@ -80,8 +78,23 @@ def test_text_around_the_markers_stays():
         results_table.fill_in("nothing", "new")
 
 
-def test_the_readme_shows_the_ledger(monkeypatch):
+def test_the_report_shows_the_ledger(monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(ROOT))
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = results_table.table(results_table.our_own(ledger.entries()))
-    assert results_table.fill_in(page, table) == page, "run `ferpipe results`"
+    report = (ROOT / "reports" / "results.md").read_text(encoding="utf-8")
+    assert results_table.page(ledger.entries()) == report, "run `ferpipe results`"
+
+
+def test_one_command_writes_the_report_and_the_readmes_table_and_leaves_the_rest(tmp_path):
+    readme, report = tmp_path / "README.md", tmp_path / "reports" / "results.md"
+    readme.write_text(f"before\n{results_table.BEGIN}\nold\n{results_table.END}\nafter")
+    ledger.record(entry(recipe="compact", config={"balance": {}, "model": {}, "augment": {}, "train": {}}))
+    results_table.main([])
+    page = readme.read_text(encoding="utf-8")
+    assert page.startswith("before\n") and page.endswith("\nafter") and "old" not in page and "| `compact` |" in page
+    assert "| `compact`" in report.read_text(encoding="utf-8")
+    readme.write_text("no markers")
+    before = report.read_text(encoding="utf-8")
+    ledger.record(entry(recipe="compact", seed=2, bundle="b2", config={}))
+    with pytest.raises(Failure, match="markers"):
+        results_table.main([])
+    assert report.read_text(encoding="utf-8") == before and readme.read_text() == "no markers"

@@ -1,0 +1,88 @@
+"""README.md's short table: a row per recipe of our own, with the model that stands for it, and the published one."""
+
+from pathlib import Path
+
+import pytest
+import toy_models
+
+from pipeline.params import params
+from pipeline.params import recipe as recipes
+from pipeline.reporting.tables import headline_table, results_table
+from pipeline.tracking import ledger
+from pipeline.tracking.entry import Entry
+
+ROOT = Path(__file__).parents[3]
+
+
+def entry(name="speedrun", seed=1, accuracy=0.65, int8=False, **changes) -> Entry:
+    """A ledger entry of a recipe as its file has it."""
+    recipe = recipes.named(name)
+    blocks = {block: params.RECIPE_BLOCKS[block].model_validate(recipe[block]).model_dump(mode="json")
+              for block in ("balance", "augment", "model", "train")}
+    epochs = recipe["train"]["epochs"]
+    return toy_models.entry(**{
+        "recipe": name, "seed": seed, "hardware": "a box, 2 cores", "minutes": 7.0, "parameters": 690_000,
+        "onnx_bytes": 2_770_000, "milliseconds": 0.7, "finished": f"2026-01-0{seed}", "bundle": f"b{seed}{accuracy}",
+        "epochs": {"run": epochs, "asked": epochs, "best": epochs}, "config": {"recipe": name, "seed": seed, **blocks},
+        "quantised": toy_models.QUANTISED if int8 else None, "figures": toy_models.figures(accuracy, accuracy),
+        **changes})
+
+
+def row(entries: list[Entry], name: str = "speedrun") -> list[str]:
+    found, = (line for line in headline_table.table(entries).splitlines() if line.startswith(f"| `{name}`"))
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+def test_six_rows_of_six_columns_before_anything_was_trained():
+    lines = headline_table.table([]).splitlines()
+    assert len(lines) == 2 + 6 and {line.count("|") for line in lines} == {7}
+    assert [row([], name)[1] for name in headline_table.RECIPES] == ["not trained yet"] * 5
+    assert "Khaireddin & Chen 2021" in lines[-1] and "arxiv.org/abs/2105.03588" in lines[-1] and "73.28" in lines[-1]
+
+
+def test_a_row_is_the_mean_over_the_seeds_with_the_fastest_ones_minutes():
+    entries = [entry(seed=1, accuracy=0.64), entry(seed=2, accuracy=0.66, minutes=6.5, milliseconds=0.9)]
+    name, accuracy, labels, size, face, training = row(entries)
+    assert name == "`speedrun`" and accuracy.startswith("65.00 [") and accuracy.endswith("], 2 seeds")
+    assert (labels, size, face, training) == ("FER+ votes", "2.8 MB", "0.70", "6.5 min, a box, 2 cores")
+
+
+@pytest.mark.parametrize("other", [
+    {"protocol": "leak-free"}, {"class_set": "8"}, {"tuned": {"model.width": 24}},
+    {"int8": True}])
+def test_other_protocols_classes_searched_values_and_forms_do_not_stand_for_a_recipe(other):
+    assert row([entry(accuracy=0.9, **other), entry()])[1].startswith("65.00 [")
+    assert row([entry(accuracy=0.9, **other)])[1] == "not trained yet"
+
+
+def test_changed_values_do_not_stand_for_a_recipe():
+    changed = entry(accuracy=0.9)
+    changed.config["train"] = {**changed.config["train"], "votes": 0.0}
+    shorter = entry(accuracy=0.9, epochs={"run": 2, "asked": 2, "best": 2})
+    shorter.config["train"] = {**shorter.config["train"], "epochs": 2}
+    assert row([changed, shorter, entry()])[1].startswith("65.00 [")
+    assert row([changed, shorter])[1] == "not trained yet"
+
+
+def test_of_two_processors_the_one_with_more_seeds_is_shown():
+    entries = [entry(seed=1), entry(seed=2), entry(seed=3, accuracy=0.9, hardware="1 x NVIDIA H100")]
+    assert row(entries)[1].startswith("65.00 [") and row(entries[1:])[1].startswith("90.00 [")
+
+
+def test_a_recipe_that_quantises_is_shown_in_int8_with_the_teachers_that_it_learned_from():
+    entries = [entry("edge", accuracy=0.9), entry("edge", accuracy=0.73, int8=True, onnx_bytes=1_660_000)]
+    name, accuracy, labels, size, *_ = row(entries, "edge")
+    assert name == "`edge` in int8" and accuracy.startswith("73.00 [") and accuracy.endswith("1 seed")
+    assert (labels, size) == ("FER+ votes, teachers `strong`", "1.7 MB")
+    assert row([entry("strong")], "strong")[2] == "FER+ votes, teachers `hour`"
+    assert row([entry("compact")], "compact")[2] == "none"
+
+
+def test_a_time_that_nobody_measured_is_not_made_up():
+    assert row([entry(milliseconds=None)])[4] == "not measured"
+
+
+def test_the_readme_shows_the_ledger(monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(ROOT))
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert results_table.fill_in(page, headline_table.table(ledger.entries())) == page, "run `ferpipe results`"

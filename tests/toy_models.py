@@ -37,6 +37,11 @@ def figures(single=0.65, flip=0.67, n=3589, **by_split):
 FIGURES = {"PublicTest": {"single": figures(n=280, PublicTest=0.5)["PublicTest"]["single"]}}
 
 
+# What an entry has of an int8 model
+QUANTISED = {"bundle": "b1", "settings": {}, "faces": 1, "bytes": {"float32": 4, "int8": 1},
+             "PublicTest": {"float32": 0.5, "int8": 0.5, "agreement": 1.0}}
+
+
 def entry(**changes) -> Entry:
     """A ledger entry of a recipe ``toy``."""
     return Entry.model_validate({

@@ -56,9 +56,7 @@ def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a
 
 def test_an_int8_model_has_a_row_of_its_own():
     config = {"train": {}}
-    quantised = {"bundle": "b1", "settings": {}, "faces": 1, "bytes": {"float32": 4, "int8": 1},
-                 "PublicTest": {"float32": 0.5, "int8": 0.5, "agreement": 1.0}}
-    entries = [entry(config=config), entry(config=config, bundle="b2", quantised=quantised)]
+    entries = [entry(config=config), entry(config=config, bundle="b2", quantised=toy_models.QUANTISED)]
     rows = results_table.table(entries).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| `toy`", "| `toy` in int8"]
 

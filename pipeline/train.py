@@ -15,7 +15,7 @@ from pipeline.params.params import Params
 from pipeline.params.resolved import best, resolve
 from pipeline.system import failure, project
 from pipeline.system.atomic import atomic_file
-from pipeline.tracking import runs
+from pipeline.tracking import entering, runs
 from pipeline.training.importing import quiet
 
 # The file beside the checkpoint that names the MLflow run in which a cut training goes on
@@ -33,15 +33,11 @@ def train(params: Params, faces: Faces, tuned: dict) -> None:
 
     config = resolve(params, faces.manifest)
     tags = {**runs.tags_of(config, faces.manifest), "kind": "train"}
-    name, experiment = runs.run_name(tags), f"{params.dataset}-{params.classes}"
     with (
         checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"]) as state,
-        runs.start(name, experiment, tags, run_id=_run_id(state / RUN_ID), system_metrics=True) as run,
+        entering.begin(tags, config, faces.manifest, note=state / RUN_ID, system_metrics=True) as run,
         tempfile.TemporaryDirectory() as scratch,
     ):
-        (state / RUN_ID).write_text(run.id, encoding="utf-8")
-        run.params(runs.flat(config))
-        run.dataset(faces.manifest)
         fitted = loop.fit_faces(config, faces, checkpoint=state,
                                 on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
         validation = faces.split("PublicTest")
@@ -57,15 +53,10 @@ def train(params: Params, faces: Faces, tuned: dict) -> None:
         )
         if params.quantise.int8:
             bundle = int8.quantise(bundle, folder, faces, params.quantise)
-        run.tags({"bundle": bundle.id})
-        run.model(bundle.folder)
+        entering.attach(run, bundle)
     with atomic_file(params.reports / "history.csv") as new:
         shutil.copyfile(bundle.folder / "history.csv", new)
     print(f"train: bundle {bundle.id} in {bundle.folder}, {fitted.seconds / 60:.1f} minutes of training")
-
-
-def _run_id(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def main() -> None:

@@ -153,7 +153,7 @@ def test_the_stage_train_survives_kill_9_to_the_same_bundle_in_the_same_mlflow_r
     whole, cut = (Bundle.load(folder / "data/sample/bundle") for folder in folders.values())
     images = np.random.default_rng(0).integers(0, 256, (20, 48, 48), dtype="uint8")
     np.testing.assert_array_equal(whole.predict(images), cut.predict(images))
-    assert cut.provenance["epochs_run"] == whole.provenance["epochs_run"] == 6
+    assert cut.provenance.epochs_run == whole.provenance.epochs_run == 6
 
 
 def test_bad_data_costs_neither_the_good_data_nor_the_good_report(project, tmp_path):

@@ -11,7 +11,7 @@ import toy_models
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.faces.faces import CLASS_SETS, Faces
-from pipeline.promote import __main__
+from pipeline.promote import __main__ as promote
 from pipeline.reporting.tables import results_table
 from pipeline.tracking import ledger, registry
 
@@ -23,17 +23,17 @@ pytestmark = pytest.mark.slow
 def run(project, monkeypatch):
     """Every stage but the demo, in an empty project."""
     from pipeline import train
-    from pipeline.balance import strategies
-    from pipeline.download import sources
-    from pipeline.evaluate import measure
-    from pipeline.tune import search
-    from pipeline.validate import checks
+    from pipeline.balance import __main__ as balance
+    from pipeline.download import __main__ as download
+    from pipeline.evaluate import __main__ as evaluate
+    from pipeline.tune import __main__ as tune
+    from pipeline.validate import __main__ as validate
 
     monkeypatch.setattr("sys.argv", ["stage"])
     toy_models.small_run(project, classes=6)  # a number, as DVC's -S classes=6 writes it
-    for stage in (sources, checks, strategies, search, train, measure):
+    for stage in (download, validate, balance, tune, train, evaluate):
         stage.main()
-    __main__.main([])
+    promote.main([])
     return project
 
 
@@ -44,7 +44,7 @@ def test_six_classes_go_through_every_stage_and_on_to_the_demo(run, capsys):
         assert balanced.counts()[split]["angry"] == counts["angry"] + counts["disgust"], split
 
     bundle = Bundle.load(run / "data/sample/bundle")
-    assert bundle.classes == SIX and bundle.class_set == "6" and bundle.provenance["class_set"] == "6"
+    assert bundle.classes == SIX and bundle.class_set == "6" and bundle.provenance.class_set == "6"
     probabilities = bundle.predict(faces.images[:5])
     assert probabilities.shape == (5, 6)
 
@@ -56,10 +56,10 @@ def test_six_classes_go_through_every_stage_and_on_to_the_demo(run, capsys):
     for name in ("confusion.png", "per_class.png", "curves.png", "balance.png"):
         assert (run / "reports/sample" / name).stat().st_size > 10_000, name
 
-    line, = ledger.entries("sample")
-    assert line["class_set"] == "6" and line["classes"] == list(SIX)
-    assert np.shape(line["figures"]["test"]["single"]["confusion"]) == (6, 6)
-    assert re.search(r"\| `compact`, [^|]*model\.width 4[^|]* \| 6 \| published \|", results_table.table([line]))
+    entry, = ledger.entries("sample")
+    assert entry.class_set == "6" and entry.classes == SIX
+    assert np.shape(entry.figures["test"]["single"]["confusion"]) == (6, 6)
+    assert re.search(r"\| `compact`, [^|]*model\.width 4[^|]* \| 6 \| published \|", results_table.table([entry]))
     assert registry.champion("sample-6") == ("1", bundle.id) and registry.champion("sample-7") is None
     assert not (run / "data/champion").exists(), "the champion in git has seven classes"
 

@@ -37,7 +37,11 @@ def toy_bundle(folder: Path) -> Path:
     net = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(net, folder / "model.onnx")
     meta = {"format": 1, "classes": list(EMOTIONS), "class_set": "7", "size": 48, "crop_margin": 0.97,
-            "temperature": 2.0, "files": {"model.onnx": bundles.sha256(folder / "model.onnx")}, "provenance": {}}
+            "temperature": 2.0, "files": {"model.onnx": bundles.sha256(folder / "model.onnx")}, "provenance": {
+                "dataset": "sample", "edition": "drawn", "protocol": "published", "class_set": "7", "data_digest": "d",
+                "source_digest": "d", "recipe": "toy", "config": {}, "seed": 1, "epochs_run": 1, "epochs_asked": 1,
+                "best_epoch": 1, "seconds": 1.0, "finished": "2026-01-01T00:00:00+00:00", "hardware": "a box",
+                "backend": "none", "precision": "float32", "parameters": 14}}
     (folder / "bundle.json").write_text(json.dumps(meta))
     return folder
 

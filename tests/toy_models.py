@@ -1,4 +1,5 @@
-"""Toys for the tests of tracking and promotion: a migrated database, faces that are mere brightness, ONNX by hand."""
+"""Toys for the tests of tracking and promotion: a migrated database, faces that are mere brightness, ONNX by hand,
+records."""
 
 import hashlib
 import json
@@ -10,6 +11,9 @@ from ruamel.yaml import YAML
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.faces.faces import EMOTIONS, Faces
+from pipeline.tracking import ledger, promotions
+from pipeline.tracking.entry import Entry
+from pipeline.tracking.promotions import PromotionRecord
 
 ROOT = Path(__file__).parent.parent
 # As params.yaml came: what a user has set there is nothing to the tests
@@ -17,8 +21,47 @@ PARAMS = ROOT / "tests/params.yaml"
 # Every class owns a band of brightness this wide
 BAND = 36
 HISTORY = [{"epoch": 1, "val_accuracy": 0.25, "val_loss": 1.5}, {"epoch": 2, "val_accuracy": 0.5, "val_loss": 1.0}]
-FIGURES = {"PublicTest": {"single": {"n": 280, "accuracy": 0.5, "interval": [0.4, 0.6], "confusion": [[1]],
-                                     "per_class": {"happy": {"recall": 0.75}}}}}
+
+
+def figures(single=0.65, flip=0.67, n=3589, **by_split):
+    """Figures by split and view: these accuracies, and in a single view those that are given for a split."""
+    def view(accuracy):
+        return {"n": n, "accuracy": accuracy, "interval": [round(accuracy - 0.1, 6), round(accuracy + 0.1, 6)],
+                "macro_f1": 0.6, "loss": 1.0, "confusion": [[1]],
+                "per_class": {"happy": {"precision": 0.7, "recall": 0.75, "f1": 0.72, "n": 4}}}
+
+    return {split: {"single": view(by_split.get(split, single)), "flip": view(flip)}
+            for split in ("PublicTest", "PrivateTest", "test")}
+
+
+FIGURES = {"PublicTest": {"single": figures(n=280, PublicTest=0.5)["PublicTest"]["single"]}}
+
+
+# What an entry has of an int8 model
+QUANTISED = {"bundle": "b1", "settings": {}, "faces": 1, "bytes": {"float32": 4, "int8": 1},
+             "PublicTest": {"float32": 0.5, "int8": 0.5, "agreement": 1.0}}
+
+
+def entry(**changes) -> Entry:
+    """A ledger entry of a recipe ``toy``."""
+    return Entry.model_validate({
+        "recipe": "toy", "seed": 1, "dataset": "fer2013", "edition": "folder", "data_digest": "d",
+        "source_digest": "s", "finished": "2026-01-01T00:00:00+00:00", "protocol": "published", "class_set": "7",
+        "classes": ["angry"], "epochs": {"run": 2, "asked": 2, "best": 2}, "hardware": "a laptop, 2 cores",
+        "backend": "tensorflow", "precision": "float32", "minutes": 3.0, "parameters": 190000, "onnx_bytes": 1,
+        "bundle": "b1", "run_id": "r", "config": {}, "tuned": {}, "history": [], "figures": figures(), **changes})
+
+
+def promotion(model: str, bundle_id: str, **changes) -> PromotionRecord:
+    """The record of a first model that was promoted."""
+    contender = {"bundle": bundle_id, "run_id": None, "recipe": "toy", "seed": 3, "protocol": "published",
+                 "edition": "drawn"}
+    accuracies = {"n": 280, "challenger": 0.5, "champion": None}
+    return PromotionRecord.model_validate({
+        "time": "2026-01-01T00:00:00+00:00", "model": model, "decision": "promoted", "reasons": ["the first model"],
+        "gain": None, "probability": None, "gates": {}, "challenger": {**contender, "version": "1", "recalls": {}},
+        "champion": None, promotions.PUBLIC: accuracies, promotions.PRIVATE: accuracies,
+        "faces": {"edition": "drawn", "digest": "d" * 64}, **changes})
 
 
 def migrated_database(tmp_path_factory):
@@ -48,16 +91,16 @@ def project(folder, database, monkeypatch):
 def faces(dataset, per_class=40):
     """Faces of one brightness each, spread over their class's band, so that a model off by K of 36 errs on K of 36."""
     labels = np.tile(np.repeat(np.arange(7), per_class), 3)
-    places = np.tile(np.arange(per_class), 21) * BAND // per_class
-    images = np.broadcast_to((labels * BAND + places).astype("uint8")[:, None, None], (len(labels), 48, 48)).copy()
+    steps = np.tile(np.arange(per_class), 21) * BAND // per_class
+    images = np.broadcast_to((labels * BAND + steps).astype("uint8")[:, None, None], (len(labels), 48, 48)).copy()
     splits = np.repeat(["Training", "PublicTest", "PrivateTest"], 7 * per_class)
-    ids = np.array([f"face{place}" for place in range(len(labels))])
+    ids = np.array([f"face{number}" for number in range(len(labels))])
     return Faces(images, ids, splits, labels, {"dataset": dataset, "edition": "drawn", "digest": "d" * 64})
 
 
 def bundle(folder, dataset="sample", off=0.0, protocol="published", run_id="0" * 32, blind=None, bulk=0,
-           without=""):
-    """A bundle that reads the class off the brightness, wrongly by ``off``; it never says the class ``blind``."""
+           without="", source_digest="d" * 64):
+    """A bundle that reads the class off the brightness, wrongly by ``off``; it never predicts the class ``blind``."""
     from onnx import TensorProto, helper, numpy_helper, save
 
     folder.mkdir(parents=True)
@@ -92,7 +135,7 @@ def bundle(folder, dataset="sample", off=0.0, protocol="published", run_id="0" *
         "files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())},
         "provenance": {
             "dataset": dataset, "edition": "drawn", "data_digest": "e" * 64, "protocol": protocol, "recipe": "toy",
-            "source_digest": "d" * 64, "finished": "2026-01-01T00:00:00+00:00",
+            "source_digest": source_digest, "finished": "2026-01-01T00:00:00+00:00",
             "config": {"train": {"epochs": 2}, "model": {"name": "toy"},
                        **({"balance": {"without": without}} if without else {})},
             "seed": 3, "epochs_run": 2, "best_epoch": 2,
@@ -176,3 +219,8 @@ def voter(folder: Path, some: Faces, seed: int, class_set: str = "7", learnt: in
     meta["provenance"].update({"seed": seed, "class_set": class_set, "run_id": f"{seed:032x}", **facts})
     (folder / "bundle.json").write_text(json.dumps(meta))
     return Bundle.load(folder)
+
+
+def record(bundle: Bundle, figures=FIGURES) -> Path:
+    """Enter a bundle into the ledger with these figures; returns the entry's file."""
+    return ledger.record(ledger.entry(bundle, figures, 0.5))

@@ -1,10 +1,9 @@
 """The model bundle: one immutable folder that train emits, evaluate measures, promote copies and the demo reads.
 
-Reading one needs numpy and ONNX Runtime alone; ``bundling`` writes one.
+Reading one needs NumPy, pydantic and ONNX Runtime alone; ``writing``, ``int8`` and ensembles' ``merging`` write one.
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.bundle.manifest import Manifest, Provenance, Trained
 from pipeline.system import processor
 from pipeline.system.failure import Failure
 
 BATCH = 64
 # What a copy that only serves may leave out (the champion in git does, for its size)
 LEFT_OUT = ("model.keras",)
+# Written beside a champion by promote: {"name", "version", "PublicTest": accuracy, "protocol", "edition"}
+PROMOTION = "promotion.json"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Bundle:
     """A bundle on disk. Its ``id`` is a hash over every byte in it (bundle.json names the other files' hashes)."""
 
     folder: Path
-    meta: dict[str, Any]
+    manifest: Manifest
     id: str
 
     @classmethod
@@ -37,40 +39,39 @@ class Bundle:
         folder = Path(folder)
         try:
             text = (folder / "bundle.json").read_bytes()
-            meta = json.loads(text)
-            files = meta["files"]
-        except (OSError, ValueError, KeyError) as error:
+        except OSError as error:
             raise Failure(f"{folder}: no model bundle there ({error}); make one with `make run`") from error
-        for name, digest in files.items():
+        manifest = Manifest.read(text, folder / "bundle.json", "a model bundle's description", "restore the folder")
+        for name, digest in manifest.files.items():
             if name in LEFT_OUT and not (folder / name).exists():
                 continue
             if not (folder / name).is_file() or sha256(folder / name) != digest:
                 raise Failure(f"{folder / name}: missing or not the file that the bundle was made with; restore it")
-        return cls(folder, meta, hashlib.sha256(text).hexdigest()[:12])
+        return cls(folder, manifest, hashlib.sha256(text).hexdigest()[:12])
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return tuple(self.meta["classes"])
+        return self.manifest.classes
 
     @property
     def class_set(self) -> str:
-        return self.meta["class_set"]
+        return self.manifest.class_set
 
     @property
     def temperature(self) -> float:
-        return self.meta["temperature"]
+        return self.manifest.temperature
 
     @property
     def crop_margin(self) -> float:
-        return self.meta["crop_margin"]
+        return self.manifest.crop_margin
 
     @property
-    def provenance(self) -> dict[str, Any]:
-        return self.meta["provenance"]
+    def provenance(self) -> Provenance:
+        return self.manifest.provenance
 
     @property
     def run_id(self) -> str | None:
-        return self.provenance.get("run_id")
+        return self.provenance.run_id
 
     @cached_property
     def _session(self):
@@ -78,18 +79,7 @@ class Bundle:
 
     def predict(self, images: np.ndarray, flip: bool = False) -> np.ndarray:
         """Probabilities float32 ``(N, C)`` for uint8 images ``(N, 48, 48)``; of the mirror images when ``flip``."""
-        session = self._session
-
-        def probabilities(start: int) -> np.ndarray:
-            batch = images[start : start + BATCH, :, ::-1 if flip else 1, None].astype("float32")
-            return session.run(["probabilities"], {"image": batch})[0]
-
-        none, starts = np.zeros((0, len(self.classes)), "float32"), range(0, len(images), BATCH)
-        if len(starts) < 2:  # a frame's faces
-            return np.concatenate([none, *map(probabilities, starts)])
-        # a core a batch: a session itself has one thread, and lets go of Python's lock
-        with ThreadPoolExecutor(processor.cores()) as pool:
-            return np.concatenate([none, *pool.map(probabilities, starts)])
+        return probabilities(self._session, images, len(self.classes), flip)
 
     def milliseconds(self, calls: int = 200) -> float:
         """The median time of a call with one face, on one thread; the first calls, which are slower, do not count."""
@@ -106,16 +96,31 @@ class Bundle:
         return powered / powered.sum(axis=1, keepdims=True)
 
 
-def check_faces(facts: dict[str, Any], manifest: Mapping[str, Any], where: Path) -> None:
-    """Raise Failure where the model with this provenance was not trained beside these faces: their splits may differ.
+def probabilities(session, images: np.ndarray, classes: int, flip: bool = False) -> np.ndarray:
+    """``Bundle.predict`` of a session by ``onnx_session``, of a network that knows so many classes."""
+    def of_batch(start: int) -> np.ndarray:
+        batch = images[start : start + BATCH, :, ::-1 if flip else 1, None].astype("float32")
+        return session.run(["probabilities"], {"image": batch})[0]
+
+    # without images there is no batch, and still an answer of the right shape
+    none, starts = np.zeros((0, classes), "float32"), range(0, len(images), BATCH)
+    if len(starts) < 2:  # a frame's faces: a pool would cost more than it saves
+        return np.concatenate([none, *map(of_batch, starts)])
+    # a batch per core: a session itself has one thread, and releases Python's lock while it runs
+    with ThreadPoolExecutor(processor.cores()) as pool:
+        return np.concatenate([none, *pool.map(of_batch, starts)])
+
+
+def check_faces(trained: Trained, manifest: Mapping[str, Any], where: Path) -> None:
+    """Raise Failure where a model was not trained beside these faces: their splits may differ.
 
     Args:
-        facts: the provenance.
+        trained: the model's provenance.
         manifest: of the faces as they came.
-        where: the model's place, for the message.
+        where: the model's folder, for the message.
     """
-    if (facts["dataset"], facts["source_digest"]) != (manifest["dataset"], manifest["digest"]):
-        raise Failure(f"{where}: trained on {facts['dataset']} ({facts['edition']}, {facts['source_digest'][:8]}), the "
+    if (trained.dataset, trained.source_digest) != (manifest["dataset"], manifest["digest"]):
+        raise Failure(f"{where}: trained on {trained.dataset} ({trained.edition}, {trained.source_digest[:8]}), the "
                       f"faces here are {manifest['dataset']} ({manifest['edition']}, {manifest['digest'][:8]}), whose "
                       "splits may differ; get the same edition, or train on these")
 
@@ -131,5 +136,3 @@ def onnx_session(path: Path):
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-# Written beside a champion by promote: {"name", "version", "PublicTest": accuracy, "protocol", "edition"}
-PROMOTION = "promotion.json"

@@ -30,6 +30,7 @@ def export(net: keras.Model, path: Path) -> None:
 
 
 def _rename_output(graph, name: str) -> None:
+    """Call the only output ``name``: tf2onnx calls it ``Identity:0``, whatever the TensorFlow operation is called."""
     old = graph.output[0].name
     graph.output[0].name = name
     for node in graph.node:
@@ -44,6 +45,7 @@ def _widen_scalars(graph, inferred) -> None:
     two scalings, where the whole of a small int8 network takes 300.
     """
     ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in [*inferred.input, *inferred.value_info]}
+    # a scalar that something else than a four-dimensional Add or Mul uses as well has to stay as it is
     for scalar in graph.initializer:
         users = [node for node in graph.node if scalar.name in node.input]
         others = [ranks.get(name) for node in users for name in node.input if name != scalar.name]

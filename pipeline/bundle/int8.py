@@ -9,11 +9,11 @@ import shutil
 import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pipeline.bundle.bundle import Bundle
+from pipeline.bundle.bundle import Bundle, onnx_session, probabilities
+from pipeline.bundle.manifest import Accuracies, Quantised, Sizes
 from pipeline.bundle.sealing import fit_temperature, seal
 from pipeline.faces.faces import Faces
 from pipeline.params.recipe import Quantise
@@ -27,18 +27,19 @@ class Refused(Failure):
     """The int8 file loses more accuracy, or weighs more, than it may."""
 
 
-def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **facts: Any) -> Bundle:
+def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, run_id: str | None = None) -> Bundle:
     """Make a bundle in ``folder`` whose model.onnx is int8 of one whose model.onnx is float32; the rest is the same.
 
     Args:
         faces: with the bundle's classes; Training calibrates, PublicTest is what accuracy is measured and the
             temperature fitted on.
-        facts: what the new provenance says otherwise than the old one.
+        run_id: of the MLflow run that this is done in; None where that is the one that trained the bundle.
 
     Raises Failure when the bundle is int8 already, and Refused.
     """
-    name = f"{bundle.provenance['recipe']} seed {bundle.provenance['seed']}"
-    if "quantised" in bundle.provenance:
+    provenance = bundle.provenance
+    name = f"{provenance.recipe} seed {provenance.seed}"
+    if provenance.quantised is not None:
         raise Failure(f"{name}: is int8 already; name the bundle that it was made from")
     public = faces.split("PublicTest")
     before = bundle.predict(public.images)
@@ -48,40 +49,58 @@ def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, **f
                 shutil.copyfile(bundle.folder / file, new / file)
         chosen = calibration(faces, settings.faces)
         static(bundle.folder / "model.onnx", new / "model.onnx", chosen)
-        after = Bundle(new, bundle.meta, "draft").predict(public.images)
-        was, now = (float((p.argmax(axis=1) == public.labels).mean()) for p in (before, after))
-        weight = (new / "model.onnx").stat().st_size
-        if was - now > settings.max_loss:
-            raise Refused(f"{name}: int8 costs {100 * (was - now):.2f} points on PublicTest ({100 * was:.2f} "
-                          f"to {100 * now:.2f}), at most {100 * settings.max_loss:.2f} are allowed (quantise.max_loss)")
-        if settings.max_bytes is not None and weight > settings.max_bytes:
-            raise Refused(f"{name}: {weight:,} bytes in int8, at most {settings.max_bytes:,} are allowed "
-                          "(quantise.max_bytes); train a smaller network")
+        after = probabilities(onnx_session(new / "model.onnx"), public.images, len(bundle.classes))
+        accuracies = Accuracies(
+            float32=_share(before.argmax(axis=1) == public.labels),
+            int8=_share(after.argmax(axis=1) == public.labels),
+            agreement=_share(before.argmax(axis=1) == after.argmax(axis=1)),
+        )
+        sizes = Sizes(float32=(bundle.folder / "model.onnx").stat().st_size, int8=(new / "model.onnx").stat().st_size)
+        _check(name, accuracies, sizes, settings)
+        quantised = Quantised(bundle=bundle.id, settings=settings.model_dump(exclude={"int8"}), faces=len(chosen),
+                              public=_rounded(accuracies), bytes=sizes)
         seal(new, {
-            **bundle.meta,
+            **dict(bundle.manifest),
+            # int8 gives other probabilities, which another temperature fits
             "temperature": fit_temperature(after, public.labels),
-            "provenance": {**bundle.provenance, **facts, "quantised": {
-                "bundle": bundle.id,
-                "settings": settings.model_dump(exclude={"int8"}),
-                "faces": len(chosen),
-                "PublicTest": {"float32": round(was, 6), "int8": round(now, 6),
-                               "agreement": round(float((before.argmax(axis=1) == after.argmax(axis=1)).mean()), 6)},
-                "bytes": {"float32": (bundle.folder / "model.onnx").stat().st_size, "int8": weight},
-            }},
+            "provenance": provenance.model_copy(update={"run_id": run_id or provenance.run_id, "quantised": quantised}),
         })
     return Bundle.load(folder)
 
 
+def _share(hits: np.ndarray) -> float:
+    return float(hits.mean())
+
+
+def _rounded(accuracies: Accuracies) -> Accuracies:
+    return Accuracies(**{name: round(share, 6) for name, share in accuracies})
+
+
+def _check(name: str, accuracies: Accuracies, sizes: Sizes, settings: Quantise) -> None:
+    """Raise Refused where int8 loses or weighs more than the settings allow."""
+    loss = accuracies.float32 - accuracies.int8
+    if loss > settings.max_loss:
+        raise Refused(f"{name}: int8 costs {100 * loss:.2f} points on PublicTest ({100 * accuracies.float32:.2f} to "
+                      f"{100 * accuracies.int8:.2f}), at most {100 * settings.max_loss:.2f} are allowed "
+                      "(quantise.max_loss)")
+    if settings.max_bytes is not None and sizes.int8 > settings.max_bytes:
+        raise Refused(f"{name}: {sizes.int8:,} bytes in int8, at most {settings.max_bytes:,} are allowed "
+                      "(quantise.max_bytes); train a smaller network")
+
+
 def calibration(faces: Faces, count: int) -> np.ndarray:
-    """``count`` Training images, always the same ones, none of which stands in a test split too."""
+    """``count`` Training images, always the same ones, none of which has an exact duplicate in a test split."""
     tests = {image.tobytes() for image in faces.split("PublicTest", "PrivateTest").images}
     training = faces.split("Training").images
     order = np.random.default_rng(0).permutation(len(training))
-    return np.array([training[row] for row in order if training[row].tobytes() not in tests][:count])
+    return np.array([training[index] for index in order if training[index].tobytes() not in tests][:count])
 
 
 def static(source: Path, target: Path, images: np.ndarray) -> None:
-    """Write the float32 ONNX file ``source`` as int8 to ``target``, ranges taken from uint8 images ``(N, 48, 48)``.
+    """Write the float32 ONNX file ``source`` as int8 to ``target``.
+
+    Args:
+        images: uint8 ``(N, 48, 48)``, which the ranges of the activations are taken from.
 
     Measured on compact (0.69 M parameters, PublicTest 64.39 % in float32): minima and maxima, entropy or percentiles,
     weights per channel or not, the first or the last layers float or not, all lie within .3 points, which is noise.
@@ -92,11 +111,12 @@ def static(source: Path, target: Path, images: np.ndarray) -> None:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quant_pre_process, quantize_static
 
     batches = (images[start : start + BATCH, ..., None].astype("float32") for start in range(0, len(images), BATCH))
-    with tempfile.TemporaryDirectory() as place, redirect_stdout(io.StringIO()):
-        prepared = Path(place) / "prepared.onnx"
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        prepared = Path(folder) / "prepared.onnx"
         # symbolic shapes would need sympy, and these graphs have none
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         model = onnx.load(prepared)
+        # nodes are excluded by name, and tf2onnx leaves some without one
         for number, node in enumerate(model.graph.node):
             node.name = node.name or f"{node.op_type}_{number}"
         onnx.save(model, prepared)
@@ -119,6 +139,9 @@ class _Batches:
 
 
 def _float(graph) -> list[str]:
-    """The nodes that stay float: what comes before the first weights (the standardisation), and the softmax."""
-    first = next(place for place, node in enumerate(graph.node) if node.op_type in ("Conv", "MatMul", "Gemm"))
-    return [node.name for place, node in enumerate(graph.node) if place < first or node.op_type == "Softmax"]
+    """The nodes that stay float: what comes before the first weights (the standardisation), and the softmax.
+
+    Both are a few elementwise operations, next to nothing beside the convolutions.
+    """
+    first = next(index for index, node in enumerate(graph.node) if node.op_type in ("Conv", "MatMul", "Gemm"))
+    return [node.name for index, node in enumerate(graph.node) if index < first or node.op_type == "Softmax"]

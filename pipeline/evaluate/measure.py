@@ -4,8 +4,9 @@ The only stage that opens PrivateTest. It runs the bundle's ONNX file, the one t
 """
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,44 +15,71 @@ from pipeline.evaluate.metrics import figures
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Evaluate
 from pipeline.system.atomic import atomic_file
+from pipeline.tracking.entry import Figures, SplitFigures
 
 PARTS = {"PublicTest": ("PublicTest",), "PrivateTest": ("PrivateTest",), "test": ("PublicTest", "PrivateTest")}
 
 
-def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> tuple[dict, np.ndarray]:
-    """Every figure of a bundle on the faces as they came (seven labels; the bundle's class map is applied here).
+@dataclass(frozen=True)
+class Evaluation:
+    """What is measured of a bundle.
 
-    Returns figures ``{split: {view: ...}}``, see ``metrics.figures``, and the single-view probabilities
-    ``(N, C)`` of the test faces in the table's order. ``Training``, in a single view, is there for the overfitting
-    gap: as many of its original images, at random and the same for every bundle, as half the test folder has, which
-    tells the gap as exactly as the tests can.
+    Attributes:
+        figures: by split and view. ``Training``, in a single view, is there for the overfitting gap: as many of its
+            original images, at random and the same for every bundle, as half the test folder has, which measures the
+            gap as exactly as the tests can.
+        probabilities: single view, ``(N, C)`` of the test faces in the table's order.
+        milliseconds: of a call with one face, on one thread.
     """
+
+    figures: SplitFigures
+    probabilities: np.ndarray
+    milliseconds: float
+
+
+def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> Evaluation:
+    """Measure a bundle on the faces as they came (seven labels; the bundle's class map is applied here)."""
     check_faces(bundle.provenance, faces.manifest, bundle.folder)
     faces = faces.with_classes(bundle.class_set)
     tests, training = faces.split(*PARTS["test"]), faces.split("Training")
-    some = np.random.default_rng(0).permutation(len(training))[: max(1, len(tests) // 2)]
-    training = training.take(np.sort(some))
+    sample = np.random.default_rng(0).permutation(len(training))[: max(1, len(tests) // 2)]
+    training = training.take(np.sort(sample))
     single = bundle.predict(tests.images)
     views = {"single": single, "flip": (single + bundle.predict(tests.images, flip=True)) / 2}
     options: dict[str, Any] = {"classes": bundle.classes, "confidence": settings.confidence}
-    found: dict = {}
+
+    def of(probabilities: np.ndarray, labels: np.ndarray) -> Figures:
+        return cast(Figures, figures(probabilities, labels, **options))
+
+    measured: SplitFigures = {}
     for part, splits in PARTS.items():
         rows = np.isin(tests.splits, splits)
-        found[part] = {view: figures(p[rows], tests.labels[rows], **options) for view, p in views.items()}
-    found["Training"] = {"single": figures(bundle.predict(training.images), training.labels, **options)}
-    return found, single
+        measured[part] = {view: of(answers[rows], tests.labels[rows]) for view, answers in views.items()}
+    measured["Training"] = {"single": of(bundle.predict(training.images), training.labels)}
+    return Evaluation(measured, single, bundle.milliseconds())
 
 
-def metrics(bundle: Bundle, faces: Faces, found: dict) -> dict:
+def metrics(bundle: Bundle, measured: SplitFigures) -> dict[str, Any]:
     """What ``dvc metrics`` shows: the figures without the confusion matrices, and what they belong to."""
-    facts = bundle.provenance
-    summary = {name: facts[name] for name in ("dataset", "edition", "data_digest", "protocol", "recipe", "seed")}
+    provenance = bundle.provenance
     lean = {
-        split: {view: {key: value for key, value in one.items() if key != "confusion"} for view, one in views.items()}
-        for split, views in found.items()
+        split: {view: {name: value for name, value in of_view.items() if name != "confusion"}
+                for view, of_view in views.items()}
+        for split, views in measured.items()
     }
-    gap = found["Training"]["single"]["accuracy"] - found["PublicTest"]["single"]["accuracy"]
-    return {**summary, "bundle": bundle.id, "class_set": bundle.class_set, **lean, "overfitting_gap": round(gap, 6)}
+    gap = measured["Training"]["single"]["accuracy"] - measured["PublicTest"]["single"]["accuracy"]
+    return {
+        "dataset": provenance.dataset,
+        "edition": provenance.edition,
+        "data_digest": provenance.data_digest,
+        "protocol": provenance.protocol,
+        "recipe": provenance.recipe,
+        "seed": provenance.seed,
+        "bundle": bundle.id,
+        "class_set": bundle.class_set,
+        **lean,
+        "overfitting_gap": round(gap, 6),
+    }
 
 
 def write_predictions(path: Path, faces: Faces, bundle: Bundle, probabilities: np.ndarray) -> None:
@@ -61,6 +89,6 @@ def write_predictions(path: Path, faces: Faces, bundle: Bundle, probabilities: n
     with atomic_file(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("id", "split", "actual", "predicted", *bundle.classes))
-        for place in range(len(tests)):
-            writer.writerow((tests.ids[place], tests.splits[place], bundle.classes[tests.labels[place]],
-                             bundle.classes[predicted[place]], *(f"{p:.4f}" for p in probabilities[place])))
+        for row in range(len(tests)):
+            writer.writerow((tests.ids[row], tests.splits[row], bundle.classes[tests.labels[row]],
+                             bundle.classes[predicted[row]], *(f"{p:.4f}" for p in probabilities[row])))

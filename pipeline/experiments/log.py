@@ -1,4 +1,4 @@
-"""The log of what was tried: a CSV file, one line a training."""
+"""The log of what was tried: a CSV file, one row per training."""
 
 import csv
 from pathlib import Path
@@ -10,14 +10,14 @@ LOG, PAGE = Path("reports/speedrun.csv"), Path("reports/speedrun.md")
 COLUMNS = ("idea", "values", "seed", "epochs", "parameters", "minutes", "single", "flip")
 
 
-def log(line: dict | None = None, file: Path = LOG, columns: tuple[str, ...] = COLUMNS) -> list[dict]:
-    """The lines of a log, a CSV file of these columns, with this one added."""
+def log(row: dict | None = None, file: Path = LOG, columns: tuple[str, ...] = COLUMNS) -> list[dict]:
+    """The rows of a log, a CSV file of these columns, with this one added."""
     path = project.root() / file
-    lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
-    if line is not None:
-        lines.append({name: str(value) for name, value in line.items()})
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
+    if row is not None:
+        rows.append({name: str(value) for name, value in row.items()})
         with atomic_file(path) as new, open(new, "w", newline="", encoding="utf-8") as opened:
             writer = csv.DictWriter(opened, columns, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(lines)
-    return lines
+            writer.writerows(rows)
+    return rows

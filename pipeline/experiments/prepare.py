@@ -1,4 +1,4 @@
-"""Faces and trained networks beside DVC, whose workspace holds one model at a time."""
+"""Faces and trained networks outside of DVC, whose workspace holds one model at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from pipeline.training.loop import Fitted
 
 
-def downloaded(mine: Params) -> Faces:
+def downloaded(settings: Params) -> Faces:
     """The faces as they came. Raises Failure where download has not been run."""
-    folder = mine.data / "faces"
+    folder = settings.data / "faces"
     if not folder.is_dir():
         raise Failure(f"{folder}: missing; run `make run FER2013=PATH` first, or `dvc repro validate` alone")
     return Faces.load(folder)
 
 
-def prepared(mine: Params, faces: Faces) -> Faces:
+def prepared(settings: Params, faces: Faces) -> Faces:
     """The faces as stage balance leaves them, digest included."""
-    faces = strategies.prepared(mine, faces)
+    faces = strategies.prepared(settings, faces)
     return replace(faces, manifest={**faces.manifest, "digest": faces.digest()})
 
 
 @contextmanager
-def trained(mine: Params, faces: Faces) -> Iterator["Fitted"]:
-    """The network trained on prepared faces. A training that was cut goes on from its last epoch; what it goes on from
-    is kept until the block has ended well."""
+def trained(settings: Params, faces: Faces) -> Iterator["Fitted"]:
+    """The network trained on prepared faces. A training that was cut short goes on from its last epoch; its
+    checkpoint is kept until the block has ended well."""
     with quiet():
         from pipeline.training import checkpoint, loop
 
-    config = resolve(mine, faces.manifest)
+    config = resolve(settings, faces.manifest)
     with checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"]) as state:
         yield loop.fit_faces(config, faces, checkpoint=state)

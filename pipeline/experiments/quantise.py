@@ -6,6 +6,7 @@ By the same door as a trained one: a bundle, its figures, a ledger entry, an MLf
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from pipeline.bundle import int8
 from pipeline.bundle.bundle import Bundle, check_faces
@@ -17,49 +18,36 @@ from pipeline.params.params import Evaluate
 from pipeline.params.recipe import Quantise
 from pipeline.system import project
 from pipeline.system.failure import Failure
-from pipeline.tracking import ledger, runs, shelves
+from pipeline.tracking import ledger, restoring, runs, shelves
+from pipeline.tracking.entering import Entered, Origin, enter
 
 
-def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evaluate) -> tuple[Bundle, Path]:
+def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evaluate) -> Entered:
     """Make the int8 bundle, measure it, record it; a second call with the same settings adds nothing.
 
     Args:
         faces: as they came, with seven labels.
-
-    Returns the int8 bundle and the ledger entry's file.
     """
-    facts = bundle.provenance
-    if facts["recipe"] == ledger.ENSEMBLE:
+    provenance = bundle.provenance
+    if provenance.recipe == ledger.ENSEMBLE:
         raise Failure(f"{bundle.folder}: is an ensemble; quantise its members and make one of those")
-    check_faces(facts, faces.manifest, bundle.folder)
-    shelf = project.root() / "data" / facts["dataset"] / "quantised"
+    check_faces(provenance, faces.manifest, bundle.folder)
     gates = settings.model_dump(exclude={"int8"})
-    made = next((one for one in _there(shelf) if _made_from(one) == (bundle.id, gates)), None)
-    if made is None:
-        experiment = f"{facts['dataset']}-{bundle.class_set}"
-        mark = " ".join([bundle.id, *(f"{name}={value}" for name, value in gates.items())])
-        tags = {**{name: facts[name] for name in runs.TAGS}, "kind": "quantise", "quantised": mark}
-        with runs.start(runs.run_name(tags) + " in int8", experiment, tags,
-                            run_id=runs.find(experiment, "quantised", mark)) as run:
-            new = int8.quantise(bundle, shelves.draft(shelf), faces.with_classes(bundle.class_set), settings,
-                                run_id=run.id)
-            made = Bundle.load(new.folder.rename(shelf / new.id))
-            run.params(facts["config"])
-            run.tags({"bundle": made.id})
-    found, _ = measure.evaluate(made, faces, evaluation)
-    line = ledger.entry(made, found)
-    runs.record_evaluation(line, made, [])
-    return made, ledger.record(line)
+    mark = " ".join([bundle.id, *(f"{name}={value}" for name, value in gates.items())])
+    shelf = shelves.shelf_of(provenance.dataset, "quantised")
+    return enter(
+        Origin("quantise", ("quantised", mark), provenance, shelf,
+               name=runs.run_name(restoring.tags_of(provenance)) + " in int8"),
+        shelves.first(shelf, lambda other: _made_from(other) == (bundle.id, gates)),
+        make=lambda folder, run_id: int8.quantise(bundle, folder, faces.with_classes(bundle.class_set), settings,
+                                                  run_id=run_id),
+        measure=lambda made: measure.evaluate(made, faces, evaluation),
+    )
 
 
-def _there(shelf: Path) -> list[Bundle]:
-    files = sorted(shelf.glob("*/bundle.json"))
-    return [Bundle.load(file.parent) for file in files if not file.parent.name.startswith(".")]
-
-
-def _made_from(bundle: Bundle) -> tuple[str, dict]:
-    quantised = bundle.provenance["quantised"]
-    return quantised["bundle"], {name: value for name, value in quantised["settings"].items() if name != "int8"}
+def _made_from(bundle: Bundle) -> tuple[str, dict[str, Any]] | None:
+    quantised = bundle.provenance.quantised
+    return (quantised.bundle, quantised.gates) if quantised else None
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -67,16 +55,18 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser("ferpipe quantise", description=main.__doc__)
     parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
     options = parser.parse_args(argv)
-    mine = params.load()
-    bundle = Bundle.load(options.bundle or mine.data / "bundle")
-    if (recipe := bundle.provenance["recipe"]) in recipes.names() and recipe != mine.recipe:
-        mine = params.load(recipe=recipe)
-    faces = Faces.load(project.root() / "data" / bundle.provenance["dataset"] / "faces")
-    made, path = quantise(bundle, faces, mine.quantise, mine.evaluate)
-    about = made.provenance["quantised"]
-    accuracy, weight = about["PublicTest"], about["bytes"]
-    print(f"quantise: PublicTest {100 * accuracy['float32']:.2f} % in float32, {100 * accuracy['int8']:.2f} % in int8, "
-          f"the same answer on {100 * accuracy['agreement']:.1f} %; {weight['float32'] / 1e6:.2f} MB, now "
-          f"{weight['int8'] / 1e6:.2f} MB")
-    print(f"quantise: bundle {made.id} in {made.folder}, entry {path}; `ferpipe promote \"{made.folder}\"` lets it "
-          "challenge the champion")
+    settings = params.load()
+    bundle = Bundle.load(options.bundle or settings.data / "bundle")
+    recipe = bundle.provenance.recipe
+    if recipe in recipes.names() and recipe != settings.recipe:
+        settings = params.load(recipe=recipe)
+    faces = Faces.load(project.root() / "data" / bundle.provenance.dataset / "faces")
+    entered = quantise(bundle, faces, settings.quantise, settings.evaluate)
+    made, quantised = entered.bundle, entered.bundle.provenance.quantised
+    assert quantised is not None
+    accuracy, size = quantised.public, quantised.bytes
+    print(f"quantise: PublicTest {100 * accuracy.float32:.2f} % in float32, {100 * accuracy.int8:.2f} % in int8, "
+          f"the same answer on {100 * accuracy.agreement:.1f} %; {size.float32 / 1e6:.2f} MB, now "
+          f"{size.int8 / 1e6:.2f} MB")
+    print(f"quantise: bundle {made.id} in {made.folder}, entry {entered.path}; `ferpipe promote \"{made.folder}\"` "
+          "lets it challenge the champion")

@@ -19,12 +19,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--own", action="store_true", help="the recipe's own values, without what the search found")
     parser.add_argument("--recipe", metavar="NAME", help="this recipe as its file has it, instead of params.yaml's")
     parser.add_argument("--seed", type=int, help="another seed than params.yaml's")
-    parser.add_argument("--leak-free", action="store_true", help="without the images that stand in a test split")
+    parser.add_argument("--leak-free", action="store_true", help="without exact duplicates of images in a test split")
     parser.add_argument("--faces", type=Path, metavar="DIR",
                         help="leave the faces for it in this new folder, instead of taking what stage balance left")
     options = parser.parse_intermixed_args(argv)
     if options.faces and options.faces.exists():
-        raise Failure(f"{options.faces}: is there already; name a folder for the faces that is not")
+        raise Failure(f"{options.faces}: exists already; name a new folder for the faces")
     params = parameters.load(recipe=options.recipe)
     if not options.own and not options.recipe and params.tuned:
         params = params.override(resolved.best(params))

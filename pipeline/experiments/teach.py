@@ -1,7 +1,7 @@
-"""``ferpipe teach BUNDLE...``: ask trained models about every Training face; see ``teacher``.
+"""``ferpipe teach BUNDLE...``: what trained models predict for every Training face, to learn from.
 
-A model that was trained without a fold of Training (``balance.without``) is asked about the faces of that fold alone:
-what it says of them, it has not learnt from their labels. One such model of every fold together tells of every face.
+A model that was trained without a fold of Training (``balance.without``) predicts the faces of that fold only, which it
+never saw: its answers are out of fold. One such model per fold covers all faces.
 """
 
 import argparse
@@ -23,39 +23,41 @@ from pipeline.tracking import shelves
 
 
 def ask(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
-    """Write the mean of the teachers' answers, each averaged over a face and its mirror image, for all Training faces.
+    """Write the mean of the teachers' probabilities, each averaged over a face and its mirror image, for all Training
+    faces.
 
     Args:
         faces: as they came, with seven labels.
         name: of these teachers together, for ``train.teachers``.
 
-    Raises Failure where they differ in protocol, do not know the seven emotions or these faces, or where nobody is to
-    be asked about some face.
+    Raises Failure where they differ in protocol, do not know the seven emotions or these faces, or where no teacher may
+    predict some face.
     """
     for member in bundles:
         check_faces(member.provenance, faces.manifest, member.folder)
         if member.class_set != "7":
             raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven")
-    protocols = {member.provenance["protocol"] for member in bundles}
+    protocols = {member.provenance.protocol for member in bundles}
     if len(protocols) > 1:
         raise Failure("teach: some members are leak-free and some are not; name members of one protocol")
     training = faces.split("Training")
-    heard = [_asked_about(training, member) for member in bundles]
-    told = np.sum(heard, axis=0)
-    if not told.all():
-        raise Failure(f"teach: nobody is asked about {int((told == 0).sum()):,} of {len(told):,} Training faces; "
-                      "name a model of every fold, or one that was trained on all of them")
+    predicted = [_faces_for(training, member) for member in bundles]
+    teachers_of = np.sum(predicted, axis=0)
+    if not teachers_of.all():
+        raise Failure(f"teach: no teacher predicts {int((teachers_of == 0).sum()):,} of {len(teachers_of):,} Training "
+                      "faces; name a model of every fold, or one that was trained on all of them")
     answers = np.zeros((len(training), len(training.classes)))
-    for number, (member, rows) in enumerate(zip(bundles, heard, strict=True), 1):
-        print(f"teach: asking teacher {number} of {len(bundles)}, {member.id}", flush=True)
+    for number, (member, rows) in enumerate(zip(bundles, predicted, strict=True), 1):
+        print(f"teach: teacher {number} of {len(bundles)}, {member.id}, predicts", flush=True)
         answers[rows] += sum(member.predict(training.images[rows], flip) for flip in (False, True)) / 2
-    answers /= told[:, None]
+    answers /= teachers_of[:, None]
     about = {
         "source_digest": faces.manifest["digest"],
         "protocol": (protocol := protocols.pop()),
-        "members": [{"bundle": member.id, "run_id": member.run_id,
-                     **{fact: member.provenance[fact] for fact in ("recipe", "seed")},
-                     **({"without": fold} if (fold := _without(member)) else {})} for member in bundles],
+        "members": [{"bundle": member.id, "run_id": member.run_id, "recipe": member.provenance.recipe,
+                     "seed": member.provenance.seed,
+                     **({"without": fold} if (fold := member.provenance.held_out_fold) else {})}
+                    for member in bundles],
     }
     path = project.root() / teachers.file_of(name, protocol)
     with atomic_file(path) as new, open(new, "wb") as file:
@@ -63,28 +65,24 @@ def ask(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
     return path
 
 
-def _without(member: Bundle) -> str:
-    return member.provenance["config"].get("balance", {}).get("without", "")
-
-
-def _asked_about(training: Faces, member: Bundle) -> np.ndarray:
-    """bool (N,): the faces that this teacher is asked about."""
-    without = _without(member)
-    return strategies.held_out(training, without) if without else np.ones(len(training), bool)
+def _faces_for(training: Faces, member: Bundle) -> np.ndarray:
+    """bool (N,): the faces that this teacher predicts."""
+    fold = member.provenance.held_out_fold
+    return strategies.held_out(training, fold) if fold else np.ones(len(training), bool)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Ask trained models about every Training face; recipes with train.teacher learn from the answers."""
+    """Let trained models predict every Training face; recipes with train.teacher learn from the answers."""
     parser = argparse.ArgumentParser("ferpipe teach", description=main.__doc__)
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE",
                         help="a bundle's folder or id, an MLflow run's id, or a registered version (fer2013-7/3)")
     parser.add_argument("--name", default="mine", help="how train.teachers is to call them together (mine)")
     options = parser.parse_args(argv)
-    mine = params.load().override({"train.teachers": options.name})  # which says whether it can be a name
+    settings = params.load().override({"train.teachers": options.name})  # which refuses what cannot be a name
     at_hand = shelves.bundles("teach")
-    with tempfile.TemporaryDirectory() as place:
-        bundles = [shelves.find_one(name, at_hand, Path(place, str(number)))
-                    for number, name in enumerate(options.bundles)]
-        path = ask(bundles, Faces.load(mine.data / "faces"), options.name)
+    with tempfile.TemporaryDirectory() as folder:
+        bundles = [shelves.find_one(name, at_hand, Path(folder, str(number)))
+                   for number, name in enumerate(options.bundles)]
+        path = ask(bundles, Faces.load(settings.data / "faces"), options.name)
     print(f"teach: {path}: {len(bundles)} teachers on every Training face, {path.stat().st_size / 1e6:.1f} MB; "
           f"run `dvc exp run -S train.teachers={options.name}` with a recipe that has train.teacher")

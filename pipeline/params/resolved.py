@@ -14,6 +14,13 @@ from pipeline.training.config import ResolvedConfig
 
 # Without and with balance.drop_leaks
 PROTOCOLS = ("published", "leak-free")
+DEFAULTS = {block: {name: [] if field.default == () else field.default
+                    for name, field in RECIPE_BLOCKS[block].model_fields.items()} for block in ("train", "balance")}
+# Decides nothing of the training, so no config holds it
+BLOCKS = {block: form for block, form in RECIPE_BLOCKS.items() if block != "quantise"}
+# The first entries name the votes by the file that they came in, later ones by what it says of which face
+VOTES = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
+         "ad920ab5a356d90a765a7554b05124c90d5108f569f12862931ade2b11d4db60"}
 
 
 def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
@@ -21,11 +28,12 @@ def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
 
     Raises Failure when that data was made with other parameters.
     """
-    for name, asked, there in (("strategy", params.balance.strategy, manifest.get("strategy")),
-                               ("classes", params.classes, manifest.get("class_set")),
-                               ("protocol", PROTOCOLS[params.balance.drop_leaks], manifest.get("protocol"))):
-        if asked != there:
-            raise Failure(f"{params.data / 'balanced'}: made with {name} {there}, asked is {asked}; {_again(params)}")
+    for name, expected, actual in (("strategy", params.balance.strategy, manifest.get("strategy")),
+                                   ("classes", params.classes, manifest.get("class_set")),
+                                   ("protocol", PROTOCOLS[params.balance.drop_leaks], manifest.get("protocol"))):
+        if expected != actual:
+            raise Failure(f"{params.data / 'balanced'}: made with {name} {actual}, expected {expected}; "
+                          f"{_again(params)}")
     votes, by_votes = manifest.get("votes"), CLASS_SETS[params.classes][1] is None
     if params.train.votes and votes is None:
         raise Failure(f"{params.data / 'balanced'}: no FER+ votes, but train.votes is {params.train.votes}; put "
@@ -59,46 +67,45 @@ def best(params: Params) -> dict:
     if not path.exists():
         return {}
     try:
-        found = YAML(typ="safe", pure=True).load(path)
-        recipe, take = found["recipe"], dict(found["take"])
+        result = YAML(typ="safe", pure=True).load(path)
+        recipe, take = result["recipe"], dict(result["take"])
     except (YAMLError, OSError, KeyError, TypeError, ValueError) as error:
         raise Failure(f"{path}: not what the search leaves ({error}); run `dvc repro tune`") from error
     if recipe != params.recipe:
-        raise Failure(f"{path}: found for recipe {recipe}, asked is {params.recipe}; run `dvc repro tune` first")
+        raise Failure(f"{path}: found for recipe {recipe}, expected {params.recipe}; run `dvc repro tune` first")
     return take
-DEFAULTS = {block: {name: [] if field.default == () else field.default
-                    for name, field in RECIPE_BLOCKS[block].model_fields.items()} for block in ("train", "balance")}
-# Decides nothing of the training, so no config holds it
-BLOCKS = {block: form for block, form in RECIPE_BLOCKS.items() if block != "quantise"}
-# The first entries name the votes by the file that they came in, later ones by what it says of which face
-VOTES = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
-         "ad920ab5a356d90a765a7554b05124c90d5108f569f12862931ade2b11d4db60"}
 
 
 def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as every version would write it: without what is at its default in ``train`` and ``balance``, because
-    a later one can be told more than an earlier one could, which makes no other run."""
+    """The config as every version of this project would write it.
+
+    Without what is at its default in ``train`` and ``balance``: a later version has options that an earlier one lacked,
+    and a run that leaves them at their defaults is the same run.
+    """
     votes = {"votes": VOTES.get(config["votes"], config["votes"])} if "votes" in config else {}
-    said = {block: {name: value for name, value in config.get(block, {}).items()
-                    if name not in own or value != own[name]} for block, own in DEFAULTS.items()}
-    return {**config, **votes, **said}
+    explicit = {block: {name: value for name, value in config.get(block, {}).items()
+                        if name not in defaults or value != defaults[name]} for block, defaults in DEFAULTS.items()}
+    return {**config, **votes, **explicit}
 
 
-def changed(config: dict, recipe: dict) -> dict[str, Any]:
+def changed(config: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The config's values by path that are not the recipe's; None where it lacks one that the recipe sets, unless that
     is an option of another network."""
-    found: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for block, form in BLOCKS.items():
-        own = form.model_validate(recipe[block]).model_dump(mode="json")
-        # one from before a value could be told was trained with its default
-        there = {**DEFAULTS.get(block, {}), **config[block]} if block in config else {}
-        names = set(there) if there.get("name") != own.get("name") else set(there) | set(recipe[block])
-        found |= {f"{block}.{name}": there.get(name) for name in sorted(names) if there.get(name) != own.get(name)}
-    return found
+        expected = form.model_validate(recipe[block]).model_dump(mode="json")
+        # one from before an option existed was trained with its default
+        actual = {**DEFAULTS.get(block, {}), **config[block]} if block in config else {}
+        same_network = actual.get("name") == expected.get("name")
+        names = set(actual) | set(recipe[block]) if same_network else set(actual)
+        changes |= {f"{block}.{name}": actual.get(name) for name in sorted(names)
+                    if actual.get(name) != expected.get(name)}
+    return changes
 
 
-def told(values: dict[str, Any]) -> list[str]:
-    """``train.votes 0.4`` and the like, numbers as one types them (0, not 0.0), unrounded: tables part runs by it."""
+def as_typed(values: dict[str, Any]) -> list[str]:
+    """``train.votes 0.4`` and the like, numbers as one types them (0, not 0.0). Unrounded: tables tell runs apart by
+    it."""
     return [f"{path} {_typed(value)}" for path, value in values.items()]
 
 

@@ -15,8 +15,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser("ferpipe promote", description=main.__doc__)
     parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
     options = parser.parse_args(argv)
-    mine = params.load()
-    promote(mine, Bundle.load(options.bundle or mine.data / "bundle"), Faces.load(mine.data / "faces"))
+    settings = params.load()
+    promote(settings, Bundle.load(options.bundle or settings.data / "bundle"), Faces.load(settings.data / "faces"))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.params.params import Promote
 
 RESAMPLES = 10_000
-# The most that a model which is kept in git may weigh
+# The most bytes that a model which is kept in git may have
 MOST_BYTES = 4_000_000
 
 
@@ -56,5 +56,5 @@ def decide(
     evidence = (f"gain {100 * gain:+.2f} points on PublicTest (n = {n}), more than {100 * gates.min_gain:.2f} with "
                 f"probability {probability:.3f}")
     if gain <= gates.min_gain or probability < gates.confidence:
-        return Decision(False, gain, probability, (f"{evidence}, asked is {gates.confidence:.3f}", *flaws))
+        return Decision(False, gain, probability, (f"{evidence}, expected at least {gates.confidence:.3f}", *flaws))
     return Decision(not flaws, gain, probability, tuple(flaws) or (evidence,))

@@ -1,10 +1,136 @@
-"""The one door through which a model enters the records."""
+"""The one door through which a model enters the records: MLflow run, bundle on its shelf, ledger entry, registry.
+
+``enter`` is the whole way, for what is made and measured in one command. The stages train and evaluate, which DVC runs
+one by one, each go their half of it: ``begin`` and ``attach``, then ``record``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.tracking import ledger, registry, runs
+from pipeline.bundle.manifest import Trained
+from pipeline.tracking import ledger, registry, restoring, runs, shelves
+from pipeline.tracking.entry import Entry, SplitFigures
+from pipeline.tracking.runs import Run
 
 
-def enter(name: str, bundle: Bundle) -> str:
+class Measured(Protocol):
+    """What evaluate found out about a model; see ``evaluate.measure.Evaluation``."""
+
+    @property
+    def figures(self) -> SplitFigures: ...
+
+    @property
+    def milliseconds(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a model came about that ``enter`` takes in.
+
+    Attributes:
+        kind: of the run: train, quantise or ensemble.
+        mark: a tag's name and value that only a run which makes this very model has; one that was cut short is found
+            again by it.
+        trained: what is known of the training.
+        shelf: the folder that gets the bundle, under its id.
+        name: of the run; without one it has recipe and seed.
+        history: the curves of a training that was not watched from here.
+    """
+
+    kind: str
+    mark: tuple[str, str]
+    trained: Trained
+    shelf: Path
+    name: str = ""
+    history: tuple[dict[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Entered:
+    """A model in the records."""
+
+    bundle: Bundle
+    entry: Entry
+    path: Path
+
+
+def enter(
+    origin: Origin,
+    bundle: Bundle | None,
+    make: Callable[[Path, str], Bundle],
+    measure: Callable[[Bundle], Measured],
+) -> Entered:
+    """Take a model into the records; a call that was cut short goes on where it was, a second one adds nothing.
+
+    Args:
+        bundle: the model, where it is on its shelf already (``shelves.first``).
+        make: writes its bundle into a folder, with the id of the run in it.
+        measure: evaluate's; not called for a model that the ledger has.
+    """
+    if bundle is None:
+        trained, (tag, value) = origin.trained, origin.mark
+        tags = {**restoring.tags_of(trained), "kind": origin.kind, tag: value}
+        run_id = runs.find(runs.experiment_of(tags), tag, value)
+        with begin(tags, trained.config, restoring.data_of(trained), name=origin.name, run_id=run_id) as run:
+            run.history(origin.history)
+            draft = make(shelves.draft(origin.shelf), run.id)
+            # an id is known only when all is written, and the rename makes the bundle appear whole or not at all
+            bundle = Bundle.load(draft.folder.rename(origin.shelf / draft.id))
+            attach(run, bundle)
+    entry = ledger.recorded(bundle)
+    if entry is None:
+        measured = measure(bundle)
+        entry = ledger.entry(bundle, measured.figures, measured.milliseconds)
+    return Entered(bundle, entry, record(entry, bundle))
+
+
+@contextmanager
+def begin(tags: Mapping[str, Any], config: Mapping[str, Any], manifest: Mapping[str, Any], *, name: str = "",
+          run_id: str | None = None, note: Path | None = None, system_metrics: bool = False) -> Iterator[Run]:
+    """The run that makes a model, with its parameters and its data: a new one, or ``run_id``'s where it was cut short.
+
+    Args:
+        tags: ``runs.tags_of`` or ``restoring.tags_of``, and more.
+        config: the resolved recipe.
+        manifest: of the faces that are trained on.
+        note: a file that keeps the run's id for the call that goes on after this one.
+    """
+    if note is not None and note.exists():
+        run_id = note.read_text(encoding="utf-8")
+    with runs.start(name or runs.run_name(tags), runs.experiment_of(tags), tags, run_id=run_id,
+                    system_metrics=system_metrics) as run:
+        if note is not None:
+            note.write_text(run.id, encoding="utf-8")
+        run.params(config)
+        run.dataset(manifest)
+        yield run
+
+
+def attach(run: Run, bundle: Bundle) -> None:
+    """The bundle becomes the model of the run that made it."""
+    run.tags({"bundle": bundle.id})
+    run.model(bundle.folder)
+
+
+def record(entry: Entry, bundle: Bundle, files: Iterable[Path] = ()) -> Path:
+    """Write a measured model's entry into the ledger, and its figures into its run; returns the entry's file.
+
+    Args:
+        files: reports that the run keeps.
+    """
+    run = Run(runs.connect(), restoring.restore(entry, bundle))
+    run.history(entry.history)
+    run.figures(entry.figures)
+    run.files(files, "reports")
+    # last: a model that the ledger has is not measured again
+    return ledger.record(entry)
+
+
+def register(name: str, bundle: Bundle) -> str:
     """The bundle's version in the registry; the run or version that the server lacks is made of ledger and bundle."""
-    run_id = runs.restore(ledger.recorded(bundle) or ledger.entry(bundle, {}), bundle)
+    run_id = restoring.restore(ledger.recorded(bundle) or ledger.unmeasured(bundle), bundle)
     return registry.register(name, bundle, run_id)

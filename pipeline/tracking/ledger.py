@@ -1,5 +1,6 @@
 """The ledger: one JSON per trained model in reports/results/, append-only, in git; every table is generated from it."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Literal, get_args
@@ -8,6 +9,7 @@ from pipeline.bundle.bundle import Bundle
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.system.project import root
+from pipeline.tracking.entry import FORMAT, Entry, Epochs, SplitFigures
 
 # What an ensemble's provenance has for a recipe; there is no file of that name
 ENSEMBLE = "ensemble"
@@ -21,71 +23,74 @@ def folder(dataset: str) -> Path:
     return root() / ("reports/results" if dataset == "fer2013" else f"reports/{dataset}/results")
 
 
-def entry(bundle: Bundle, figures: dict) -> dict:
-    """The ledger's line about a bundle and its figures per split and view."""
-    facts = bundle.provenance
-    return {
-        "recipe": facts["recipe"],
-        "seed": facts["seed"],
-        "dataset": facts["dataset"],
-        "edition": facts["edition"],
-        "data_digest": facts["data_digest"],
-        "source_digest": facts["source_digest"],
-        "protocol": facts["protocol"],
-        "class_set": bundle.class_set,
-        "classes": list(bundle.classes),
-        "epochs": {"run": facts["epochs_run"], "asked": facts["epochs_asked"], "best": facts["best_epoch"]},
-        "hardware": facts["hardware"],
-        "backend": facts["backend"],
-        "precision": facts["precision"],
-        "minutes": round(facts["seconds"] / 60, 2),
-        "finished": facts["finished"],
-        "parameters": facts["parameters"],
-        **({"weights": facts["weights"]} if "weights" in facts else {}),
-        "onnx_bytes": (bundle.folder / "model.onnx").stat().st_size,
-        "milliseconds": round(bundle.milliseconds(), 3),
-        "bundle": bundle.id,
-        "run_id": bundle.run_id,
-        "config": facts["config"],
-        "tuned": facts.get("tuned", {}),
-        "quantised": facts.get("quantised"),
-        "history": _history(bundle),
-        "figures": figures,
-    }
+def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float) -> Entry:
+    """The entry of a bundle, with what evaluate measured; ``unmeasured`` is without."""
+    return unmeasured(bundle).model_copy(update={"figures": figures, "milliseconds": round(milliseconds, 3)})
 
 
-def record(line: dict) -> Path:
+def unmeasured(bundle: Bundle) -> Entry:
+    """What can be said of a bundle before it is measured: enough for its MLflow run, too little for the ledger."""
+    provenance = bundle.provenance
+    entry = Entry(
+        format=FORMAT,
+        recipe=provenance.recipe,
+        seed=provenance.seed,
+        dataset=provenance.dataset,
+        edition=provenance.edition,
+        data_digest=provenance.data_digest,
+        source_digest=provenance.source_digest,
+        protocol=provenance.protocol,
+        class_set=bundle.class_set,
+        classes=bundle.classes,
+        epochs=Epochs(run=provenance.epochs_run, asked=provenance.epochs_asked, best=provenance.best_epoch),
+        hardware=provenance.hardware,
+        backend=provenance.backend,
+        precision=provenance.precision,
+        minutes=round(provenance.seconds / 60, 2),
+        finished=provenance.finished,
+        parameters=provenance.parameters,
+        onnx_bytes=(bundle.folder / "model.onnx").stat().st_size,
+        bundle=bundle.id,
+        run_id=bundle.run_id,
+        config=provenance.config,
+        tuned=provenance.tuned,
+        quantised=provenance.quantised,
+        history=_history(bundle),
+        figures={},
+    )
+    # what is never set is no key of the file: most networks start from no weights
+    return entry.model_copy(update={"weights": provenance.weights}) if provenance.weights else entry
+
+
+def record(entry: Entry) -> Path:
     """Add an entry; a model that is already there is never written again. Returns the entry's file."""
-    path = place(line)
+    path = path_of(entry)
     if not path.exists():
         with atomic_file(path) as new:
-            new.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
+            new.write_text(json.dumps(entry.as_json(), indent=1) + "\n", encoding="utf-8")
     return path
 
 
-def place(line: dict) -> Path:
+def path_of(entry: Entry) -> Path:
     """An entry's file."""
-    name = f"{line['recipe']}-{line['class_set']}-{line['protocol']}-seed{line['seed']}-{line['bundle']}.json"
-    return folder(line["dataset"]) / name
+    return folder(entry.dataset) / entry.filename
 
 
-def entries(dataset: str = "fer2013") -> list[dict]:
-    """All entries of a data set, ordered by file name."""
-    lines = []
-    for path in sorted(folder(dataset).glob("*.json")):
-        try:
-            lines.append(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise Failure(f"{path}: not a ledger entry ({error}); restore it from git") from error
-    return lines
+def entries(dataset: str = "fer2013") -> list[Entry]:
+    """All entries of a data set, ordered by file name. Raises Failure for a file that is none."""
+    return [Entry.read(path.read_bytes(), path, "a ledger entry", "restore it from git")
+            for path in sorted(folder(dataset).glob("*.json"))]
 
 
-def recorded(bundle: Bundle) -> dict | None:
+def recorded(bundle: Bundle) -> Entry | None:
     """What the ledger says of a bundle."""
-    return next((line for line in entries(bundle.provenance["dataset"]) if line["bundle"] == bundle.id), None)
+    return next((entry for entry in entries(bundle.provenance.dataset) if entry.bundle == bundle.id), None)
 
 
-def _history(bundle: Bundle) -> list[dict]:
-    head, *rows = (bundle.folder / "history.csv").read_text(encoding="utf-8").splitlines()
-    names = head.split(",")
-    return [dict(zip(names, map(float, row.split(",")), strict=True)) for row in rows]
+def _history(bundle: Bundle) -> tuple[dict[str, float], ...]:
+    path = bundle.folder / "history.csv"
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
+    except (OSError, ValueError, TypeError) as error:
+        raise Failure(f"{path}: not the curves of a training ({error}); restore the bundle's folder") from error

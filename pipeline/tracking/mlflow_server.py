@@ -41,16 +41,16 @@ def uri() -> str:
     return "sqlite:///" + (project.root() / named.removeprefix("sqlite:///")).absolute().as_posix()
 
 
-def file(place: str) -> Path | None:
-    """The database's file when ``place`` is sqlite."""
-    return Path(place.removeprefix("sqlite:///").split("?")[0]) if place.startswith("sqlite:///") else None
+def file(address: str) -> Path | None:
+    """The database's file when the address is sqlite's."""
+    return Path(address.removeprefix("sqlite:///").split("?")[0]) if address.startswith("sqlite:///") else None
 
 
-def artefacts(place: str) -> str | None:
+def artefacts(address: str) -> str | None:
     """Where a new experiment keeps its files: mlruns/ beside the database; None where a server decides."""
-    if place.startswith(("http:", "https:", "databricks")):
+    if address.startswith(("http:", "https:", "databricks")):
         return None
-    database = file(place)
+    database = file(address)
     return ((database.parent if database else project.root().absolute()) / "mlruns").as_uri()
 
 
@@ -77,11 +77,11 @@ def in_one_line() -> Iterator[None]:
 
 def _explain(text: str) -> str:
     # A server's address may hold a password
-    place = re.sub(r"//[^/@]*@", "//", uri())
+    address = re.sub(r"//[^/@]*@", "//", uri())
     for symptom, advice in ADVICE.items():
         if symptom in text:
-            return f"MLflow at {place}: {advice}"
-    return f"MLflow at {place}: {text.strip().splitlines()[0] if text.strip() else 'unknown error'}"
+            return f"MLflow at {address}: {advice}"
+    return f"MLflow at {address}: {text.strip().splitlines()[0] if text.strip() else 'unknown error'}"
 
 
 @contextlib.contextmanager

@@ -1,67 +1,132 @@
 """The record of what was promoted and refused: promotions.jsonl, one line each, in git; MLflow's aliases keep none."""
 
-import json
 from pathlib import Path
+from typing import Any, Literal
 
+from pydantic import Field
+
+from pipeline.bundle.record import Name, Record
 from pipeline.system.atomic import atomic_file
-from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
 
-PROMOTED, REFUSED = "promoted", "refused"
-# PrivateTest, as the ledger has it, stands in a line for information; its name says that it decided nothing
+FORMAT: Literal[1] = 1
+PROMOTED: Literal["promoted"] = "promoted"
+REFUSED: Literal["refused"] = "refused"
+# PrivateTest, as the ledger has it, is in a record for information; its name says that it decided nothing
 PUBLIC, PRIVATE = "PublicTest", "PrivateTest, not used"
+# The registered model whose champion is in git
+IN_GIT = "fer2013-7"
+
+
+class Contender(Record):
+    """A bundle in a promotion."""
+
+    bundle: Name
+    run_id: str | None
+    recipe: str
+    seed: int
+    protocol: str
+    edition: str
+
+
+class Challenger(Contender):
+    """The bundle that wants to become champion, its version in the registry and its recall per class."""
+
+    version: str
+    recalls: dict[str, float]
+
+
+class Accuracies(Record):
+    """Single-view accuracies on a split of ``n`` images; None without a champion or without a figure in the ledger."""
+
+    n: int | None
+    challenger: float | None
+    champion: float | None
+
+
+class FacesUsed(Record):
+    """The faces that both were compared on."""
+
+    edition: str
+    digest: str
+
+
+class PromotionRecord(Record):
+    """A challenge, its evidence and its outcome.
+
+    Attributes:
+        time: ISO 8601.
+        model: the registered model, ``fer2013-7``.
+        gain: in accuracy on PublicTest; None without a champion, as is ``probability``, that of the gain exceeding the
+            gate.
+        gates: what the challenger had to reach.
+        private: PrivateTest, which decided nothing.
+    """
+
+    format: Literal[1] = FORMAT
+    time: str
+    model: Name
+    decision: Literal["promoted", "refused"]
+    reasons: tuple[str, ...]
+    gain: float | None
+    probability: float | None
+    gates: dict[str, Any]
+    challenger: Challenger
+    champion: Contender | None
+    public: Accuracies = Field(validation_alias=PUBLIC, serialization_alias=PUBLIC)
+    private: Accuracies = Field(validation_alias=PRIVATE, serialization_alias=PRIVATE)
+    faces: FacesUsed
+
+    @property
+    def pair(self) -> tuple[str, str | None]:
+        """The bundles that were compared."""
+        return self.challenger.bundle, self.champion.bundle if self.champion else None
 
 
 def file(dataset: str) -> Path:
-    """Where a data set's lines are; the drawn sample's are not in git."""
+    """Where a data set's records are; the drawn sample's are not in git."""
     return ledger.folder(dataset).parent / "promotions.jsonl"
 
 
-def lines(dataset: str) -> list[dict]:
-    """All lines, the oldest first."""
+def records(dataset: str) -> list[PromotionRecord]:
+    """All records, the oldest first. Raises Failure for a line that is none."""
     path = file(dataset)
-    try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    except ValueError as error:
-        raise Failure(f"{path}: not lines of JSON ({error}); restore it from git") from error
+    text = path.read_bytes() if path.exists() else b""
+    return [PromotionRecord.read(line, f"{path}, line {number}", "the record of a promotion", "restore it from git")
+            for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
-def append(dataset: str, line: dict) -> None:
-    """Add a line, unless it is a refusal that is on record or the promotion that was recorded last."""
-    old = [one for one in lines(dataset) if one["model"] == line["model"]]
-    on_record = old if line["decision"] == REFUSED else old[-1:]
-    if any(_pair(one) == _pair(line) for one in on_record):
+def append(dataset: str, record: PromotionRecord) -> None:
+    """Add a record, unless it is a refusal that is there already or the promotion that was recorded last."""
+    earlier = [other for other in records(dataset) if other.model == record.model]
+    # a model that lost the title may win it back, which is news; a refusal never is
+    relevant = earlier if record.decision == REFUSED else earlier[-1:]
+    if any((other.decision, other.pair) == (record.decision, record.pair) for other in relevant):
         return
     path = file(dataset)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     with atomic_file(path) as new:
-        new.write_text(text + json.dumps(line) + "\n", encoding="utf-8")
+        new.write_text(text + record.to_line(), encoding="utf-8")
 
 
 def champions(dataset: str) -> dict[str, str]:
     """The bundle that was promoted last, per registered model."""
-    return {line["model"]: line["challenger"]["bundle"] for line in lines(dataset) if line["decision"] == PROMOTED}
+    return {record.model: record.challenger.bundle for record in records(dataset) if record.decision == PROMOTED}
 
 
-def describe(line: dict) -> str:
-    """A line for a person: the verdict with its reasons, and a small table."""
-    verb = "is the champion now" if line["decision"] == PROMOTED else "is refused"
-    rows = [f"{line['model']} version {line['challenger']['version']} {verb}: {'; '.join(line['reasons'])}",
+def describe(record: PromotionRecord) -> str:
+    """A record for a person: the verdict with its reasons, and a small table."""
+    verb = "is the champion now" if record.decision == PROMOTED else "is refused"
+    rows = [f"{record.model} version {record.challenger.version} {verb}: {'; '.join(record.reasons)}",
             f"{'':<12}{'bundle':<14}{'protocol':<12}{PUBLIC:>12}{PRIVATE:>23}"]
-    for role in ("challenger", "champion"):
-        if line[role]:
-            public, private = (_share(line[split][role]) for split in (PUBLIC, PRIVATE))
-            rows.append(f"{role:<12}{line[role]['bundle']:<14}{line[role]['protocol']:<12}{public:>12}{private:>23}")
+    roles = [("challenger", record.challenger, record.public.challenger, record.private.challenger),
+             ("champion", record.champion, record.public.champion, record.private.champion)]
+    for role, contender, public, private in roles:
+        if contender is not None:
+            rows.append(f"{role:<12}{contender.bundle:<14}{contender.protocol:<12}{_percent(public):>12}"
+                        f"{_percent(private):>23}")
     return "\n".join(rows)
 
 
-def _share(accuracy: float | None) -> str:
+def _percent(accuracy: float | None) -> str:
     return "not in the ledger" if accuracy is None else f"{100 * accuracy:.2f} %"
-
-
-def _pair(line: dict) -> tuple:
-    champion = line["champion"]["bundle"] if line["champion"] else None
-    return line["decision"], line["challenger"]["bundle"], champion
-# The registered model whose champion is in git
-IN_GIT = "fer2013-7"

@@ -4,13 +4,13 @@ import argparse
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.system import project
-from pipeline.tracking import entering, ledger, promotions, registry, runs, shelves
+from pipeline.tracking import entering, ledger, promotions, registry, restoring, runs, shelves
 
 DATASETS = ("fer2013", "sample")
 
 
 def rebuild() -> int:
-    """A run for every ledger entry, a version for every champion; what is there already stays as it is.
+    """A run for every ledger entry, a version for every champion; what the server has already stays as it is.
 
     Returns how many entries the ledger has.
     """
@@ -18,16 +18,15 @@ def rebuild() -> int:
     count = 0
     champions = {}
     for dataset in DATASETS:
-        names = [path.name for path in sorted(ledger.folder(dataset).glob("*.json"))]
-        for name, line in zip(names, ledger.entries(dataset), strict=True):
-            runs.restore(line, at_hand.get(line["bundle"]), {"ledger": name})
+        for entry in ledger.entries(dataset):
+            restoring.restore(entry, at_hand.get(entry.bundle), {"ledger": entry.filename})
             count += 1
         champions.update(promotions.champions(dataset))
     if (project.champion_folder() / "bundle.json").exists():
         champions[promotions.IN_GIT] = Bundle.load(project.champion_folder()).id
     for name, bundle_id in champions.items():
         if bundle_id in at_hand:
-            registry.alias(name, "champion", entering.enter(name, at_hand[bundle_id]))
+            registry.alias(name, "champion", entering.register(name, at_hand[bundle_id]))
         else:
             print(f"rebuild-mlflow: the champion of {name}, {bundle_id}, is not at hand; the registry stays without")
     return count

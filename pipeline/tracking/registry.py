@@ -11,7 +11,7 @@ from pipeline.tracking.runs import Run, connect
 
 @in_one_line()
 def register(name: str, bundle: Bundle, run_id: str) -> str:
-    """The version of the registered model that is this bundle; made, with its run's model, if there is none."""
+    """The version of the registered model that is this bundle; created, with its run's model, if there is none."""
     client = connect()
     for version in client.search_model_versions(f"name='{name}'"):
         if version.tags.get("bundle") == bundle.id:
@@ -19,10 +19,10 @@ def register(name: str, bundle: Bundle, run_id: str) -> str:
     if not client.search_registered_models(f"name='{name}'"):
         client.create_registered_model(name)
     model_id = Run(client, run_id).model(bundle.folder)
-    about = {key: str(bundle.provenance[key]) for key in ("recipe", "seed", "protocol", "edition")}
-    made = client.create_model_version(name, f"models:/{model_id}", run_id, {**about, "bundle": bundle.id},
-                                       model_id=model_id)
-    return str(made.version)
+    tags = {key: str(getattr(bundle.provenance, key)) for key in ("recipe", "seed", "protocol", "edition")}
+    created = client.create_model_version(name, f"models:/{model_id}", run_id, {**tags, "bundle": bundle.id},
+                                          model_id=model_id)
+    return str(created.version)
 
 
 @in_one_line()

@@ -1,13 +1,13 @@
 """Experiment tracking: the only module that imports mlflow.
 
-MLflow is the live view for people. Everything in it can be made again from the ledger and the bundles (``restore``).
+MLflow is the live view for people. Everything in it can be made again from the ledger and the bundles (``restoring``).
 """
 
 import contextlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,35 +29,35 @@ def flat(tree: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:
 
 
 def tags_of(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run says of its recipe and data."""
-    facts = {**manifest, **config, "data_digest": manifest["digest"]}
-    return {name: facts[name] for name in TAGS if name in facts}
+    """What a run says of its recipe and data, from the resolved recipe and the faces' manifest."""
+    values = {**manifest, **config, "data_digest": manifest["digest"]}
+    return {name: values[name] for name in TAGS if name in values}
 
 
-def run_name(tags: dict) -> str:
-    """``hour seed 1``, or ``hour seed 1, leak-free``: twins are to be told apart in MLflow's list."""
+def run_name(tags: Mapping[str, Any]) -> str:
+    """``hour seed 1``, or ``hour seed 1, leak-free``: twins must be distinguishable in MLflow's list."""
     return f"{tags['recipe']} seed {tags['seed']}" + (", leak-free" if tags.get("protocol") == "leak-free" else "")
 
 
 @in_one_line()
 def connect():
     """MLflow's client for ``uri()``; the first call of a process makes or checks the database."""
-    place = uri()
+    address = uri()
     mlflow_server.quieten()
     import mlflow
 
     inherited = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(place)
+    mlflow.set_tracking_uri(address)
     # MLflow writes the address into the environment, where it would outlive a change of folder
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     if inherited is not None:
         os.environ["MLFLOW_TRACKING_URI"] = inherited
-    database = mlflow_server.file(place)
-    with mlflow_server.alone(database) if database and place not in _opened else contextlib.nullcontext():
-        client = mlflow.MlflowClient(place)
-        if place not in _opened:
+    database = mlflow_server.file(address)
+    with mlflow_server.alone(database) if database and address not in _opened else contextlib.nullcontext():
+        client = mlflow.MlflowClient(address)
+        if address not in _opened:
             client.search_experiments(max_results=1)
-            _opened.add(place)
+            _opened.add(address)
     return client
 
 
@@ -85,50 +85,51 @@ class Run:
                 raise
 
     @in_one_line()
-    def params(self, values: dict) -> None:
+    def params(self, values: Mapping[str, Any]) -> None:
         """Parameters, a tree or flat."""
         from mlflow.entities import Param
 
-        found = [Param(name, str(value)) for name, value in flat(values).items()]
-        for first in range(0, len(found), 100):
-            self._client.log_batch(self.id, params=found[first : first + 100])
+        every = [Param(name, str(value)) for name, value in flat(values).items()]
+        # a server takes a hundred parameters at a time
+        for first in range(0, len(every), 100):
+            self._client.log_batch(self.id, params=every[first : first + 100])
 
     @in_one_line()
-    def tags(self, values: dict) -> None:
+    def tags(self, values: Mapping[str, Any]) -> None:
         from mlflow.entities import RunTag
 
         self._client.log_batch(self.id, tags=[RunTag(name, str(value)) for name, value in values.items()])
 
-    def epoch(self, row: dict, step: int) -> None:
+    def epoch(self, row: Mapping[str, float], step: int) -> None:
         """One row of the history: a point on every curve."""
         self._metrics({name: value for name, value in row.items() if name != "epoch"}, step)
 
     @in_one_line()
-    def history(self, rows: list[dict]) -> None:
+    def history(self, rows: Iterable[Mapping[str, float]]) -> None:
         """The rows that the curves lack: all of them, or those that a kill -9 swallowed."""
-        there = {point.step for point in self._client.get_metric_history(self.id, "val_accuracy")}
+        logged = {point.step for point in self._client.get_metric_history(self.id, "val_accuracy")}
         for row in rows:
-            if int(row["epoch"]) not in there:
+            if int(row["epoch"]) not in logged:
                 self.epoch(row, int(row["epoch"]))
 
-    def figures(self, values: dict) -> None:
+    def figures(self, values: Mapping[str, Any]) -> None:
         """Figures as metrics, a tree or flat: ``PublicTest/single/accuracy``, an interval's two ends, no matrices."""
-        found = flat(values, "/")
-        for name in [name for name, value in found.items() if isinstance(value, list)]:
-            ends = found.pop(name)
+        metrics = flat(values, "/")
+        for name in [name for name, value in metrics.items() if isinstance(value, list)]:
+            ends = metrics.pop(name)
             if name.endswith("interval"):
-                found[f"{name}_low"], found[f"{name}_high"] = ends
-        self._metrics(found, 0)
+                metrics[f"{name}_low"], metrics[f"{name}_high"] = ends
+        self._metrics(metrics, 0)
 
     @in_one_line()
-    def _metrics(self, values: dict, step: int) -> None:
+    def _metrics(self, values: Mapping[str, Any], step: int) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
         self._client.log_batch(self.id, [Metric(name, float(value), now, step) for name, value in values.items()])
 
     @in_one_line()
-    def files(self, paths: list[Path], folder: str = "") -> None:
+    def files(self, paths: Iterable[Path], folder: str = "") -> None:
         """Files, and folders with what is in them, as artefacts."""
         for path in paths:
             log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
@@ -149,11 +150,12 @@ class Run:
     def model(self, folder: Path) -> str:
         """The bundle: its files under ``bundle`` and its ONNX as an MLflow model, once; returns the model's id."""
         bundle = Bundle.load(folder)
-        mine = self._client.get_run(self.id)
-        for output in mine.outputs.model_outputs if mine.outputs else []:
-            found = self._client.get_logged_model(output.model_id)
-            if found.tags.get("bundle") == bundle.id and found.status == "READY":
-                return found.model_id
+        run = self._client.get_run(self.id)
+        for output in run.outputs.model_outputs if run.outputs else []:
+            logged = self._client.get_logged_model(output.model_id)
+            # one that was cut short while it was logged is not ready, and is logged anew
+            if logged.tags.get("bundle") == bundle.id and logged.status == "READY":
+                return logged.model_id
         import mlflow.onnx
         import numpy as np
         import onnx
@@ -165,7 +167,7 @@ class Run:
                                    Schema([TensorSpec(single, (-1, len(bundle.classes)), "probabilities")]))
         self.files([bundle.folder], "bundle")
         # onnx.log_model would take the run and the experiment that happen to be active
-        made = self._client.create_logged_model(mine.info.experiment_id, "model", self.id, {"bundle": bundle.id})
+        made = self._client.create_logged_model(run.info.experiment_id, "model", self.id, {"bundle": bundle.id})
         Model.log(None, mlflow.onnx, name="model", model_id=made.model_id, run_id=self.id, signature=signature,
                   onnx_model=onnx.load(bundle.folder / "model.onnx"), save_as_external_data=False,
                   input_example={"image": np.full((1, 48, 48, 1), 128, single)},
@@ -174,7 +176,7 @@ class Run:
 
 
 @in_one_line()
-def start(name: str, experiment: str, tags: dict, parent: str | None = None, run_id: str | None = None,
+def start(name: str, experiment: str, tags: Mapping[str, Any], parent: str | None = None, run_id: str | None = None,
           system_metrics: bool = False) -> Run:
     """Begin a run, as a child of ``parent``; or go on with ``run_id`` if the server has it, killed or finished."""
     client = connect()
@@ -197,13 +199,13 @@ def start(name: str, experiment: str, tags: dict, parent: str | None = None, run
 
 
 def _experiment(client, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         folder = mlflow_server.artefacts(uri())
         return client.create_experiment(name, f"{folder}/{name}" if folder else None)
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return experiment.experiment_id
 
 
 @in_one_line()
@@ -224,32 +226,11 @@ def exists(run_id: str | None) -> bool:
 def find(experiment: str, tag: str, value: str) -> str | None:
     """The run of an experiment that carries this tag, the newest of several."""
     client = connect()
-    found = client.get_experiment_by_name(experiment)
-    runs = client.search_runs([found.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1) if found else []
+    known = client.get_experiment_by_name(experiment)
+    runs = client.search_runs([known.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1) if known else []
     return runs[0].info.run_id if runs else None
 
 
-def restore(line: dict, bundle: Bundle | None = None, tags: dict | None = None) -> str:
-    """The id of a ledger entry's run, made of the entry where the server lacks it; the bundle becomes its model."""
-    experiment = f"{line['dataset']}-{line['class_set']}"
-    run_id = line["run_id"] if exists(line["run_id"]) else find(experiment, "bundle", line["bundle"])
-    if run_id is None:
-        about = {name: line[name] for name in (*TAGS, "bundle")}
-        about.update({"kind": "train", "rebuilt": "true", "trained_as": line["run_id"], **(tags or {})})
-        with start(run_name(line), experiment, about) as run:
-            run.params(line["config"])
-            run.dataset({**line, "digest": line["data_digest"]})
-            run.history(line["history"])
-            run.figures(line["figures"])
-            run_id = run.id
-    if bundle is not None:
-        Run(connect(), run_id).model(bundle.folder)
-    return run_id
-
-
-def record_evaluation(line: dict, bundle: Bundle, files: list[Path]) -> None:
-    """Add a ledger entry's figures and the report files to the run that trained the bundle."""
-    run = Run(connect(), restore(line, bundle))
-    run.history(line["history"])
-    run.figures(line["figures"])
-    run.files(files, "reports")
+def experiment_of(tags: Mapping[str, Any]) -> str:
+    """``fer2013-7``: the experiment of a data set and class set."""
+    return f"{tags['dataset']}-{tags['class_set']}"

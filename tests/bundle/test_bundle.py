@@ -14,14 +14,18 @@ HISTORY = [{"epoch": 1, "loss": 2.0, "val_accuracy": 0.3}, {"epoch": 2, "loss": 
 
 @pytest.fixture(scope="module", params=["compact", pytest.param("cas", marks=pytest.mark.slow)])
 def made(request, tmp_path_factory):
+    import toy_models
+
     from pipeline.training.loop import build_net
 
     options = {"compact": {"stem": 4, "width": 4, "stages": 2}, "cas": {}}[request.param]
     net = build_net({"seed": 5, "classes": EMOTIONS, "model": {"name": request.param, **options}})
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (70, 48, 48), dtype="uint8"), rng.integers(0, 7, 70)
-    bundle = write(tmp_path_factory.mktemp("made") / "bundle", net, classes=EMOTIONS, class_set="7",
-                   provenance={"recipe": request.param, "run_id": "r"}, history=HISTORY, validation=(images, labels))
+    folder = tmp_path_factory.mktemp("made")
+    provenance = {**toy_models.bundle(folder / "toy").provenance.as_json(), "recipe": request.param}
+    bundle = write(folder / "bundle", net, classes=EMOTIONS, class_set="7", provenance=provenance, history=HISTORY,
+                   validation=(images, labels))
     return bundle, images
 
 

@@ -21,10 +21,10 @@ def made(tmp_path_factory):
     from pipeline.bundle.writing import write
 
     place, faces = tmp_path_factory.mktemp("int8"), toy_models.patterned()
-    facts = toy_models.bundle(place / "toy").provenance
+    provenance = toy_models.bundle(place / "toy").provenance.as_json()
     public = faces.split("PublicTest")
-    bundle = write(place / "float32", toy_models.fitted(faces), classes=faces.classes, class_set="7", provenance=facts,
-                   history=toy_models.HISTORY, validation=(public.images, public.labels))
+    bundle = write(place / "float32", toy_models.fitted(faces), classes=faces.classes, class_set="7",
+                   provenance=provenance, history=toy_models.HISTORY, validation=(public.images, public.labels))
     return bundle, faces, int8.quantise(bundle, place / "int8", faces, SETTINGS, run_id="another")
 
 
@@ -34,10 +34,10 @@ def test_int8_answers_as_float32_does_and_its_provenance_says_how_nearly(made):
     before, after = bundle.predict(public.images), small.predict(public.images)
     right = (before.argmax(axis=1) == public.labels).mean()
     assert right > 0.8, "a toy that has something to lose"
-    about = small.provenance["quantised"]
-    assert about["PublicTest"]["float32"] == pytest.approx(right, abs=1e-6)
-    assert about["PublicTest"]["int8"] == pytest.approx((after.argmax(axis=1) == public.labels).mean(), abs=1e-6)
-    assert about["PublicTest"]["agreement"] > 0.95
+    accuracies = small.provenance.quantised.public
+    assert accuracies.float32 == pytest.approx(right, abs=1e-6)
+    assert accuracies.int8 == pytest.approx((after.argmax(axis=1) == public.labels).mean(), abs=1e-6)
+    assert accuracies.agreement > 0.95
     assert 0 < np.abs(before - after).mean() < 0.03
     np.testing.assert_allclose(after.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(small.predict(public.images[:1]), after[:1], atol=1e-6)
@@ -46,9 +46,9 @@ def test_int8_answers_as_float32_does_and_its_provenance_says_how_nearly(made):
 def test_it_is_a_whole_bundle_that_says_what_it_was_made_of(made):
     bundle, _, small = made
     assert Bundle.load(small.folder).id == small.id != bundle.id
-    assert set(small.meta["files"]) == set(bundle.meta["files"])
-    assert small.provenance["quantised"]["bundle"] == bundle.id
-    assert small.run_id == "another" and small.provenance["recipe"] == bundle.provenance["recipe"]
+    assert set(small.manifest.files) == set(bundle.manifest.files)
+    assert small.provenance.quantised.bundle == bundle.id
+    assert small.run_id == "another" and small.provenance.recipe == bundle.provenance.recipe
 
 
 def test_every_weight_of_a_convolution_is_one_byte(made):
@@ -116,4 +116,4 @@ def test_a_bundle_without_its_keras_file_will_do(made, tmp_path):
     (served / "model.keras").unlink()
     again = int8.quantise(Bundle.load(served), tmp_path / "new", faces, SETTINGS)
     assert "model.keras" not in json.loads((again.folder / "bundle.json").read_text())["files"]
-    assert again.meta["files"]["model.onnx"] == small.meta["files"]["model.onnx"]
+    assert again.manifest.files["model.onnx"] == small.manifest.files["model.onnx"]

@@ -44,17 +44,31 @@ def test_a_folder_that_training_did_not_finish_is_one_line(tmp_path):
     (tmp_path / "net.keras").write_bytes(b"")
     (tmp_path / "history.json").write_text("[]")
     (tmp_path / "run.json").write_text('{"recipe": "toy"}')
-    with pytest.raises(Failure, match=r"run\.json lacks seed, dataset.*history\.json has 0 epochs"):
+    with pytest.raises(Failure, match=r"run\.json: not what a training says of itself \(dataset: missing\)"):
         import_run.read(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps(trained("0" * 64)))
+    with pytest.raises(Failure, match=r"history\.json: expected the figures of every epoch, at least one"):
+        import_run.read(tmp_path)
+    for field, wrong, said in (("recipe", "../there", "recipe: expected"), ("seed", "3", "seed: expected a valid int"),
+                               ("class_set", "9", "no class set '9', there are 7, 6")):
+        (tmp_path / "run.json").write_text(json.dumps({**trained("0" * 64), field: wrong}))
+        with pytest.raises(Failure, match=said):
+            import_run.read(tmp_path)
+
+
+def trained(source_digest):
+    """What a training says of itself."""
+    return {"dataset": "sample", "edition": "drawn", "protocol": "published", "class_set": "7", "data_digest": "d",
+            "source_digest": source_digest, "recipe": "toy", "config": {}, "seed": 1, "epochs_run": 2,
+            "epochs_asked": 2, "best_epoch": 2, "seconds": 1.0, "finished": "2026-01-01T00:00:00+00:00",
+            "hardware": "a box", "backend": "none", "precision": "float32"}
 
 
 def left(out, net, source_digest):
     """What a run away from home leaves in ``out``."""
-    facts = {**dict.fromkeys(import_run.NEEDED, 1), "dataset": "sample", "class_set": "7", "config": {},
-             "source_digest": source_digest}
     (out / "net.keras").write_bytes(net)
     (out / "history.json").write_text(json.dumps(toy_models.HISTORY))
-    (out / "run.json").write_text(json.dumps(facts))
+    (out / "run.json").write_text(json.dumps(trained(source_digest)))
     return import_run.read(out)
 
 
@@ -68,8 +82,8 @@ def damaged_zip() -> bytes:
 
 
 def test_a_run_on_other_faces_is_one_line_before_anything_is_made(project, faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(import_run, "_bundle", lambda *arguments: pytest.fail("a bundle was made"))
-    with pytest.raises(Failure, match=r"trained on sample \(1, ffffffff\)"):
+    monkeypatch.setattr(import_run, "load", lambda *arguments: pytest.fail("the network was opened"))
+    with pytest.raises(Failure, match=r"trained on sample \(drawn, ffffffff\)"):
         import_run.import_run(left(tmp_path, b"", "f" * 64), faces, SETTINGS)
 
 
@@ -87,7 +101,7 @@ def test_keras_is_imported_without_tensorflow_s_lines(tmp_path):
     program = (
         "import sys; from pathlib import Path; from pipeline.experiments import import_run\n"
         "from pipeline.system.failure import Failure\n"
-        "try: import_run._bundle(import_run.Away(Path('net.keras'), '', [], {}), None, Path())\n"
+        "try: import_run.load(Path('net.keras'))\n"
         "except Failure: assert 'keras' in sys.modules\n"
         "else: raise AssertionError\n"
     )
@@ -104,23 +118,24 @@ def test_a_run_comes_home_as_bundle_ledger_entry_and_mlflow_run_and_twice_is_onc
 
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     main([str(tmp_path / "config.json"), str(project / "data/sample/faces"), str(tmp_path / "out")])
-    away = import_run.read(tmp_path / "out")
-    bundle, path = import_run.import_run(away, faces, SETTINGS)
-    again, same_path = import_run.import_run(away, faces, SETTINGS)
-    assert (again.id, same_path) == (bundle.id, path)
+    remote = import_run.read(tmp_path / "out")
+    entered = import_run.import_run(remote, faces, SETTINGS)
+    again = import_run.import_run(remote, faces, SETTINGS)
+    bundle = entered.bundle
+    assert (again.bundle.id, again.path) == (bundle.id, entered.path)
     assert bundle.folder.resolve() == (project / "data/sample/imported" / bundle.id).resolve()
-    (line,) = ledger.entries("sample")
-    assert line["bundle"] == bundle.id
-    assert line["figures"]["PublicTest"]["single"]["n"] == 35
-    assert [row["epoch"] for row in line["history"]] == [1, 2]
+    (entry,) = ledger.entries("sample")
+    assert entry == entered.entry and entry.bundle == bundle.id
+    assert entry.figures["PublicTest"]["single"]["n"] == 35
+    assert [row["epoch"] for row in entry.history] == [1, 2]
     client = runs.connect()
     (run,) = client.search_runs([client.get_experiment_by_name("sample-7").experiment_id])
     assert run.info.run_id == bundle.run_id
-    assert run.data.metrics["PrivateTest/flip/accuracy"] == line["figures"]["PrivateTest"]["flip"]["accuracy"]
+    assert run.data.metrics["PrivateTest/flip/accuracy"] == entry.figures["PrivateTest"]["flip"]["accuracy"]
     assert run.data.params["train.learning_rate"] == "0.01"
     assert [point.step for point in client.get_metric_history(bundle.run_id, "val_loss")] == [1, 2]
     shutil.rmtree(tmp_path / "out")
-    assert entering.enter("sample-7", bundle) == "1", "it can challenge the champion"
+    assert entering.register("sample-7", bundle) == "1", "it can challenge the champion"
 
 
 # strong without what it has from edge: the usual recipe of accelerators, at a rate that is safe for two epochs
@@ -148,6 +163,6 @@ def test_the_recipe_for_accelerators_goes_away_and_comes_home(project, faces, tm
              "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     import_run.main([str(tmp_path / "out")])
-    line, = ledger.entries("sample")
-    assert (line["recipe"], line["backend"], line["epochs"]["run"]) == ("strong", backend, 2)
-    assert line["config"]["train"]["votes"] == 0.4 and line["figures"]["PrivateTest"]["flip"]["n"] == 35
+    entry, = ledger.entries("sample")
+    assert (entry.recipe, entry.backend, entry.epochs.run) == ("strong", backend, 2)
+    assert entry.config["train"]["votes"] == 0.4 and entry.figures["PrivateTest"]["flip"]["n"] == 35

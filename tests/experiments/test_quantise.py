@@ -20,16 +20,16 @@ def test_an_int8_bundle_is_recorded_once_and_can_be_promoted(project):
     from pipeline.bundle.writing import write
 
     faces = toy_models.patterned()
-    facts = toy_models.bundle(project / "toy").provenance
+    provenance = toy_models.bundle(project / "toy").provenance.as_json()
     public = faces.split("PublicTest")
     bundle = write(project / "data/sample/bundle", toy_models.fitted(faces), classes=faces.classes, class_set="7",
-                   provenance=facts, history=toy_models.HISTORY, validation=(public.images, public.labels))
-    small, _ = quantise.quantise(bundle, faces, SETTINGS, EVALUATION)
+                   provenance=provenance, history=toy_models.HISTORY, validation=(public.images, public.labels))
+    small = quantise.quantise(bundle, faces, SETTINGS, EVALUATION).bundle
     assert small.folder == project.__class__("data/sample/quantised") / small.id
-    assert quantise.quantise(bundle, faces, SETTINGS, EVALUATION)[0].id == small.id
-    line, = ledger.entries("sample")
-    assert line["bundle"] == small.id and line["quantised"]["bundle"] == bundle.id
-    assert line["onnx_bytes"] == small.provenance["quantised"]["bytes"]["int8"]
+    assert quantise.quantise(bundle, faces, SETTINGS, EVALUATION).bundle.id == small.id
+    entry, = ledger.entries("sample")
+    assert entry.bundle == small.id and entry.quantised.bundle == bundle.id
+    assert entry.onnx_bytes == small.provenance.quantised.bytes.int8
     assert small.run_id != bundle.run_id and runs.exists(small.run_id), "a run of its own"
     assert small.id in shelves.bundles("test")
     gates = Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2)

@@ -78,7 +78,7 @@ def test_another_recipe_comes_with_its_own_faces_and_values(own, capsys):
     assert (config["seed"], config["train"]["batch_size"], config["train"]["epochs"]) == (7, 32, 150)
     left = Faces.load(Path("there"))
     assert config["classes"] == list(left.classes) and "disgust" not in left.classes
-    with pytest.raises(Failure, match="is there already"):
+    with pytest.raises(Failure, match="exists already"):
         resolve.main(["--faces", "there"])
     assert left.manifest["protocol"] == "leak-free" and left.manifest["strategy"] == "replicate"
 

@@ -30,7 +30,7 @@ def test_every_seed_enters_once_and_the_twin_is_a_row_of_its_own(project):
     for _ in range(2):
         seeds.main(["speedrun", *SMALL, "--seeds", "1", "2"])
     seeds.main(["speedrun", *SMALL, "--seeds", "1", "--leak-free"])
-    found = [(line["protocol"], line["seed"]) for line in ledger.entries()]
+    found = [(entry.protocol, entry.seed) for entry in ledger.entries()]
     assert sorted(found) == [("leak-free", 1), ("published", 1), ("published", 2)]
     assert not list((project / ".checkpoints").glob("speedrun-*")), "what was brought home is not kept twice"
 
@@ -62,8 +62,8 @@ def test_int8_is_made_of_the_float_network_that_is_there_and_other_values_are_na
     seeds.main(["speedrun", *SMALL, "--seeds", "1"])
     for _ in range(2):
         seeds.main(["speedrun", *SMALL, "quantise.int8=true", "quantise.max_loss=1.0", "--seeds", "1"])
-    plain, small = sorted(ledger.entries(), key=lambda line: bool(line["quantised"]))
-    assert small["quantised"]["bundle"] == plain["bundle"] and small["history"] == plain["history"]
+    plain, small = sorted(ledger.entries(), key=lambda entry: entry.quantised is not None)
+    assert small.quantised.bundle == plain.bundle and small.history == plain.history
     table = results_table.table(ledger.entries())
     assert "| `speedrun`, model.stages 1, model.stem 4, model.width 4, train.votes 0 | 7 |" in table
     assert "train.votes 0 in int8 | 7 |" in table and "train.epochs" not in table
@@ -79,11 +79,11 @@ def test_the_eight_classes_are_measured_on_the_faces_that_people_agree_on(projec
     replace(faces, votes=votes, manifest={**faces.manifest, "votes": {"sha256": "toy"}}).save(
         project / "data/fer2013/faces")
     seeds.main(["speedrun", *SMALL, "classes=8", "--seeds", "1"])
-    line, = ledger.entries()
+    entry, = ledger.entries()
     agreed = (votes.max(axis=1) > 1) & (faces.splits == "PrivateTest")
-    assert line["figures"]["PrivateTest"]["single"]["n"] == agreed.sum() == 28
-    assert line["classes"][-1] == "contempt" and np.shape(line["figures"]["test"]["flip"]["confusion"]) == (8, 8)
-    assert "| 8 | published |" in results_table.table([line])
+    assert entry.figures["PrivateTest"]["single"]["n"] == agreed.sum() == 28
+    assert entry.classes[-1] == "contempt" and np.shape(entry.figures["test"]["flip"]["confusion"]) == (8, 8)
+    assert "| 8 | published |" in results_table.table([entry])
 
 
 @pytest.mark.parametrize("wrong", ["epochs", "model.blocks=[2,2"])

@@ -88,7 +88,7 @@ def test_a_teacher_trained_without_a_fold_predicts_only_images_it_never_saw(proj
     for number, member in enumerate(halves, 1):
         views = [member.predict(training.images, flip) for flip in (False, True)]
         np.testing.assert_allclose(training.teacher[fold == number], np.mean(views, axis=0)[fold == number], atol=1e-3)
-    with pytest.raises(Failure, match="nobody is asked"):
+    with pytest.raises(Failure, match="no teacher predicts"):
         teach.ask(halves[:1], faces)
     everything = toy_models.bundle(project / "all", off=0.2)
     with np.load(teach.ask([halves[0], everything], faces, "both")) as file:

@@ -16,7 +16,7 @@ from pipeline.promote import __main__, challenge
 from pipeline.promote.decision import decide
 from pipeline.system import failure
 from pipeline.system.failure import Failure
-from pipeline.tracking import ledger, mlflow_server, promotions, registry, runs
+from pipeline.tracking import mlflow_server, promotions, registry, runs
 
 GATES = Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2)
 SETTINGS = SimpleNamespace(promote=GATES, seed=1)
@@ -116,18 +116,18 @@ def test_a_weight_is_held_against_what_git_takes_and_only_where_one_is_given():
 # The command
 
 
-def lines(dataset="sample"):
-    return promotions.lines(dataset)
+def records(dataset="sample"):
+    return promotions.records(dataset)
 
 
 def test_two_runs_leave_one_line(project, capsys):
     bundle = toy_models.bundle(project / "data/sample/bundle")
-    assert challenge.promote(SETTINGS, bundle, toy_models.faces("sample"))["decision"] == "promoted"
+    assert challenge.promote(SETTINGS, bundle, toy_models.faces("sample")).decision == "promoted"
     assert challenge.promote(SETTINGS, bundle, toy_models.faces("sample")) is None
     assert "already champion" in capsys.readouterr().out
-    (line,) = lines()
-    assert line["challenger"]["bundle"] == bundle.id
-    assert line["champion"] is None
+    (record,) = records()
+    assert record.challenger.bundle == bundle.id
+    assert record.champion is None
     assert registry.champion("sample-7") == ("1", bundle.id)
     assert not (project / "data/champion").exists(), "only fer2013-7 has its champion in git"
     assert not (project / "reports/promotions.jsonl").exists()
@@ -139,13 +139,13 @@ def test_a_refusal_leaves_the_champion_untouched_and_is_on_record_once(project, 
     before = {file.name: file.read_bytes() for file in (project / "data/champion").iterdir()}
     worse = toy_models.bundle(project / "worse", "fer2013", off=9)
     for _ in range(2):
-        assert challenge.promote(SETTINGS, worse, toy_models.faces("fer2013"))["decision"] == "refused"
+        assert challenge.promote(SETTINGS, worse, toy_models.faces("fer2013")).decision == "refused"
     assert {file.name: file.read_bytes() for file in (project / "data/champion").iterdir()} == before
-    assert [line["decision"] for line in lines("fer2013")] == ["promoted", "refused"]
-    line = lines("fer2013")[1]
-    assert (line["challenger"]["bundle"], line["champion"]["bundle"]) == (worse.id, good.id)
-    assert line["gain"] == pytest.approx(-9 / 36 * 6 / 7, abs=0.02)
-    assert line["PublicTest"]["n"] == 280
+    assert [record.decision for record in records("fer2013")] == ["promoted", "refused"]
+    record = records("fer2013")[1]
+    assert (record.challenger.bundle, record.champion.bundle) == (worse.id, good.id)
+    assert record.gain == pytest.approx(-9 / 36 * 6 / 7, abs=0.02)
+    assert record.public.n == 280
     assert registry.champion("fer2013-7")[1] == good.id
     assert "is refused: gain -" in capsys.readouterr().out
 
@@ -161,9 +161,9 @@ def test_a_better_challenger_takes_the_place_in_git_and_in_the_registry(project)
     assert json.loads((project / "data/champion/promotion.json").read_text()) == {
         "name": "fer2013-7", "version": 2, "PublicTest": 1.0, "protocol": "leak-free", "edition": "drawn"}
     assert registry.champion("fer2013-7") == ("2", new.id)
-    line = lines("fer2013")[-1]
-    assert (line["challenger"]["protocol"], line["champion"]["protocol"]) == ("leak-free", "published")
-    assert line["probability"] > 0.99
+    record = records("fer2013")[-1]
+    assert (record.challenger.protocol, record.champion.protocol) == ("leak-free", "published")
+    assert record.probability > 0.99
 
 
 def test_private_test_is_told_from_the_ledger_and_neither_opened_nor_decisive(project, capsys):
@@ -171,32 +171,31 @@ def test_private_test_is_told_from_the_ledger_and_neither_opened_nor_decisive(pr
     faces = toy_models.faces("sample").split("Training", "PublicTest")
     for name, off, private in (("one", 0, 0.25), ("two", -9, 0.75)):
         bundle = toy_models.bundle(project / name, off=off)
-        figures = {"PrivateTest": {"single": {"n": 123, "accuracy": private}}}
-        ledger.record(ledger.entry(bundle, {**toy_models.FIGURES, **figures}))
-        line = challenge.promote(SETTINGS, bundle, faces)
-    assert line["decision"] == "refused"
-    assert line["PrivateTest, not used"] == {"n": 123, "challenger": 0.75, "champion": 0.25}
+        toy_models.record(bundle, toy_models.figures(n=123, PrivateTest=private))
+        record = challenge.promote(SETTINGS, bundle, faces)
+    assert record.decision == "refused"
+    assert json.loads(record.to_line())["PrivateTest, not used"] == {"n": 123, "challenger": 0.75, "champion": 0.25}
     assert "75.00 %" in capsys.readouterr().out
 
 
 def test_private_test_figures_that_the_ledger_lacks_stay_open(project, capsys):
-    line = challenge.promote(SETTINGS, toy_models.bundle(project / "made"), toy_models.faces("sample"))
-    assert line["PrivateTest, not used"] == {"n": None, "challenger": None, "champion": None}
+    record = challenge.promote(SETTINGS, toy_models.bundle(project / "made"), toy_models.faces("sample"))
+    assert record.private.model_dump() == {"n": None, "challenger": None, "champion": None}
     assert "not in the ledger" in capsys.readouterr().out
 
 
 def test_a_class_that_is_never_said_refuses_the_first_model(project):
     blind = toy_models.bundle(project / "blind", blind="disgust")
-    line = challenge.promote(SETTINGS, blind, toy_models.faces("sample"))
-    assert line["decision"] == "refused"
-    assert line["reasons"] == ["recall of disgust is 0.000, the floor is 0.200"]
+    record = challenge.promote(SETTINGS, blind, toy_models.faces("sample"))
+    assert record.decision == "refused"
+    assert record.reasons == ("recall of disgust is 0.000, the floor is 0.200",)
     assert registry.champion("sample-7") is None
 
 
 def test_the_registry_learns_of_the_committed_champion(project):
     """A fresh clone: data/champion is there, the server is empty, the trained model is worse."""
     champion = toy_models.bundle(project / "data/champion", "fer2013", run_id="c" * 32)
-    ledger.record(ledger.entry(champion, toy_models.FIGURES))
+    toy_models.record(champion)
     (champion.folder / "model.keras").unlink()
     challenge.promote(SETTINGS, toy_models.bundle(project / "worse", "fer2013", off=9), toy_models.faces("fer2013"))
     version, bundle_id = registry.champion("fer2013-7")
@@ -212,15 +211,15 @@ def test_a_bundle_too_heavy_for_git_is_refused_on_record_and_the_champion_stays(
     heavy = toy_models.bundle(project / "heavy", "fer2013", bulk=4_100_000)
     challenge.promote(SETTINGS, heavy, toy_models.faces("fer2013"))
     assert Bundle.load(project / "data/champion").id == good.id
-    line = lines("fer2013")[1]
-    assert (line["decision"], line["challenger"]["bundle"]) == ("refused", heavy.id)
-    assert line["reasons"][0].startswith("4.1 MB to serve, at most 4.0 MB are kept in git")
-    assert line["gates"]["most_bytes"] == 4_000_000
+    record = records("fer2013")[1]
+    assert (record.decision, record.challenger.bundle) == ("refused", heavy.id)
+    assert record.reasons[0].startswith("4.1 MB to serve, at most 4.0 MB are kept in git")
+    assert record.gates["most_bytes"] == 4_000_000
 
 
 def test_what_git_does_not_keep_may_be_heavy(project):
     heavy = toy_models.bundle(project / "heavy", bulk=4_100_000)
-    assert challenge.promote(SETTINGS, heavy, toy_models.faces("sample"))["decision"] == "promoted"
+    assert challenge.promote(SETTINGS, heavy, toy_models.faces("sample")).decision == "promoted"
 
 
 def test_a_promotion_cut_short_is_finished_by_the_next_and_recorded_once(project, monkeypatch):
@@ -234,7 +233,7 @@ def test_a_promotion_cut_short_is_finished_by_the_next_and_recorded_once(project
         patched.setattr(registry, "alias", cut)
         challenge.promote(SETTINGS, bundle, toy_models.faces("sample"))
     challenge.promote(SETTINGS, bundle, toy_models.faces("sample"))
-    assert len(lines()) == 1
+    assert len(records()) == 1
     assert registry.champion("sample-7")[1] == bundle.id
 
 
@@ -244,11 +243,10 @@ def test_a_bundle_of_other_faces_is_one_line(project):
 
 
 def test_a_bundle_of_another_edition_is_one_line(project):
-    bundle = toy_models.bundle(project / "made")
-    bundle.provenance["source_digest"] = "f" * 64
+    bundle = toy_models.bundle(project / "made", source_digest="f" * 64)
     with pytest.raises(Failure, match=r"\(drawn, ffffffff\).*\(drawn, dddddddd\)"):
         challenge.promote(SETTINGS, bundle, toy_models.faces("sample"))
-    assert lines() == [] and registry.champion("sample-7") is None
+    assert records() == [] and registry.champion("sample-7") is None
 
 
 def test_the_command_reads_params_and_a_refusal_is_no_error(project, capsys):

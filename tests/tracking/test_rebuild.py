@@ -3,7 +3,7 @@
 import pytest
 import toy_models
 
-from pipeline.tracking import ledger, promotions, rebuild, registry, runs
+from pipeline.tracking import entering, ledger, promotions, rebuild, registry, restoring, runs
 
 
 def all_runs():
@@ -18,19 +18,16 @@ def view(run):
 def test_an_emptied_server_shows_the_same_again_and_twice_is_once(project, database):
     """A run trained and evaluated here, then the database lost."""
     bundle = toy_models.bundle(project / "draft")
-    about = {name: ledger.entry(bundle, {})[name] for name in runs.TAGS}
+    about = restoring.tags_of(bundle.provenance)
     with runs.start("toy seed 3", "sample-7", {**about, "kind": "train"}) as run:
-        run.params(bundle.provenance["config"])
+        run.params(bundle.provenance.config)
         for row in toy_models.HISTORY:
             run.epoch(row, row["epoch"])
         bundle = toy_models.bundle(project / "data/sample/bundle", run_id=run.id)
         run.tags({"bundle": bundle.id})
         run.model(bundle.folder)
-    line = ledger.entry(bundle, toy_models.FIGURES)
-    runs.record_evaluation(line, bundle, [])
-    path = ledger.record(line)
-    promotions.append("sample", {"model": "sample-7", "decision": "promoted", "champion": None,
-                                 "challenger": {"bundle": bundle.id}})
+    path = entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle)
+    promotions.append("sample", toy_models.promotion("sample-7", bundle.id))
     before = view(runs.connect().get_run(run.id))
     assert rebuild.rebuild() == 1
     assert len(all_runs()) == 1, "a server that has the run needs no second"
@@ -50,9 +47,8 @@ def test_an_emptied_server_shows_the_same_again_and_twice_is_once(project, datab
 def test_the_committed_champion_is_registered_and_a_ledger_entry_needs_no_bundle(project, capsys):
     champion = toy_models.bundle(project / "data/champion", "fer2013")
     for bundle in (champion, toy_models.bundle(project / "elsewhere", "fer2013", off=4, protocol="leak-free")):
-        ledger.record(ledger.entry(bundle, toy_models.FIGURES))
-    promotions.append("sample", {"model": "sample-7", "decision": "promoted", "champion": None,
-                                 "challenger": {"bundle": "abc"}})
+        toy_models.record(bundle)
+    promotions.append("sample", toy_models.promotion("sample-7", "abc"))
     rebuild.main([])
     assert registry.champion(promotions.IN_GIT) == ("1", champion.id)
     assert {run.info.run_name for run in all_runs()} == {"toy seed 3", "toy seed 3, leak-free"}, "twins are told apart"

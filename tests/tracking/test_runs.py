@@ -13,7 +13,7 @@ import pytest
 import toy_models
 
 from pipeline.system.failure import Failure
-from pipeline.tracking import ledger, mlflow_server, registry, runs
+from pipeline.tracking import entering, ledger, mlflow_server, registry, restoring, runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,10 +160,10 @@ def test_another_bundle_is_another_version_and_lost_files_are_one_line(project, 
 
 def test_a_missing_run_is_made_of_the_ledger_entry_once(project):
     bundle = toy_models.bundle(project / "made", run_id="b" * 32)
-    line = ledger.entry(bundle, toy_models.FIGURES)
-    run_id = runs.restore(line, bundle)
+    entry = ledger.entry(bundle, toy_models.FIGURES, 0.5)
+    run_id = restoring.restore(entry, bundle)
     assert run_id != "b" * 32
-    assert runs.restore(line, bundle) == run_id
+    assert restoring.restore(entry, bundle) == run_id
     run = facts(run_id)
     assert run.data.params == {"train.epochs": "2", "model.name": "toy"}
     assert run.data.metrics["PublicTest/single/accuracy"] == 0.5
@@ -176,7 +176,7 @@ def test_an_evaluation_joins_the_run_that_trained_the_bundle(project):
         run.epoch(toy_models.HISTORY[0], 1)
     bundle = toy_models.bundle(project / "made", run_id=run.id)
     (project / "metrics.json").write_text("{}")
-    runs.record_evaluation(ledger.entry(bundle, toy_models.FIGURES), bundle, [project / "metrics.json"])
+    entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle, [project / "metrics.json"])
     assert facts(run.id).data.metrics["PublicTest/single/accuracy"] == 0.5
     assert curve(run.id, "val_loss") == [(1, 1.5), (2, 1.0)], "the hole is filled"
     assert facts(run.id).info.status == "FINISHED"

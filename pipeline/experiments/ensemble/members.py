@@ -13,23 +13,23 @@ from pipeline.tracking import shelves
 from pipeline.tracking.shelves import find_one
 
 
-def find(names: list[str], place: Path) -> list[Bundle]:
+def find(names: list[str], folder: Path) -> list[Bundle]:
     """The bundles that these names mean, ordered by id.
 
     Args:
         names: bundles' folders, bundle ids, MLflow run ids, or registered versions such as ``fer2013-6/3``.
-        place: a folder for what has to be fetched from MLflow.
+        folder: for what has to be fetched from MLflow.
 
     Raises Failure where a name means nothing, or one bundle is named twice, or there are fewer than two.
     """
     at_hand = shelves.bundles("ensemble")
-    found: dict[str, str] = {}
+    name_of: dict[str, str] = {}
     members = []
     for number, name in enumerate(names):
-        bundle = find_one(name, at_hand, place / str(number))
-        if bundle.id in found:
-            raise Failure(f"{name}: bundle {bundle.id}, which {found[bundle.id]} is too; name every member once")
-        found[bundle.id] = name
+        bundle = find_one(name, at_hand, folder / str(number))
+        if bundle.id in name_of:
+            raise Failure(f"{name}: bundle {bundle.id}, which {name_of[bundle.id]} is too; name every member once")
+        name_of[bundle.id] = name
         members.append(bundle)
     if len(members) < 2:
         raise Failure("an ensemble has at least two members; name more")
@@ -39,9 +39,8 @@ def find(names: list[str], place: Path) -> list[Bundle]:
 def check(members: list[Bundle]) -> None:
     """Raise Failure where members differ in data set, source digest, size or crop margin."""
     def shared(bundle: Bundle) -> dict[str, str]:
-        facts = {name: bundle.provenance[name] for name in ("dataset", "source_digest")}
-        return {name: str(value) for name, value in
-                {**facts, **{name: bundle.meta[name] for name in ("size", "crop_margin")}}.items()}
+        return {"dataset": bundle.provenance.dataset, "source_digest": bundle.provenance.source_digest,
+                "size": str(bundle.manifest.size), "crop_margin": str(bundle.manifest.crop_margin)}
 
     first = shared(members[0])
     for other in members[1:]:
@@ -51,12 +50,12 @@ def check(members: list[Bundle]) -> None:
                               "members must share dataset, source digest, size and margin")
 
 
-def class_set(members: list[Bundle], asked: str | None) -> str:
-    """The classes of an ensemble of these: ``asked``, else those of the member that knows the fewest.
+def class_set(members: list[Bundle], expected: str | None) -> str:
+    """The classes of an ensemble of these: the expected ones, else those of the member that knows the fewest.
 
     Raises Failure where a member's classes can be merged into no such ones.
     """
-    wanted = asked or min((member.class_set for member in members), key=lambda name: len(CLASS_SETS[name][0]))
+    wanted = expected or min((member.class_set for member in members), key=lambda name: len(CLASS_SETS[name][0]))
     for member in members:
         if member.class_set not in (wanted, "7") or (member.class_set != wanted and CLASS_SETS[wanted][1] is None):
             raise Failure(f"{member.folder}: knows the class set {member.class_set}, which is none of an ensemble of "
@@ -66,10 +65,11 @@ def class_set(members: list[Bundle], asked: str | None) -> str:
 
 def mapping(member: Bundle, wanted: str) -> np.ndarray | None:
     """float32 ``(classes, merged classes)`` that adds up a member's probabilities; None where they stay as they are."""
-    target, places = CLASS_SETS[wanted]
-    if member.class_set == wanted or places is None:
+    target, class_of = CLASS_SETS[wanted]
+    if member.class_set == wanted or class_of is None:
         return None
-    return np.eye(len(target), dtype="float32")[list(places)]
+    # a row per class of the member, 1 at the class of the ensemble that it counts as
+    return np.eye(len(target), dtype="float32")[list(class_of)]
 
 
 def opinions(members: list[Bundle], public: Faces) -> np.ndarray:
@@ -78,22 +78,22 @@ def opinions(members: list[Bundle], public: Faces) -> np.ndarray:
     Args:
         public: PublicTest, in the ensemble's classes.
     """
-    cache = project.root() / "data" / members[0].provenance["dataset"] / "ensembles" / ".cache"
-    found = []
+    cache = project.root() / "data" / members[0].provenance.dataset / "ensembles" / ".cache"
+    answers = []
     for number, member in enumerate(members, 1):
         path = cache / f"{member.id}-{public.manifest['digest'][:12]}.npy"
-        probabilities = _kept(path, (len(public), len(member.classes)))
+        probabilities = _cached(path, (len(public), len(member.classes)))
         if probabilities is None:
             print(f"ensemble: asking member {number} of {len(members)}, {member.id}", flush=True)
             probabilities = member.predict(public.images)
             with atomic_file(path) as new, open(new, "wb") as file:
                 np.save(file, probabilities)
         merged = mapping(member, public.manifest["class_set"])
-        found.append(probabilities if merged is None else probabilities @ merged)
-    return np.stack(found)
+        answers.append(probabilities if merged is None else probabilities @ merged)
+    return np.stack(answers)
 
 
-def _kept(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+def _cached(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
     try:
         probabilities = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):

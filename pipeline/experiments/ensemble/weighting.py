@@ -45,20 +45,23 @@ def combine(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search found: the members' places, their weighting, and how many of the N images they get right.
+class Best:
+    """The best ensemble of a search.
 
-    ``tried`` ensembles were compared, which took so many seconds.
+    Attributes:
+        members: their indices among the candidates.
+        right: how many of the N images they get right.
+        tried: how many ensembles were compared, in so many seconds.
     """
 
-    places: tuple[int, ...]
+    members: tuple[int, ...]
     weighting: str
     right: int
     tried: int
     seconds: float
 
 
-def search(probabilities: np.ndarray, labels: np.ndarray, sizes: tuple[int, int], weightings: tuple[str, ...]) -> Found:
+def search(probabilities: np.ndarray, labels: np.ndarray, sizes: tuple[int, int], weightings: tuple[str, ...]) -> Best:
     """The subset of ``sizes[0]`` to ``sizes[1]`` members and the weighting that are right most often.
 
     Of equals the smaller subset, then the earlier weighting, then the earlier members are taken. The winner's accuracy
@@ -79,13 +82,14 @@ def search(probabilities: np.ndarray, labels: np.ndarray, sizes: tuple[int, int]
     best: tuple[int, str, tuple[int, ...]] = (-1, "", ())
     for size, name in itertools.product(range(low, high + 1), weightings):
         for chosen in _chunks(members, size, max(1, CHUNK // (n * classes))):
+            # a row per subset, 1 at its members: one matrix product then adds up the scores of all subsets
             taken = np.zeros((len(chosen), members), "float32")
             np.put_along_axis(taken, chosen, 1, axis=1)
             right = np.sum([_right(taken, label, scores) for label, scores in enumerate(weighted[name])], axis=0)
-            place = int(right.argmax())
-            if right[place] > best[0]:
-                best = int(right[place]), name, tuple(chosen[place].tolist())
-    return Found(best[2], best[1], best[0], subsets * len(weightings), time.perf_counter() - begun)
+            row = int(right.argmax())
+            if right[row] > best[0]:
+                best = int(right[row]), name, tuple(chosen[row].tolist())
+    return Best(best[2], best[1], best[0], subsets * len(weightings), time.perf_counter() - begun)
 
 
 def _by_label(scores: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
@@ -101,16 +105,17 @@ def _right(taken: np.ndarray, label: int, scores: np.ndarray) -> np.ndarray:
     """
     members, classes, images = scores.shape
     summed = (taken @ scores.reshape(members, -1)).reshape(len(taken), classes, images)
-    own = summed[:, label]
-    right = np.ones(own.shape, bool)
+    of_label = summed[:, label]
+    right = np.ones(of_label.shape, bool)
     for other in range(classes):
         if other != label:
-            right &= own > summed[:, other] if other < label else own >= summed[:, other]
+            # of equal scores argmax takes the first class
+            right &= of_label > summed[:, other] if other < label else of_label >= summed[:, other]
     return np.count_nonzero(right, axis=1)
 
 
 def _chunks(members: int, size: int, rows: int) -> Iterator[np.ndarray]:
-    """All subsets of a size as rows of places, so many at a time."""
+    """All subsets of a size as rows of indices, so many at a time."""
     subsets = itertools.combinations(range(members), size)
     while chunk := list(itertools.islice(subsets, rows)):
         yield np.array(chunk)

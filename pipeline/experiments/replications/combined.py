@@ -45,7 +45,7 @@ def cross_validated(opinions: np.ndarray, labels: np.ndarray, size: int, weighti
     right = np.zeros(len(labels), bool)
     for held_out in (first, ~first):
         choosing, truth = opinions[:, ~held_out], labels[~held_out]
-        chosen = list(weightings.search(choosing, truth, (size, size), (weighting,)).places)
+        chosen = list(weightings.search(choosing, truth, (size, size), (weighting,)).members)
         weights = weightings.weights(weighting, choosing[chosen], truth)
         combined = weightings.combine(opinions[chosen][:, held_out], weights)
         right[held_out] = combined.argmax(axis=1) == labels[held_out]

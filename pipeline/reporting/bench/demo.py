@@ -74,8 +74,8 @@ def there_and_back(length: int, count: int) -> Iterator[int]:
     """0, 1, ... length - 1, length - 2, ... 1, 0, 1, ... ``count`` times."""
     period = max(1, 2 * (length - 1))
     for number in range(count):
-        place = number % period
-        yield min(place, period - place)
+        step = number % period
+        yield min(step, period - step)
 
 
 def start(clip: Path, options: list[str]) -> float:

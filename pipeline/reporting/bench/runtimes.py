@@ -58,12 +58,12 @@ def images(batch: int) -> np.ndarray:
 
 def milliseconds(predict: Predict, batch: np.ndarray, calls: int) -> list[float]:
     """The time of each call, after two that warm up."""
-    found = []
+    times = []
     for _ in range(calls + 2):
         begun = time.perf_counter()
         predict(batch)
-        found.append(round(1000 * (time.perf_counter() - begun), 4))
-    return found[2:]
+        times.append(round(1000 * (time.perf_counter() - begun), 4))
+    return times[2:]
 
 
 def main() -> None:

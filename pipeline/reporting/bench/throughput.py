@@ -38,27 +38,27 @@ RANDOM = {"model.weights": "none", "train.stages": []}
 
 
 def measured(recipe: str, seconds: float) -> dict:
-    """A recipe's row, from a process of its own."""
-    mine = parameters.load(recipe=recipe).override(LABELS_ALONE)
-    if "weights" in mine.model.model_dump():
-        mine = mine.override(RANDOM)
-    manifest: Manifest = {"strategy": mine.balance.strategy, "class_set": mine.classes,
-                          "protocol": PROTOCOLS[mine.balance.drop_leaks], "classes": list(CLASS_SETS[mine.classes][0])}
+    """A recipe's row, measured in a process of its own."""
+    params = parameters.load(recipe=recipe).override(LABELS_ALONE)
+    if "weights" in params.model.model_dump():
+        params = params.override(RANDOM)
+    manifest: Manifest = {"strategy": params.balance.strategy, "class_set": params.classes,
+                "protocol": PROTOCOLS[params.balance.drop_leaks], "classes": list(CLASS_SETS[params.classes][0])}
     done = subprocess.run([sys.executable, "-m", "pipeline.reporting.bench.train_speed", str(seconds)],
-                          input=json.dumps(resolve(mine, manifest)), capture_output=True, text=True,
+                          input=json.dumps(resolve(params, manifest)), capture_output=True, text=True,
                           env={**importing.ENVIRONMENT, **os.environ})
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-        raise Failure(f"bench-train: {recipe}: {said[-1]}")
+        reason = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise Failure(f"bench-train: {recipe}: {reason[-1]}")
     return {"recipe": recipe, "seconds": seconds, "time": datetime.now(UTC).isoformat(timespec="minutes"),
-            "images": images(mine), "epochs": mine.train.epochs, **json.loads(done.stdout.splitlines()[-1])}
+            "images": images(params), "epochs": params.train.epochs, **json.loads(done.stdout.splitlines()[-1])}
 
 
-def images(mine: Params) -> int:
+def images(params: Params) -> int:
     """How many images an epoch of FER-2013 has when the recipe has balanced it."""
-    balance = mine.balance
+    balance = params.balance
     if balance.strategy == "augment_to":
-        return balance.target * len(CLASS_SETS[mine.classes][0])
+        return balance.target * len(CLASS_SETS[params.classes][0])
     return TRAINING + (int(balance.share * (TRAINING - HAPPY)) if balance.strategy == "replicate" else 0)
 
 
@@ -94,20 +94,22 @@ def table(rows: list[dict]) -> str:
 
 
 def conclusion(rows: list[dict]) -> str:
-    """The ratio over all recipes, which are slower (in three quarters of their turns), of which it is open, and whether
-    the augmentation reaches its goal."""
-    found = {row["recipe"]: ratio(row) for row in rows}
-    slower = [recipe for recipe, (_, _, high) in found.items() if high < 1]
-    close = [recipe for recipe, (middle, _, high) in found.items() if middle < 1 <= high]
-    said = [f"Median over the recipes, ours to plain: {statistics.median(one[0] for one in found.values()):.2f}."]
-    said += [f"Slower than plain `fit`: {', '.join(slower)}." if slower else "No recipe is slower than plain `fit`."]
-    said += [f"Too close to tell: {', '.join(close)}."] if close else []
+    """The ratio over all recipes, which of them are slower (in three quarters of their turns) or too close to tell,
+    and whether the augmentation reaches its goal."""
+    ratios = {row["recipe"]: ratio(row) for row in rows}
+    slower = [recipe for recipe, (_, _, high) in ratios.items() if high < 1]
+    close = [recipe for recipe, (middle, _, high) in ratios.items() if middle < 1 <= high]
+    median = statistics.median(middle for middle, *_ in ratios.values())
+    sentences = [f"Median over the recipes, ours to plain: {median:.2f}.",
+                 f"Slower than plain `fit`: {', '.join(slower)}." if slower else
+                 "No recipe is slower than plain `fit`."]
+    sentences += [f"Too close to tell: {', '.join(close)}."] if close else []
     alone = [(statistics.median(row["augmentation"]), row["recipe"]) for row in rows if row.get("augmentation")]
     if alone:
         least, recipe = min(alone)
-        said.append(f"The slowest augmentation, {recipe}'s, makes {least:,.0f} images/s "
-                    f"({'beyond' if least > GOAL else 'below'} the goal of {GOAL:,}).")
-    return " ".join(said)
+        sentences.append(f"The slowest augmentation, {recipe}'s, makes {least:,.0f} images/s "
+                         f"({'beyond' if least > GOAL else 'below'} the goal of {GOAL:,}).")
+    return " ".join(sentences)
 
 
 def page(rows: list[dict]) -> str:
@@ -159,8 +161,8 @@ def main(argv: list[str] | None = None) -> None:
         rows[row["recipe"]] = row
         if written:
             every = [rows[recipe] for recipe in sorted(rows)]
-            lines = ",\n".join(json.dumps(one) for one in every)
-            for ending, text in (("json", f"[\n{lines}\n]\n"), ("md", page(every))):
+            records = ",\n".join(json.dumps(row) for row in every)
+            for ending, text in (("json", f"[\n{records}\n]\n"), ("md", page(every))):
                 with atomic_file(reports / f"bench-train.{ending}") as new:
                     new.write_text(text, encoding="utf-8")
     print(f"\n{table(list(rows.values()))}\n\n{conclusion(list(rows.values()))}")

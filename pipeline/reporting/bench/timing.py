@@ -87,8 +87,8 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             self._log.seek(0)
-            said = self._log.read().decode(errors="replace").strip().splitlines() or ["it gave no reason"]
-            raise Failure(f"{self._row.runtime}, {self._row.precision}: ended without an answer: {said[-1]}")
+            reason = self._log.read().decode(errors="replace").strip().splitlines() or ["it gave no reason"]
+            raise Failure(f"{self._row.runtime}, {self._row.precision}: ended without an answer: {reason[-1]}")
         return line
 
 

@@ -55,7 +55,7 @@ class Turns(keras.callbacks.Callback):
         ended, others = time.perf_counter(), self.other(self.steps)
         if self.begun is not None:
             self.pairs.append((others, self.images / (ended - self.begun)))
-        spent = sum(self.images / other + self.images / mine for other, mine in self.pairs)
+        spent = sum(self.images / other + self.images / fit for other, fit in self.pairs)
         self.model.stop_training = len(self.pairs) >= FEWEST and spent >= self.seconds
         self.begun = time.perf_counter()
 
@@ -132,13 +132,13 @@ def compare(config: ResolvedConfig, seconds: float) -> dict:
     loop(steps)
     turns = Turns(loop, batch, steps, seconds)
     plain(config, images, labels, turns)
-    found = {side: [round(pair[place], 1) for pair in turns.pairs] for place, side in enumerate(("ours", "plain"))}
+    speeds = {"ours": [round(other, 1) for other, _ in turns.pairs], "plain": [round(fit, 1) for _, fit in turns.pairs]}
     if (alone := augmentation(config, images)) is not None:
         alone(2)
         steps = max(2, round(TURN * alone(2) / batch))
-        found["augmentation"] = [round(alone(steps), 1) for _ in range(LOOKS)]
+        speeds["augmentation"] = [round(alone(steps), 1) for _ in range(LOOKS)]
     return {"batch": batch, "precision": hardware.precision(config["train"]["precision"]),
-            "parameters": build_net(config).count_params(), "machine": hardware.describe(), **found}
+            "parameters": build_net(config).count_params(), "machine": hardware.describe(), **speeds}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 
 from pipeline.reporting import figures
 from pipeline.reporting.tables.recipe_picture import Row
+from pipeline.tracking.entry import Entry
 from pipeline.tracking.ledger import WEIGHTINGS
 
 HEAD = """
@@ -25,60 +26,59 @@ PUBLISHED = {(9, "mean"): 0.7141, (9, "accuracy"): 0.7141, (9, "recall"): 0.7152
 BEST = (9, "recall")
 
 
-def ensembles(lines: list[dict]) -> list[dict]:
+def ensembles(entries: list[Entry]) -> list[Entry]:
     """The six-class ensembles among these ledger entries, those with the most members first; one that was made again
     counts once."""
-    found = sorted(filter(figures.published_ensemble, lines),
-                   key=lambda line: (-_kind(line)[0], line["finished"]))
-    made = {}
-    for line in found:
-        config = line["config"]
-        made[json.dumps([config["weighting"], config.get("search"), sorted(config["members"])])] = line
-    return list(made.values())
+    ordered = sorted(filter(figures.published_ensemble, entries), key=lambda entry: (-_kind(entry)[0], entry.finished))
+    unique = {}
+    for entry in ordered:
+        config = entry.config
+        unique[json.dumps([config["weighting"], config.get("search"), sorted(config["members"])])] = entry
+    return list(unique.values())
 
 
-def picture(lines: list[dict]) -> list[Row]:
-    """What of them stands in the picture: all, beside the figure that their rows name."""
-    return [Row("S3  ensemble of {}, by {}".format(*_kind(line)), PUBLISHED.get(_kind(line), PUBLISHED[BEST]), [line],
-                "PrivateTest") for line in ensembles(lines)]
+def picture(entries: list[Entry]) -> list[Row]:
+    """What of them is in the picture: all, beside the figure that their rows name."""
+    return [Row("S3  ensemble of {}, by {}".format(*_kind(entry)), PUBLISHED.get(_kind(entry), PUBLISHED[BEST]),
+                [entry], "PrivateTest") for entry in ensembles(entries)]
 
 
-def section(lines: list[dict]) -> str:
+def section(entries: list[Entry]) -> str:
     """A row for every six-class ensemble, and for every one of S3's of whose kind we have none."""
-    ours = ensembles(lines)
-    found = [row(line) for line in ours]
+    ours = ensembles(entries)
+    rows = [row(entry) for entry in ours]
     for kind, published in PUBLISHED.items():
         if kind not in map(_kind, ours):
             title = figures.ensemble_title(*kind)
-            found.append(f"| {title} | PrivateTest | {100 * published:.2f} | not run yet | | | | |")
-    return HEAD.format(compared=_nine_and_eleven(ours)) + "\n".join(found) + "\n"
+            rows.append(f"| {title} | PrivateTest | {100 * published:.2f} | not run yet | | | | |")
+    return HEAD.format(compared=_nine_and_eleven(ours)) + "\n".join(rows) + "\n"
 
 
-def _nine_and_eleven(ours: list[dict]) -> str:
+def _nine_and_eleven(ours: list[Entry]) -> str:
     """What S3's finding is here, by every weighting that we have both of; of several the last one."""
-    figures = {_kind(line): line["figures"]["PrivateTest"]["single"]["accuracy"] for line in ours
-               if line["protocol"] == "published"}
-    both = [weighting for weighting in WEIGHTINGS if {(9, weighting), (11, weighting)} <= set(figures)]
-    told = "; ".join(f"{weighting} {100 * figures[9, weighting]:.2f} against {100 * figures[11, weighting]:.2f}"
-                     for weighting in both)
-    return f"; here nine against eleven reach, by {told}" if told else " (not run here yet)"
+    accuracies = {_kind(entry): entry.figures["PrivateTest"]["single"]["accuracy"] for entry in ours
+                  if entry.protocol == "published"}
+    both = [weighting for weighting in WEIGHTINGS if {(9, weighting), (11, weighting)} <= set(accuracies)]
+    compared = "; ".join(f"{weighting} {100 * accuracies[9, weighting]:.2f} against "
+                         f"{100 * accuracies[11, weighting]:.2f}" for weighting in both)
+    return f"; here nine against eleven reach, by {compared}" if compared else " (not run here yet)"
 
 
-def row(line: dict) -> str:
+def row(entry: Entry) -> str:
     """The row of one entry; bold is at or above the published figure."""
-    kind, search = _kind(line), line["config"]["search"]
+    kind, search = _kind(entry), entry.config["search"]
     theirs = PUBLISHED.get(kind, PUBLISHED[BEST])
     published = f"{100 * theirs:.2f}" + ("" if kind in PUBLISHED else f" (of {BEST[0]}, by {BEST[1]})")
-    ours, chosen = (figures.cell([line], part, "single") for part in ("PrivateTest", "PublicTest"))
-    if line["figures"]["PrivateTest"]["single"]["accuracy"] >= theirs:
+    ours, chosen = (figures.cell([entry], split, "single") for split in ("PrivateTest", "PublicTest"))
+    if entry.figures["PrivateTest"]["single"]["accuracy"] >= theirs:
         ours = f"**{ours.replace(' ', '** ', 1)}"
     tried = f"{search['tried']:,} of {len(search['of'])} models" if search else "this one"
-    name = figures.title(line) + (f", {line['weights']}" if "weights" in line else "")
-    name += ", FER+ votes" if any(one.get("votes") for one in line["config"]["members"].values()) else ""
-    name += ", leak-free" if line["protocol"] == "leak-free" else ""
-    return (f"| {name} | PrivateTest | {published} | {ours} | {chosen} | {tried} | {line['parameters'] / 1e6:.2f} M "
-            f"| {line['minutes'] / 60:.1f} h, {line['hardware']} |")
+    name = figures.title(entry) + (f", {entry.weights}" if entry.weights else "")
+    name += ", FER+ votes" if any(member.get("votes") for member in entry.config["members"].values()) else ""
+    name += ", leak-free" if entry.protocol == "leak-free" else ""
+    return (f"| {name} | PrivateTest | {published} | {ours} | {chosen} | {tried} | {entry.parameters / 1e6:.2f} M "
+            f"| {entry.minutes / 60:.1f} h, {entry.hardware} |")
 
 
-def _kind(line: dict) -> tuple[int, str]:
-    return len(line["config"]["members"]), line["config"]["weighting"]
+def _kind(entry: Entry) -> tuple[int, str]:
+    return len(entry.config["members"]), entry.config["weighting"]

@@ -7,6 +7,7 @@ the recipe quantises.
 from pipeline.params import params, recipe
 from pipeline.reporting.figures import cell
 from pipeline.reporting.tables.grouping import Group, groups
+from pipeline.tracking.entry import Entry
 
 RECIPES = ("speedrun", "compact", "hour", "edge", "strong")
 COLUMNS = ("model", "PrivateTest, %", "extra labels", "size", "ms a face", "training")
@@ -15,21 +16,21 @@ PUBLISHED = ("VGG of [Khaireddin & Chen 2021](https://arxiv.org/abs/2105.03588)"
              "", "", "")
 
 
-def table(entries: list[dict]) -> str:
+def table(entries: list[Entry]) -> str:
     """The table in Markdown, a row for each of ``RECIPES`` and the published network; *not trained yet* where the
     ledger has no entry."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(row(name, chosen(name, entries)) for name in RECIPES), PUBLISHED]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def chosen(name: str, entries: list[dict]) -> Group | None:
+def chosen(name: str, entries: list[Entry]) -> Group | None:
     """The entries of a recipe that its row is about; of several processors the one with the most seeds, then the one
     that trained last."""
     int8 = quantises(name)
-    ours = [entry for entry in entries if entry["recipe"] == name and entry["protocol"] == "published"
-            and entry["class_set"] == "7" and not entry["tuned"]]
+    ours = [entry for entry in entries if entry.recipe == name and entry.protocol == "published"
+            and entry.class_set == "7" and not entry.tuned]
     found = [group for group in groups(ours) if group.int8 == int8 and not group.changes and _whole(group, name)]
-    return max(found, key=lambda group: (len(group.seeds), max(entry["finished"] for entry in group.entries)),
+    return max(found, key=lambda group: (len(group.seeds), max(entry.finished for entry in group.entries)),
                default=None)
 
 
@@ -40,7 +41,7 @@ def quantises(name: str) -> bool:
 
 def _whole(group: Group, name: str) -> bool:
     """Whether all the recipe's epochs were given: ``Group.changes`` leaves them out, other tables have a column."""
-    return {entry["epochs"]["asked"] for entry in group.entries} == {recipe.named(name)["train"]["epochs"]}
+    return {entry.epochs.asked for entry in group.entries} == {recipe.named(name)["train"]["epochs"]}
 
 
 def row(name: str, group: Group | None) -> tuple[str, ...]:
@@ -52,8 +53,8 @@ def row(name: str, group: Group | None) -> tuple[str, ...]:
     count = len(group.seeds)
     face = "not measured" if group.milliseconds is None else f"{group.milliseconds:.2f}"
     return (label, f"{cell(group.seeds, 'PrivateTest', 'single')}, {count} seed{'s' * (count != 1)}",
-            labels(first["config"]["train"]), f"{first['onnx_bytes'] / 1e6:.1f} MB", face,
-            f"{quickest['minutes']:.1f} min, {quickest['hardware']}")
+            labels(first.config["train"]), f"{first.onnx_bytes / 1e6:.1f} MB", face,
+            f"{quickest.minutes:.1f} min, {quickest.hardware}")
 
 
 def labels(train: dict) -> str:

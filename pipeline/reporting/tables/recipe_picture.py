@@ -1,10 +1,11 @@
-"""The picture of reports/recipes.md: ours with its interval, and the published figure, one line a row that was run."""
+"""The picture of reports/recipes.md: ours with its interval, and the published figure; a line per row that was run."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.reporting import figures
 from pipeline.system.plotting import BLUE, GRAY, RED, bare, save
+from pipeline.tracking.entry import Entry
 
 
 class Row(NamedTuple):
@@ -12,12 +13,12 @@ class Row(NamedTuple):
 
     label: str
     published: float | None
-    group: list[dict]
+    group: list[Entry]
     split: str
 
 
 def draw(path: Path, rows: list[Row]) -> None:
-    """Draw the rows from top to bottom; without one there is nothing to see, and no file."""
+    """Draw the rows from top to bottom; without one there is no file."""
     if not rows:
         path.unlink(missing_ok=True)
         return

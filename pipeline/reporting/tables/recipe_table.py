@@ -14,6 +14,7 @@ from pipeline.reporting.tables import ensemble_table, recipe_picture
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
 from pipeline.tracking import ledger
+from pipeline.tracking.entry import Entry
 
 HEAD = """\
 # The published systems as recipes
@@ -38,106 +39,109 @@ Generated from [the ledger](results) by `ferpipe recipes`.
 """
 
 
-def differs(line: dict, recipe: dict) -> str:
+def differs(entry: Entry, recipe: dict) -> str:
     """Where an entry's values differ from its recipe's (the epochs have a column), and the weights it started from."""
-    told = [] if line["class_set"] == recipe["classes"] else [f"{line['class_set']} classes"]
-    told += ["in int8"] if line.get("quantised") else []
-    told += resolved.told({path: value for path, value in resolved.changed(line["config"], recipe).items()
-                          if path != "train.epochs"})
-    return ", ".join(told + ([line["weights"]] if "weights" in line else []))
+    differences = [] if entry.class_set == recipe["classes"] else [f"{entry.class_set} classes"]
+    differences += ["in int8"] if entry.quantised else []
+    differences += resolved.as_typed({path: value for path, value in resolved.changed(entry.config, recipe).items()
+                                      if path != "train.epochs"})
+    return ", ".join(differences + ([entry.weights] if entry.weights else []))
 
 
-def cut(line: dict, recipe: dict) -> bool:
+def cut(entry: Entry, recipe: dict) -> bool:
     """Whether it ran all the epochs that it was given, which were fewer than the recipe's."""
-    return line["epochs"]["run"] == line["epochs"]["asked"] < recipe["train"]["epochs"]
+    return entry.epochs.run == entry.epochs.asked < recipe["train"]["epochs"]
 
 
-def epochs(line: dict, recipe: dict) -> str:
+def epochs(entry: Entry, recipe: dict) -> str:
     """``28 of 50``, with what ended the run before the recipe's own number."""
-    run, own = line["epochs"]["run"], recipe["train"]["epochs"]
-    if run < line["epochs"]["asked"]:
+    run, whole = entry.epochs.run, recipe["train"]["epochs"]
+    if run < entry.epochs.asked:
         why = " (ended by its rule)"
     else:
-        why = " (cut by the hours at hand)" if cut(line, recipe) else " (longer than asked)" if run > own else ""
-    return f"{run} of {own}{why}"
+        why = " (cut by the hours at hand)" if cut(entry, recipe) else " (longer than asked)" if run > whole else ""
+    return f"{run} of {whole}{why}"
 
 
-def groups(recipe: dict, lines: list[dict]) -> list[tuple[str, list[dict]]]:
-    """A recipe's entries, one a seed, parted by changed values, data, processor and epochs; with the changes told."""
-    found = defaultdict(list)
-    for line in lines:
-        key = differs(line, recipe), figures.processor(line), line["source_digest"], line["epochs"]["asked"]
-        found[key].append(line)
-    return [(told, figures.by_seed(group)) for (told, *_), group in sorted(found.items())]
+def groups(recipe: dict, entries: list[Entry]) -> list[tuple[str, list[Entry]]]:
+    """A recipe's entries, one per seed, grouped by changed values, data, processor and epochs; with the changes."""
+    grouped = defaultdict(list)
+    for entry in entries:
+        key = differs(entry, recipe), figures.processor(entry), entry.source_digest, entry.epochs.asked
+        grouped[key].append(entry)
+    return [(changes, figures.by_seed(group)) for (changes, *_), group in sorted(grouped.items())]
 
 
-def rows(name: str, recipe: dict, lines: list[dict], timed: dict[str, dict]) -> list[str]:
+def rows(name: str, recipe: dict, entries: list[Entry], timed: dict[str, dict]) -> list[str]:
     """The rows of one recipe: one per changed values, data and processor, over the seeds.
 
     ``timed`` are bench-train's rows by recipe.
     """
-    about = recipe["published"]
-    accuracy, split = about["accuracy"], about["split"]
-    published = "not given" if accuracy is None else f"{100 * accuracy:.2f}"
-    published += f" by `{about['by']}`" if "by" in about else ""
+    published = recipe["published"]
+    accuracy, split = published["accuracy"], published["split"]
+    theirs = "not given" if accuracy is None else f"{100 * accuracy:.2f}"
+    theirs += f" by `{published['by']}`" if "by" in published else ""
     labels = ", FER+ votes" if recipe["train"].get("votes") else ""
-    theirs = f" ({about['parameters'] / 1e6:.1f} M)" if about.get("parameters") else ""
-    if not lines:
+    size = f" ({published['parameters'] / 1e6:.1f} M)" if published.get("parameters") else ""
+    whole = recipe["train"]["epochs"]
+    if not entries:
         needs = f"would take {throughput.hours(timed[name]):.1f} h, {timed[name]['machine']}" if name in timed else ""
-        return [f"| `{name}`{labels} | {split} | {recipe['classes']} | {published} | not run yet | | 0 of "
-                f"{recipe['train']['epochs']} |{theirs} | {needs} | 0 |"]
-    found = []
-    for told, group in groups(recipe, lines):
+        return [f"| `{name}`{labels} | {split} | {recipe['classes']} | {theirs} | not run yet | | 0 of "
+                f"{whole} |{size} | {needs} | 0 |"]
+    text = []
+    for changes, group in groups(recipe, entries):
+        first = group[0]
         ours, chosen = (figures.cell(group, part, "single") for part in (split, "PublicTest"))
         mean, *_ = figures.mean_of(group, split, "single")
-        longer = group[0]["epochs"]["run"] > recipe["train"]["epochs"]
-        if accuracy is not None and mean >= accuracy and group[0]["class_set"] == recipe["classes"] and not longer:
+        longer = first.epochs.run > whole
+        if accuracy is not None and mean >= accuracy and first.class_set == recipe["classes"] and not longer:
             ours = f"**{ours.replace(' ', '** ', 1)}"
-        quick = min(group, key=lambda line: line["minutes"])
-        run = ", ".join(sorted({epochs(line, recipe) for line in group}))
-        done, own = quick["epochs"]["run"], recipe["train"]["epochs"]
-        whole = f"; all {own} would take {quick['minutes'] / 60 * own / done:.1f} h" if cut(quick, recipe) else ""
-        extra = ("" if "train.votes" in told else labels) + (", " + told if told else "")
-        found.append(f"| `{name}`{extra} | {split} | {group[0]['class_set']} | {published} | {ours} | {chosen} "
-                     f"| {run} | {group[0]['parameters'] / 1e6:.2f} M{theirs} "
-                     f"| {quick['minutes'] / 60:.1f} h, {quick['hardware']}{whole} | {len(group)} |")
-    return found
+        quick = min(group, key=lambda entry: entry.minutes)
+        run = ", ".join(sorted({epochs(entry, recipe) for entry in group}))
+        would = f"; all {whole} would take {quick.minutes / 60 * whole / quick.epochs.run:.1f} h" \
+            if cut(quick, recipe) else ""
+        extra = ("" if "train.votes" in changes else labels) + (", " + changes if changes else "")
+        text.append(f"| `{name}`{extra} | {split} | {first.class_set} | {theirs} | {ours} | {chosen} "
+                    f"| {run} | {first.parameters / 1e6:.2f} M{size} "
+                    f"| {quick.minutes / 60:.1f} h, {quick.hardware}{would} | {len(group)} |")
+    return text
 
 
-def by_system(lines: list[dict]) -> list[tuple[str, dict, list[dict]]]:
+def by_system(entries: list[Entry]) -> list[tuple[str, dict, list[Entry]]]:
     """Every published recipe with its name and its entries, in the order of their titles, S1 first."""
     by_recipe = defaultdict(list)
-    for line in lines:
-        by_recipe[line["recipe"]].append(line)
+    for entry in entries:
+        by_recipe[entry.recipe].append(entry)
     every = {name: recipes.named(name) for name in recipes.names()}
     published = sorted((recipe["title"][:2], name) for name, recipe in every.items() if recipe["published"])
     return [(name, every[name], by_recipe[name]) for _, name in published]
 
 
-def page(lines: list[dict], timed: Iterable[dict] = ()) -> str:
+def page(entries: list[Entry], timed: Iterable[dict] = ()) -> str:
     """reports/recipes.md of these ledger entries and bench-train's rows."""
-    by_recipe = {row["recipe"]: row for row in timed}
-    told = "\n".join(row for found in by_system(lines) for row in rows(*found, by_recipe))
-    return HEAD + told + "\n" + ensemble_table.section(lines)
+    timed_by_recipe = {row["recipe"]: row for row in timed}
+    table = "\n".join(row for system in by_system(entries) for row in rows(*system, timed_by_recipe))
+    return HEAD + table + "\n" + ensemble_table.section(entries)
 
 
-def picture(lines: list[dict]) -> list[recipe_picture.Row]:
-    """What stands in the picture: every row of a recipe with its own classes that was run as long as it asks for."""
-    found = []
-    for name, recipe, own in by_system(lines):
-        about = recipe["published"]
-        found += [recipe_picture.Row(f"{recipe['title'][:2]}  {name}", about["accuracy"], group, about["split"])
-                  for told, group in groups(recipe, own)
-                  if not told and group[0]["epochs"]["asked"] == recipe["train"]["epochs"]]
-    return found + ensemble_table.picture(lines)
+def picture(entries: list[Entry]) -> list[recipe_picture.Row]:
+    """What is in the picture: every row of a recipe with its own classes that was run as long as it asks for."""
+    drawn = []
+    for name, recipe, of_recipe in by_system(entries):
+        published = recipe["published"]
+        drawn += [recipe_picture.Row(f"{recipe['title'][:2]}  {name}", published["accuracy"], group,
+                                     published["split"])
+                  for changes, group in groups(recipe, of_recipe)
+                  if not changes and group[0].epochs.asked == recipe["train"]["epochs"]]
+    return drawn + ensemble_table.picture(entries)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Generate reports/recipes.md and its picture anew from the recipes and the ledger."""
-    lines = ledger.entries()
-    text = page(lines, throughput.kept())
+    entries = ledger.entries()
+    text = page(entries, throughput.kept())
     path = project.root() / "reports" / "recipes.md"
-    recipe_picture.draw(path.with_suffix(".png"), picture(lines))
+    recipe_picture.draw(path.with_suffix(".png"), picture(entries))
     with atomic_file(path) as new:
         new.write_text(text, encoding="utf-8")
     print(text)

@@ -10,6 +10,7 @@ from pipeline.system import project
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
+from pipeline.tracking.entry import Entry
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 COLUMNS = (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))
@@ -34,7 +35,7 @@ Every model of this project's own recipes, and the ensembles of them. What compa
 """
 
 
-def table(entries: list[dict]) -> str:
+def table(entries: list[Entry]) -> str:
     """The table in Markdown: a row for each of ``grouping.groups``."""
     rows = [
         "| recipe | classes | protocol | PublicTest | PrivateTest | PrivateTest, flip | test folder | seeds | epochs "
@@ -47,15 +48,15 @@ def table(entries: list[dict]) -> str:
 def row(group: Group) -> str:
     """One row of the table."""
     first = group.seeds[0]
-    name = ", ".join([title(first) + (" + search" if first["tuned"] else ""), *group.changes])
+    name = ", ".join([title(first) + (" + search" if first.tuned else ""), *group.changes])
     name += " in int8" if group.int8 else ""
-    name += f", {first['weights']}" if "weights" in first else ""
+    name += f", {first.weights}" if first.weights else ""
     accuracies = " | ".join(cell(group.seeds, split, view) for split, view in COLUMNS)
-    epochs = ", ".join(sorted({f"{entry['epochs']['run']} of {entry['epochs']['asked']}" for entry in group.seeds}))
+    epochs = ", ".join(sorted({f"{entry.epochs.run} of {entry.epochs.asked}" for entry in group.seeds}))
     face = "" if group.milliseconds is None else f"{group.milliseconds:.2f}"
-    return (f"| {name} | {first['class_set']} | {first['protocol']} | {accuracies} | {len(group.seeds)} | {epochs} "
-            f"| {first['parameters'] / 1e6:.2f} M | {first['onnx_bytes'] / 1e6:.2f} | {face} "
-            f"| {group.quickest['minutes']:.1f} | {group.quickest['hardware']} |")
+    return (f"| {name} | {first.class_set} | {first.protocol} | {accuracies} | {len(group.seeds)} | {epochs} "
+            f"| {first.parameters / 1e6:.2f} M | {first.onnx_bytes / 1e6:.2f} | {face} "
+            f"| {group.quickest.minutes:.1f} | {group.quickest.hardware} |")
 
 
 def fill_in(page: str, text: str) -> str:
@@ -65,13 +66,13 @@ def fill_in(page: str, text: str) -> str:
     return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{text}\n{END}", page, flags=re.DOTALL)
 
 
-def our_own(entries: list[dict]) -> list[dict]:
+def our_own(entries: list[Entry]) -> list[Entry]:
     """The entries of this project's own recipes; what compares with the published systems is in reports/recipes.md."""
-    return [entry for entry in entries if not (published_ensemble(entry) if entry["recipe"] == ledger.ENSEMBLE
-                                               else recipe.named(entry["recipe"])["published"])]
+    return [entry for entry in entries if not (published_ensemble(entry) if entry.recipe == ledger.ENSEMBLE
+                                               else recipe.named(entry.recipe)["published"])]
 
 
-def page(entries: list[dict]) -> str:
+def page(entries: list[Entry]) -> str:
     """reports/results.md of these ledger entries."""
     return HEAD + table(our_own(entries)) + "\n"
 

@@ -19,7 +19,7 @@ from pipeline.promote import challenge
 from pipeline.reporting import figures
 from pipeline.reporting.bench import inference
 from pipeline.system.failure import Failure
-from pipeline.tracking import entering, ledger, promotions, rebuild, registry, runs, shelves
+from pipeline.tracking import entering, ledger, promotions, rebuild, registry, restoring, runs, shelves
 
 EVALUATION = Evaluate(bootstrap=100, confidence=0.95)
 GATES = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.0), seed=1)
@@ -49,7 +49,7 @@ def test_the_merged_file_says_what_the_members_weighted_mean_is(tmp_path, projec
     opinions = np.stack([one.predict(public.images) for one in found])
     weights = weighting.weights(name, opinions, public.labels)
     merging.merge([one.folder / "model.onnx" for one in found], weights, tmp_path / "model.onnx", [None] * 3)
-    answers = Bundle(tmp_path, found[0].meta, "draft").predict(public.images)
+    answers = Bundle(tmp_path, found[0].manifest, "draft").predict(public.images)
     np.testing.assert_allclose(answers, weighting.combine(opinions, weights), atol=1e-6)
     assert np.abs(answers - opinions[0]).max() > 0.05, "members that differ"
 
@@ -64,22 +64,22 @@ def test_members_of_seven_classes_count_in_an_ensemble_of_six(tmp_path, project,
         with pytest.raises(Failure, match="knows the class set"):
             members.class_set(group, asked)
     public = faces.with_classes("6").split("PublicTest")
-    bundle, _ = ensemble.ensemble(ensemble.choose(found, public, "mean", None), faces, EVALUATION)
+    bundle = ensemble.ensemble(ensemble.choose(found, public, "mean", None), faces, EVALUATION).bundle
     told = seven.predict(public.images)
     merged = np.stack([told[:, 0] + told[:, 1], *told.T[2:]], axis=1)
     np.testing.assert_allclose(bundle.predict(public.images), (merged + six.predict(public.images)) / 2, atol=1e-5)
-    line, = ledger.entries("sample")
-    assert line["class_set"] == "6" and line["classes"] == list(public.classes) == list(bundle.classes)
-    assert "1 `toy`, 1 `toy` of 7 classes" in figures.title(line)
+    entry, = ledger.entries("sample")
+    assert entry.class_set == "6" and entry.classes == public.classes == bundle.classes
+    assert "1 `toy`, 1 `toy` of 7 classes" in figures.title(entry)
 
 
 @pytest.mark.slow
 def test_int8_and_float_members_mix(tmp_path, project, faces):
     first, second = voters(tmp_path, faces, 2)
     small = int8.quantise(first, tmp_path / "int8", faces, Quantise(faces=32, max_loss=1.0), run_id="5" * 32)
-    mixed, _ = made(sorted([small, second], key=lambda one: one.id), faces, "accuracy")
-    assert {one["int8"] for one in mixed.provenance["config"]["members"].values()} == {True, False}
-    assert mixed.provenance["parity"] < 1e-4
+    mixed = made(sorted([small, second], key=lambda one: one.id), faces, "accuracy").bundle
+    assert {one["int8"] for one in mixed.provenance.config["members"].values()} == {True, False}
+    assert mixed.provenance.parity < 1e-4
     assert "1 `toy`, 1 `toy` in int8" in figures.title(ledger.recorded(mixed))
 
 
@@ -87,7 +87,8 @@ def test_a_file_that_answers_otherwise_is_not_written(tmp_path, project, faces):
     found, public = voters(tmp_path, faces, 2), faces.split("PublicTest")
     opinions = np.stack([one.predict(public.images) for one in found])
     with pytest.raises(Failure, match=r"the merged ONNX file and the members' mean differ by"):
-        merging.write(tmp_path / "new", found, np.ones((2, 7)), public, opinions[::-1] ** 2, {})
+        merging.write(tmp_path / "new", found, np.ones((2, 7)), public, opinions[::-1] ** 2,
+                      merging.provenance(found, "7", {"seed": 0}))
     assert not (tmp_path / "new").exists()
 
 
@@ -97,15 +98,16 @@ def test_a_file_that_answers_otherwise_is_not_written(tmp_path, project, faces):
 @pytest.mark.slow
 def test_it_enters_once_and_says_how_it_came_about(tmp_path, project, faces):
     found = voters(tmp_path, faces, seconds=90.0, parameters=10, hardware="a box")
-    bundle, path = made(found, faces)
-    assert made(found, faces) == (bundle, path)
+    entered = made(found, faces)
+    bundle, entry = entered.bundle, entered.entry
+    assert made(found, faces) == entered
     assert bundle.folder.resolve() == (project / "data/sample/ensembles" / bundle.id).resolve()
-    assert set(bundle.meta["files"]) == {"model.onnx", "history.csv"}
-    line, = ledger.entries("sample")
-    assert line["bundle"] == bundle.id and line["recipe"] == "ensemble"
-    assert (line["minutes"], line["parameters"], line["hardware"]) == (4.5, 30, "a box")
-    assert line["epochs"] == {"run": 6, "asked": 6, "best": 1}
-    about = line["config"]["members"]
+    assert set(bundle.manifest.files) == {"model.onnx", "history.csv"}
+    assert ledger.entries("sample") == [entry]
+    assert entry.bundle == bundle.id and entry.recipe == "ensemble"
+    assert (entry.minutes, entry.parameters, entry.hardware) == (4.5, 30, "a box")
+    assert entry.epochs.model_dump() == {"run": 6, "asked": 6, "best": 1}
+    about = entry.config["members"]
     assert list(about) == [one.id for one in found]
     assert {one["run_id"] for one in about.values()} == {one.run_id for one in found}
     public = faces.split("PublicTest")
@@ -114,14 +116,14 @@ def test_it_enters_once_and_says_how_it_came_about(tmp_path, project, faces):
                                weighting.weights("recall", opinions, public.labels), atol=1e-6)
     right = (weighting.combine(opinions, weighting.weights("recall", opinions, public.labels)).argmax(axis=1)
              == public.labels).mean()
-    assert line["figures"]["PublicTest"]["single"]["accuracy"] == pytest.approx(right, abs=1e-6)
-    assert line["history"][0]["val_accuracy"] == pytest.approx(right, abs=1e-6)
-    assert line["figures"]["PrivateTest"]["flip"]["n"] == len(faces.split("PrivateTest"))
+    assert entry.figures["PublicTest"]["single"]["accuracy"] == pytest.approx(right, abs=1e-6)
+    assert entry.history[0]["val_accuracy"] == pytest.approx(right, abs=1e-6)
+    assert entry.figures["PrivateTest"]["flip"]["n"] == len(faces.split("PrivateTest"))
     run = runs.connect().get_run(bundle.run_id)
     assert run.data.params[f"members.{found[0].id}.run_id"] == found[0].run_id
     assert run.data.params["weighting"] == "recall" and run.data.tags["kind"] == "ensemble"
-    assert run.data.metrics["PrivateTest/single/accuracy"] == line["figures"]["PrivateTest"]["single"]["accuracy"]
-    assert len(made(found, faces, "mean")[0].provenance["config"]["members"]) == 3
+    assert run.data.metrics["PrivateTest/single/accuracy"] == entry.figures["PrivateTest"]["single"]["accuracy"]
+    assert len(made(found, faces, "mean").bundle.provenance.config["members"]) == 3
     assert len(ledger.entries("sample")) == 2, "other weights, another model"
 
 
@@ -130,7 +132,7 @@ def test_the_search_chooses_the_best_subset_and_tells_what_it_cost(tmp_path, pro
     choice = ensemble.choose(found, public, "all", (2, 11))
     opinions = np.stack([one.predict(public.images) for one in found])
     best = weighting.search(opinions, public.labels, (2, 4), ledger.WEIGHTINGS)
-    assert [one.id for one in choice.members] == [found[place].id for place in best.places]
+    assert [one.id for one in choice.members] == [found[index].id for index in best.members]
     assert choice.weighting == best.weighting and choice.seconds > 0
     assert (choice.search["sizes"], choice.search["tried"]) == ([2, 4], 33)
     assert choice.search["of"] == [one.id for one in found]
@@ -156,9 +158,10 @@ def test_members_are_asked_once_and_a_broken_answer_is_asked_again(tmp_path, pro
 def test_it_is_leak_free_only_when_all_members_are(tmp_path, faces, protocols, said):
     found = [toy_models.voter(tmp_path / f"v{seed}", faces, seed, protocol=protocol, data_digest=str(seed))
              for seed, protocol in enumerate(protocols)]
-    facts = merging.provenance(found, "7", {"seed": 0})
-    assert facts["protocol"] == said
-    assert facts["data_digest"] not in ("0", "1") and facts["source_digest"] == found[0].provenance["source_digest"]
+    provenance = merging.provenance(found, "7", {"seed": 0})
+    assert provenance.protocol == said
+    assert provenance.data_digest not in ("0", "1")
+    assert provenance.source_digest == found[0].provenance.source_digest
 
 
 # Who is meant
@@ -170,9 +173,9 @@ def test_a_member_is_a_folder_an_id_a_run_or_a_version(tmp_path, project, faces)
     by_id = toy_models.voter(project / "data/sample/imported/x", faces, 2)
     by_run = toy_models.voter(project / "data/sample/bundle", faces, 3)
     gone = toy_models.voter(tmp_path / "v4", faces, 4)
-    version = entering.enter("sample-7", gone)
+    version = entering.register("sample-7", gone)
     other = toy_models.voter(tmp_path / "v5", faces, 5)
-    run_id = runs.restore(ledger.entry(other, {}), other)
+    run_id = restoring.restore(ledger.unmeasured(other), other)
     for one in (gone, other):
         shutil.rmtree(one.folder)
     names = [str(by_folder.folder), by_id.id, by_run.run_id, f"sample-7/{version}", run_id]
@@ -221,8 +224,8 @@ def test_six_classes_are_promoted_rebuilt_and_shown(tmp_path, project, faces, da
     from pipeline.demo.main import main as demo
     from pipeline.download.drawn import clip
 
-    bundle, _ = made(voters(tmp_path, faces, class_set="6"), faces)
-    assert challenge.promote(GATES, bundle, faces)["decision"] == "promoted"
+    bundle = made(voters(tmp_path, faces, class_set="6"), faces).bundle
+    assert challenge.promote(GATES, bundle, faces).decision == "promoted"
     assert registry.champion("sample-6") == ("1", bundle.id)
     assert bundle.id in shelves.bundles("test")
     shutil.copyfile(database, project / "again.db")
@@ -245,10 +248,10 @@ def test_six_classes_are_promoted_rebuilt_and_shown(tmp_path, project, faces, da
 @pytest.mark.slow
 def test_one_too_heavy_for_git_is_refused_and_the_line_says_what_to_do(project, tmp_path, monkeypatch):
     some = toy_models.patterned("fer2013", per_class=12)
-    bundle, _ = made(voters(tmp_path, some, 2), some)
+    bundle = made(voters(tmp_path, some, 2), some).bundle
     monkeypatch.setattr("pipeline.promote.decision.MOST_BYTES", 1000)
     challenge.promote(GATES, bundle, some)
-    reason, = promotions.lines("fer2013")[0]["reasons"]
+    reason, = promotions.records("fer2013")[0].reasons
     assert "the committed champion stays small; show the ensemble with `ferpipe demo --model data/fer2013/ens" in reason
     assert not (project / "data/champion").exists()
 
@@ -263,12 +266,12 @@ def test_the_command_says_what_it_tried_and_made(project, faces, capsys):
     ensemble.main([*names, "--weights", "all", "--search", "2", "3"])
     said = capsys.readouterr().out
     assert "12 ensembles of 2 to 3 of 3 models tried on PublicTest in " in said
-    line, = ledger.entries("sample")
-    assert figures.title(line) in said and line["bundle"] in said and "PrivateTest" in said
+    entry, = ledger.entries("sample")
+    assert figures.title(entry) in said and entry.bundle in said and "PrivateTest" in said
     # another search is told as such, whatever it finds
     ensemble.main([*names, "--weights", "all", "--search", "3", "3"])
     ensemble.main([*names, "--weights", "all", "--search", "3", "3", "--classes", "6"])
-    assert sorted(line["class_set"] for line in ledger.entries("sample")) == ["6", "7", "7"]
+    assert sorted(entry.class_set for entry in ledger.entries("sample")) == ["6", "7", "7"]
     for wrong in (["--search", "2"], ["--search", "3", "2"], ["--search", "1", "2"]):
         with pytest.raises(SystemExit):
             ensemble.main([*names, *wrong])

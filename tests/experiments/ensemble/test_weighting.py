@@ -74,14 +74,14 @@ def test_the_search_finds_what_brute_force_finds_whatever_fits_into_memory(asked
     most = max(right.values())
     first = next(key for key, value in right.items() if value == most)
     found = weighting.search(probabilities, labels, (2, 4), ledger.WEIGHTINGS)
-    assert (found.places, found.weighting) == first and found.right == most
+    assert (found.members, found.weighting) == first and found.right == most
     assert found.tried == len(right) == 75
     assert len(set(right.values())) > 5, "a search that has something to find"
 
 
 def test_one_weighting_and_one_size_search_no_other(asked):
     found = weighting.search(*asked, (5, 5), ("recall",))
-    assert (found.places, found.weighting, found.tried) == ((0, 1, 2, 3, 4), "recall", 1)
+    assert (found.members, found.weighting, found.tried) == ((0, 1, 2, 3, 4), "recall", 1)
 
 
 def test_more_subsets_than_a_person_waits_for_are_refused(asked, monkeypatch):

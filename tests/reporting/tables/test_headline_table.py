@@ -3,33 +3,32 @@
 from pathlib import Path
 
 import pytest
+import toy_models
 
 from pipeline.params import params
 from pipeline.params import recipe as recipes
 from pipeline.reporting.tables import headline_table, results_table
 from pipeline.tracking import ledger
+from pipeline.tracking.entry import Entry
 
 ROOT = Path(__file__).parents[3]
 
 
-def entry(name="speedrun", seed=1, accuracy=0.65, int8=False, **changes) -> dict:
+def entry(name="speedrun", seed=1, accuracy=0.65, int8=False, **changes) -> Entry:
     """A ledger entry of a recipe as its file has it."""
     recipe = recipes.named(name)
     blocks = {block: params.RECIPE_BLOCKS[block].model_validate(recipe[block]).model_dump(mode="json")
               for block in ("balance", "augment", "model", "train")}
-    view = {"n": 3589, "accuracy": accuracy}
     epochs = recipe["train"]["epochs"]
-    return {"recipe": name, "seed": seed, "class_set": "7", "protocol": "published", "source_digest": "d", "tuned": {},
-            "hardware": "a box, 2 cores", "minutes": 7.0, "parameters": 690_000, "onnx_bytes": 2_770_000,
-            "milliseconds": 0.7, "finished": f"2026-01-0{seed}", "bundle": f"b{seed}{accuracy}",
-            "epochs": {"run": epochs, "asked": epochs, "best": epochs},
-            "config": {"recipe": name, "seed": seed, **blocks},
-            "quantised": {"bundle": "b"} if int8 else None,
-            "figures": {split: {"single": view, "flip": view} for split in ("PublicTest", "PrivateTest", "test")},
-            **changes}
+    return toy_models.entry(**{
+        "recipe": name, "seed": seed, "hardware": "a box, 2 cores", "minutes": 7.0, "parameters": 690_000,
+        "onnx_bytes": 2_770_000, "milliseconds": 0.7, "finished": f"2026-01-0{seed}", "bundle": f"b{seed}{accuracy}",
+        "epochs": {"run": epochs, "asked": epochs, "best": epochs}, "config": {"recipe": name, "seed": seed, **blocks},
+        "quantised": toy_models.QUANTISED if int8 else None, "figures": toy_models.figures(accuracy, accuracy),
+        **changes})
 
 
-def row(entries: list[dict], name: str = "speedrun") -> list[str]:
+def row(entries: list[Entry], name: str = "speedrun") -> list[str]:
     found, = (line for line in headline_table.table(entries).splitlines() if line.startswith(f"| `{name}`"))
     return [cell.strip() for cell in found.strip("|").split("|")]
 
@@ -58,9 +57,9 @@ def test_other_protocols_classes_searched_values_and_forms_do_not_stand_for_a_re
 
 def test_changed_values_do_not_stand_for_a_recipe():
     changed = entry(accuracy=0.9)
-    changed["config"]["train"] = {**changed["config"]["train"], "votes": 0.0}
+    changed.config["train"] = {**changed.config["train"], "votes": 0.0}
     shorter = entry(accuracy=0.9, epochs={"run": 2, "asked": 2, "best": 2})
-    shorter["config"]["train"] = {**shorter["config"]["train"], "epochs": 2}
+    shorter.config["train"] = {**shorter.config["train"], "epochs": 2}
     assert row([changed, shorter, entry()])[1].startswith("65.00 [")
     assert row([changed, shorter])[1] == "not trained yet"
 
@@ -80,9 +79,7 @@ def test_a_recipe_that_quantises_is_shown_in_int8_with_the_teachers_that_it_lear
 
 
 def test_a_time_that_nobody_measured_is_not_made_up():
-    untimed = entry()
-    del untimed["milliseconds"]
-    assert row([untimed])[4] == "not measured"
+    assert row([entry(milliseconds=None)])[4] == "not measured"
 
 
 def test_the_readme_shows_the_ledger(monkeypatch):

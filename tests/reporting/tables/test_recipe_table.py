@@ -11,6 +11,7 @@ from pipeline.params.resolved import resolve
 from pipeline.reporting.bench import throughput
 from pipeline.reporting.tables import recipe_picture, recipe_table
 from pipeline.tracking import ledger
+from pipeline.tracking.entry import Entry
 
 ROOT = Path(__file__).parents[3]
 PUBLISHED = {
@@ -22,23 +23,23 @@ PUBLISHED = {
 }
 
 
-def line(recipe: str, tmp_path, accuracy: float = 0.65, **changed) -> dict:
-    """A ledger entry of a recipe, with values changed by path."""
+def entry(recipe: str, tmp_path, accuracy: float = 0.65, seed: int = 1, fields=(), **changed) -> Entry:
+    """A ledger entry of a recipe, with values changed by path, and other ``fields``."""
     path = tmp_path / "params.yaml"
     text = toy_models.PARAMS.read_text(encoding="utf-8").replace("recipe: compact", f"recipe: {recipe}")
     path.write_text(text, encoding="utf-8")
-    asked = params.load(path).override(changed)
-    manifest = {"strategy": asked.balance.strategy, "class_set": asked.classes, "protocol": "published", "classes": []}
-    epochs = asked.train.epochs
-    one = {"n": 3589, "accuracy": accuracy}
-    return {"recipe": recipe, "seed": 1, "class_set": asked.classes, "config": resolve(asked, manifest), "bundle": "b",
-            "hardware": "a box", "source_digest": "s", "finished": "2026-01-01", "minutes": 90.0,
-            "parameters": 7_200_000, "epochs": {"run": epochs, "asked": epochs, "best": 1},
-            "figures": {split: {"single": one} for split in ("PublicTest", "PrivateTest", "test")}}
+    settings = params.load(path).override({"seed": seed, **changed})
+    manifest = {"strategy": settings.balance.strategy, "class_set": settings.classes, "protocol": "published",
+                "classes": []}
+    epochs = settings.train.epochs
+    return toy_models.entry(**{
+        "recipe": recipe, "seed": seed, "class_set": settings.classes, "config": resolve(settings, manifest),
+        "hardware": "a box", "minutes": 90.0, "parameters": 7_200_000,
+        "epochs": {"run": epochs, "asked": epochs, "best": 1}, "figures": toy_models.figures(accuracy), **dict(fields)})
 
 
-def rows(lines: list[dict], name: str) -> list[str]:
-    return [row for row in recipe_table.page(lines).splitlines() if row.startswith(f"| `{name}`")]
+def rows(entries: list[Entry], name: str) -> list[str]:
+    return [row for row in recipe_table.page(entries).splitlines() if row.startswith(f"| `{name}`")]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -89,17 +90,16 @@ def test_a_recipe_without_a_run_says_what_it_would_take():
 
 
 def test_a_run_shows_our_figure_with_its_interval_and_bold_where_it_reaches_theirs(tmp_path):
-    row, = rows([line("padova_vgg_v2", tmp_path, 0.68)], "padova_vgg_v2")
+    row, = rows([entry("padova_vgg_v2", tmp_path, 0.68)], "padova_vgg_v2")
     assert "| PrivateTest | 6 | 67.18 | **68.00** [66.5, 69.5] |" in row
     assert "| 150 of 150 | 7.20 M (5.9 M) | 1.5 h, a box | 1 |" in row
-    row, = rows([line("padova_vgg_v2", tmp_path, 0.67)], "padova_vgg_v2")
+    row, = rows([entry("padova_vgg_v2", tmp_path, 0.67)], "padova_vgg_v2")
     assert "| 67.00 [" in row
 
 
 def test_what_a_run_changed_is_told_and_a_cut_run_is_marked(tmp_path):
-    plain, cut = line("cas", tmp_path), line("cas", tmp_path, **{"train.epochs": 12, "train.batch_size": 64})
-    stopped = line("cas", tmp_path)
-    stopped.update(hardware="a laptop", epochs={"run": 38, "asked": 50, "best": 28})
+    plain, cut = entry("cas", tmp_path), entry("cas", tmp_path, **{"train.epochs": 12, "train.batch_size": 64})
+    stopped = entry("cas", tmp_path, fields={"hardware": "a laptop", "epochs": {"run": 38, "asked": 50, "best": 28}})
     found = rows([plain, cut, stopped], "cas")
     assert len(found) == 3
     marked, = [row for row in found if "12 of 50 (cut by the hours at hand)" in row]
@@ -107,44 +107,43 @@ def test_what_a_run_changed_is_told_and_a_cut_run_is_marked(tmp_path):
     assert sum("would take" in row for row in found) == 1
     assert any("38 of 50 (ended by its rule)" in row for row in found)
     assert sum("| `cas` |" in row for row in found) == 2
-    row, = rows([line("cas", tmp_path, 0.7, **{"train.epochs": 60})], "cas")
+    row, = rows([entry("cas", tmp_path, 0.7, **{"train.epochs": 60})], "cas")
     assert "60 of 50 (longer than asked)" in row and "**" not in row
-    row, = rows([line("deepfer_resnet_plus", tmp_path, **{"train.votes": 0})], "deepfer_resnet_plus")
+    row, = rows([entry("deepfer_resnet_plus", tmp_path, **{"train.votes": 0})], "deepfer_resnet_plus")
     assert ", train.votes 0 |" in row
-    near = [line("cas", tmp_path, **{"train.learning_rate": rate}) for rate in (0.00123456, 0.001234564)]
+    near = [entry("cas", tmp_path, **{"train.learning_rate": rate}) for rate in (0.00123456, 0.001234564)]
     assert len(rows(near, "cas")) == 2
 
 
 def test_the_weights_that_a_transfer_really_began_with_stand_in_both_tables(tmp_path):
-    random = line("deepfer_resnet50v2", tmp_path, **{"model.weights": "none", "train.stages": []})
-    random["weights"] = "random weights"
+    random = entry("deepfer_resnet50v2", tmp_path, fields={"weights": "random weights"},
+                  **{"model.weights": "none", "train.stages": []})
     row, = rows([random], "deepfer_resnet50v2")
     assert "model.weights none" in row and "train.stages none" in row and "random weights" in row
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_run_with_the_recipe_s_own_values_tells_no_changes(name, tmp_path):
-    row, = rows([line(name, tmp_path)], name)
+    row, = rows([entry(name, tmp_path)], name)
     assert row.startswith(f"| `{name}` |")
 
 
 def test_seeds_share_a_row(tmp_path):
-    two = line("cas", tmp_path, 0.63)
-    two["seed"] = two["config"]["seed"] = 2
-    row, = rows([line("cas", tmp_path, 0.61), two], "cas")
+    row, = rows([entry("cas", tmp_path, 0.61), entry("cas", tmp_path, 0.63, seed=2)], "cas")
     assert "**62.00** [" in row and row.endswith("| 2 |")
 
 
 def test_the_picture_shows_what_was_run_as_its_authors_did_and_the_ensembles(tmp_path):
-    whole, changed = line("cas", tmp_path), line("cas", tmp_path, **{"train.batch_size": 64})
-    cut = line("harini", tmp_path, **{"train.epochs": 2})
-    unknown = line("padova_vgg_v0", tmp_path)
-    members = {"config": {"weighting": "recall", "members": dict.fromkeys("abcdefghi")}, "recipe": "ensemble"}
-    found = recipe_table.picture([cut, changed, whole, unknown, {**unknown, **members}])
-    assert [(row.label, row.published) for row in found] == [
+    whole, changed = entry("cas", tmp_path), entry("cas", tmp_path, **{"train.batch_size": 64})
+    cut = entry("harini", tmp_path, **{"train.epochs": 2})
+    unknown = entry("padova_vgg_v0", tmp_path)
+    ensemble = unknown.model_copy(update={
+        "config": {"weighting": "recall", "members": dict.fromkeys("abcdefghi")}, "recipe": "ensemble"})
+    drawn = recipe_table.picture([cut, changed, whole, unknown, ensemble])
+    assert [(row.label, row.published) for row in drawn] == [
         ("S1  cas", 0.61), ("S3  padova_vgg_v0", None), ("S3  ensemble of 9, by recall", 0.7152)]
     path = tmp_path / "recipes.png"
-    recipe_picture.draw(path, found)
+    recipe_picture.draw(path, drawn)
     assert path.read_bytes().startswith(b"\x89PNG")
     recipe_picture.draw(path, [])
     assert not path.exists(), "a picture without a row would be an old one"

@@ -1,9 +1,10 @@
 """The ledger: append-only, one entry per model, and reports/results.md is what the ledger says."""
 
-import copy
 from pathlib import Path
 
 import pytest
+import toy_models
+from toy_models import entry
 
 from pipeline.reporting.tables import results_table
 from pipeline.system.failure import Failure
@@ -12,77 +13,60 @@ from pipeline.tracking import ledger
 ROOT = Path(__file__).parents[3]
 
 
-def line(**changes) -> dict:
-    one = {"n": 3589, "accuracy": 0.65, "interval": [0.634, 0.666], "macro_f1": 0.6, "loss": 1.0, "per_class": {},
-           "confusion": []}
-    found = {
-        "recipe": "toy", "seed": 1, "dataset": "fer2013", "edition": "folder", "data_digest": "d",
-        "source_digest": "s", "finished": "2026-01-01T00:00:00+00:00",
-        "protocol": "published", "class_set": "7", "classes": ["angry"], "epochs": {"run": 2, "asked": 2, "best": 2},
-        "hardware": "a laptop, 2 cores", "backend": "tensorflow", "precision": "float32", "minutes": 3.0,
-        "parameters": 190000, "onnx_bytes": 1, "bundle": "b1", "run_id": "r", "config": {}, "tuned": {}, "history": [],
-        "figures": {split: {"single": one, "flip": {**one, "accuracy": 0.67}}
-                    for split in ("PublicTest", "PrivateTest", "test")},
-    }
-    return {**copy.deepcopy(found), **changes}
-
-
 @pytest.fixture(autouse=True)
 def in_a_project(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
 def test_a_model_is_written_once_and_never_again():
-    path = ledger.record(line())
+    path = ledger.record(entry())
     before = path.read_bytes()
-    assert ledger.record(line(minutes=99.0)) == path and path.read_bytes() == before
-    ledger.record(line(seed=2, bundle="b2"))
-    assert [entry["seed"] for entry in ledger.entries()] == [1, 2]
+    assert ledger.record(entry(minutes=99.0)) == path and path.read_bytes() == before
+    ledger.record(entry(seed=2, bundle="b2"))
+    assert [recorded.seed for recorded in ledger.entries()] == [1, 2]
 
 
 def test_the_sample_has_a_ledger_of_its_own():
-    ledger.record(line(dataset="sample"))
+    ledger.record(entry(dataset="sample"))
     assert ledger.entries() == [] and len(ledger.entries("sample")) == 1
 
 
 def test_seeds_share_a_row_and_other_protocols_do_not():
-    lines = [line(), line(seed=2, bundle="b2"), line(seed=1, protocol="leak-free", bundle="b3")]
-    lines[1]["figures"]["PrivateTest"]["single"]["accuracy"] = 0.67
-    rows = results_table.table(lines).splitlines()[2:]
+    better = entry(seed=2, bundle="b2", figures=toy_models.figures(PrivateTest=0.67))
+    rows = results_table.table([entry(), better, entry(seed=1, protocol="leak-free", bundle="b3")]).splitlines()[2:]
     assert len(rows) == 2
     published = next(row for row in rows if "published" in row)
     assert "66.00 [" in published and "| 2 |" in published
 
 
 def test_seeds_of_one_core_and_of_two_share_a_row_and_the_quickest_is_shown():
-    slow = line(seed=2, bundle="b2", hardware="a laptop, 1 core", minutes=5.0)
-    row, = results_table.table([line(), slow]).splitlines()[2:]
+    slow = entry(seed=2, bundle="b2", hardware="a laptop, 1 core", minutes=5.0)
+    row, = results_table.table([entry(), slow]).splitlines()[2:]
     assert "| 2 |" in row and row.endswith("| 3.0 | a laptop, 2 cores |")
-    assert len(results_table.table([line(), line(hardware="1 x NVIDIA H100")]).splitlines()[2:]) == 2
+    assert len(results_table.table([entry(), entry(hardware="1 x NVIDIA H100")]).splitlines()[2:]) == 2
 
 
 def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a_row():
-    again = line(bundle="b2", finished="2026-02-01T00:00:00+00:00")
-    again["figures"]["PrivateTest"]["single"]["accuracy"] = 0.7
-    rows = results_table.table([again, line()]).splitlines()[2:]
+    again = entry(bundle="b2", finished="2026-02-01T00:00:00+00:00", figures=toy_models.figures(PrivateTest=0.7))
+    rows = results_table.table([again, entry()]).splitlines()[2:]
     assert len(rows) == 1 and "70.00 [" in rows[0] and "| 1 |" in rows[0]
-    others = [line(), line(source_digest="t"), line(config={"balance": {"share": 1}})]
+    others = [entry(), entry(source_digest="t"), entry(config={"balance": {"share": 1}})]
     assert len(results_table.table(others).splitlines()[2:]) == 3
 
 
 def test_an_int8_model_has_a_row_of_its_own():
     config = {"train": {}}
-    lines = [line(config=config), line(config=config, bundle="b2", quantised={"bundle": "b1"})]
-    rows = results_table.table(lines).splitlines()[2:]
+    entries = [entry(config=config), entry(config=config, bundle="b2", quantised=toy_models.QUANTISED)]
+    rows = results_table.table(entries).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| `toy`", "| `toy` in int8"]
 
 
 def test_a_row_says_what_weights_its_network_started_from():
-    assert "| `toy`, ImageNet weights 0123 |" in results_table.table([line(weights="ImageNet weights 0123")])
+    assert "| `toy`, ImageNet weights 0123 |" in results_table.table([entry(weights="ImageNet weights 0123")])
 
 
 def test_a_broken_entry_is_named(tmp_path):
-    ledger.record(line()).write_text("{half")
+    ledger.record(entry()).write_text("{half")
     with pytest.raises(Failure, match="not a ledger entry"):
         ledger.entries()
 
@@ -103,14 +87,14 @@ def test_the_report_shows_the_ledger(monkeypatch):
 def test_one_command_writes_the_report_and_the_readmes_table_and_leaves_the_rest(tmp_path):
     readme, report = tmp_path / "README.md", tmp_path / "reports" / "results.md"
     readme.write_text(f"before\n{results_table.BEGIN}\nold\n{results_table.END}\nafter")
-    ledger.record(line(recipe="compact", config={"balance": {}, "model": {}, "augment": {}, "train": {}}))
+    ledger.record(entry(recipe="compact", config={"balance": {}, "model": {}, "augment": {}, "train": {}}))
     results_table.main([])
     page = readme.read_text(encoding="utf-8")
     assert page.startswith("before\n") and page.endswith("\nafter") and "old" not in page and "| `compact` |" in page
     assert "| `compact`" in report.read_text(encoding="utf-8")
     readme.write_text("no markers")
     before = report.read_text(encoding="utf-8")
-    ledger.record(line(recipe="compact", seed=2, bundle="b2", config={}))
+    ledger.record(entry(recipe="compact", seed=2, bundle="b2", config={}))
     with pytest.raises(Failure, match="markers"):
         results_table.main([])
     assert report.read_text(encoding="utf-8") == before and readme.read_text() == "no markers"

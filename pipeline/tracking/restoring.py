@@ -1,0 +1,42 @@
+"""MLflow runs from what is on record of a training: where a server lacks one, it is made of the ledger's entry."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.bundle.bundle import Bundle
+from pipeline.bundle.manifest import Trained
+from pipeline.tracking import runs
+from pipeline.tracking.entry import Entry
+
+
+def tags_of(record: Trained | Entry) -> dict[str, Any]:
+    """What a run says of its recipe and data; ``runs.tags_of`` says it before the training."""
+    return {name: getattr(record, name) for name in runs.TAGS}
+
+
+def data_of(record: Trained | Entry) -> dict[str, str]:
+    """What ``Run.dataset`` takes."""
+    return {"dataset": record.dataset, "edition": record.edition, "protocol": record.protocol,
+            "digest": record.data_digest}
+
+
+def restore(entry: Entry, bundle: Bundle | None = None, tags: Mapping[str, Any] | None = None) -> str:
+    """The id of an entry's run, made of the entry where the server lacks it; the bundle becomes its model.
+
+    Args:
+        tags: more, for a run that has to be made.
+    """
+    about = tags_of(entry)
+    experiment = runs.experiment_of(about)
+    run_id = entry.run_id if runs.exists(entry.run_id) else runs.find(experiment, "bundle", entry.bundle)
+    if run_id is None:
+        about |= {"bundle": entry.bundle, "kind": "train", "rebuilt": "true", "trained_as": entry.run_id}
+        with runs.start(runs.run_name(about), experiment, {**about, **(tags or {})}) as run:
+            run.params(entry.config)
+            run.dataset(data_of(entry))
+            run.history(entry.history)
+            run.figures(entry.figures)
+            run_id = run.id
+    if bundle is not None:
+        runs.Run(runs.connect(), run_id).model(bundle.folder)
+    return run_id

@@ -1,0 +1,100 @@
+"""One door: run, bundle on its shelf, ledger entry; cut short anywhere it goes on, called again it adds nothing."""
+
+import pytest
+import toy_models
+
+from pipeline.evaluate.measure import Evaluation
+from pipeline.tracking import entering, ledger, registry, runs, shelves
+
+MEASURED = Evaluation(toy_models.FIGURES, None, 0.5)
+
+
+@pytest.fixture
+def enter(project):
+    """Enter a toy model; ``make`` and ``measure`` can be replaced."""
+    trained = toy_models.bundle(project / "elsewhere").provenance
+    shelf = shelves.shelf_of("sample", "imported")
+
+    def call(make=lambda folder, run_id: toy_models.bundle(folder, run_id=run_id), measure=lambda bundle: MEASURED):
+        origin = entering.Origin("train", ("imported", "abc"), trained, shelf, history=tuple(toy_models.HISTORY))
+        return entering.enter(origin, shelves.first(shelf, lambda bundle: True), make, measure)
+
+    return call
+
+
+def forbidden(*_):
+    pytest.fail("made or measured again")
+
+
+def cut(*_):
+    raise KeyboardInterrupt
+
+
+def all_runs():
+    client = runs.connect()
+    return client.search_runs([client.get_experiment_by_name("sample-7").experiment_id])
+
+
+def test_a_model_is_on_its_shelf_in_the_ledger_and_in_its_run(enter, project):
+    entered = enter()
+    assert entered.bundle.folder.resolve() == (project / "data/sample/imported" / entered.bundle.id).resolve()
+    assert ledger.entries("sample") == [entered.entry] and ledger.path_of(entered.entry) == entered.path
+    assert (entered.entry.figures, entered.entry.milliseconds) == (toy_models.FIGURES, 0.5)
+    (run,) = all_runs()
+    assert run.info.run_id == entered.bundle.run_id and run.info.status == "FINISHED"
+    assert {"recipe": "toy", "seed": "3", "kind": "train", "imported": "abc", "bundle": entered.bundle.id}.items() <= \
+        run.data.tags.items()
+    assert run.data.params == {"train.epochs": "2", "model.name": "toy"}
+    assert run.data.metrics["PublicTest/single/accuracy"] == 0.5 and run.data.metrics["val_loss"] == 1.0
+    assert run.inputs.dataset_inputs[0].dataset.name == "drawn"
+    assert len(run.outputs.model_outputs) == 1
+    assert entering.register("sample-7", entered.bundle) == "1" and registry.champion("sample-7") is None
+
+
+def test_a_second_call_neither_makes_nor_measures_nor_adds(enter):
+    first = enter()
+    before = first.path.read_bytes()
+    assert enter(forbidden, forbidden) == first
+    assert first.path.read_bytes() == before and len(all_runs()) == 1
+
+
+def test_one_that_was_cut_while_it_was_made_goes_on_in_its_run(enter, project):
+    with pytest.raises(KeyboardInterrupt):
+        enter(make=cut)
+    assert [run.info.status for run in all_runs()] == ["KILLED"]
+    assert not (project / "data/sample/imported").exists() and not (project / "reports").exists()
+    entered = enter()
+    (run,) = all_runs()
+    assert run.info.run_id == entered.bundle.run_id and run.info.status == "FINISHED"
+
+
+def test_one_that_was_cut_before_it_was_measured_is_not_made_again(enter):
+    with pytest.raises(KeyboardInterrupt):
+        enter(measure=cut)
+    assert ledger.entries("sample") == []
+    entered = enter(make=forbidden)
+    assert ledger.entries("sample") == [entered.entry] and len(all_runs()) == 1
+
+
+def test_one_that_was_cut_before_the_ledger_is_measured_again_and_recorded_once(enter, monkeypatch):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(ledger, "record", cut)
+        enter()
+    entered = enter(make=forbidden)
+    assert ledger.entries("sample") == [entered.entry] and len(all_runs()) == 1
+
+
+def test_a_training_goes_on_in_the_run_that_its_note_names(project):
+    tags = {"recipe": "toy", "seed": 3, "dataset": "sample", "class_set": "7", "kind": "train"}
+    ids = []
+    for interrupted in (True, False):
+        try:
+            with entering.begin(tags, {"train": {"epochs": 2}}, {"edition": "drawn", "digest": "d" * 64},
+                                note=project / "note") as run:
+                ids.append(run.id)
+                if interrupted:
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            pass
+    assert ids[0] == ids[1] == (project / "note").read_text()
+    assert [run.info.status for run in all_runs()] == ["FINISHED"]

@@ -10,12 +10,13 @@ from pipeline.tracking.ledger import WEIGHTINGS
 HEAD = """
 ## Ensembles of six classes (S3)
 
-`ferpipe ensemble MEMBER... --search` merges trained models into one bundle, by S3's three ways: a plain mean of the
+`ferpipe ensemble MEMBER... --search` merges trained models into one bundle, in S3's three ways: a plain mean of the
 members' probabilities, weighted by their accuracy, or by their recall of each class. Weights and members are chosen
 on PublicTest; where many subsets were tried there, *ours, PublicTest* is the maximum over all of them and so an
-optimistic figure, while PrivateTest was opened for the chosen one alone. Beside an ensemble that S3 has no figure for
-stands their best. Members of seven classes have their disgust and angry added up. S3 finds nine members better than
-eleven under every weighting{compared}. [A replication](replications.md) asks that of S3's own networks.
+optimistic figure, while PrivateTest was read for the chosen one alone. Where S3 has no figure for an ensemble of that
+kind, its best one is given. In members of seven classes the probabilities of disgust and angry are added. S3 finds nine
+members better than eleven under every weighting{compared}. [A replication](replications.md) tests this with S3's own
+networks.
 
 | ensemble | split | published | ours | ours, PublicTest | tried on PublicTest | parameters | hours and hardware |
 |---|---|---|---|---|---|---|---|

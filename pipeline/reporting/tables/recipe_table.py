@@ -20,20 +20,20 @@ HEAD = """\
 # The published systems as recipes
 
 `dvc exp run -S recipe=NAME` trains a row; each recipe's header in [pipeline/recipes](../pipeline/recipes) cites the
-source and tells what is ours. A name ending in `_plus` is a sibling: the same kind of network, changed by us to train
+source and says what is ours. A name ending in `_plus` is a sibling: the same kind of network, changed by us to train
 within two hours of two cores, beside the figure of the recipe that is named there. *FER+ votes* and `train.votes` mark
 what has learned from labels that the authors did not have. Accuracies in per cent, single view, with a 95 % interval:
-Wilson's over the images where there is one seed, Student's t over the seeds where there are several; **bold** is at or
-above the published figure. *Split* is where that figure was measured: `test` is the folder edition's test folder,
-PublicTest and PrivateTest together. We choose epochs and the siblings' values on PublicTest (some authors chose the
-epoch on the test folder). Parameters are ours, the authors' count in brackets; hours are the quickest net's; what all
-epochs of a run that was cut would take is told from its own, and what a recipe that was not run would take by
-[the bench](bench-train.md). A row with other values than the recipe's names them.
+Wilson's over the images where there is one seed, Student's t over the seeds, on these very images, where there are
+several; **bold** is at or above the published figure. *Split* is where that figure was measured: `test` is the folder
+edition's test folder, PublicTest and PrivateTest together. We choose epochs and the siblings' values on PublicTest
+(some authors chose the epoch on the test folder). Parameters are ours, the authors' count in brackets; hours are the
+fastest seed's. How long all epochs would take is extrapolated from the epochs that were run, and for a recipe that was
+not run from [the training benchmark](bench-train.md). A row with other values than the recipe's names them.
 Generated from [the ledger](results) by `ferpipe recipes`.
 
 ![Accuracy of every recipe that was run at full length, with its interval, beside the published figure](recipes.png)
 
-| recipe | split | classes | published | ours | ours, PublicTest | epochs run of asked | parameters \
+| recipe | split | classes | published | ours | ours, PublicTest | epochs run of the recipe's | parameters \
 | hours and hardware | seeds |
 |---|---|---|---|---|---|---|---|---|---|
 """
@@ -59,7 +59,7 @@ def epochs(entry: Entry, recipe: dict) -> str:
     if run < entry.epochs.asked:
         why = " (ended by its rule)"
     else:
-        why = " (cut by the hours at hand)" if cut(entry, recipe) else " (longer than asked)" if run > whole else ""
+        why = " (shortened to save time)" if cut(entry, recipe) else " (longer than the recipe's)" if run > whole else ""
     return f"{run} of {whole}{why}"
 
 
@@ -125,7 +125,7 @@ def page(entries: list[Entry], timed: Iterable[dict] = ()) -> str:
 
 
 def picture(entries: list[Entry]) -> list[recipe_picture.Row]:
-    """What is in the picture: every row of a recipe with its own classes that was run as long as it asks for."""
+    """What is in the picture: every row of a recipe with its own classes that was run for all of its epochs."""
     drawn = []
     for name, recipe, of_recipe in by_system(entries):
         published = recipe["published"]

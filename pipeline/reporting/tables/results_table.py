@@ -20,17 +20,20 @@ HEAD = """\
 Every model of this project's own recipes, and the ensembles of them. What compares with the published systems is in
 [recipes.md](recipes.md). Generated from [the ledger](results) by `ferpipe results`.
 
-* Accuracy in per cent, the mean over the seeds, with a 95 % interval over images and seeds. Single view, except where
-  the column says *flip*: the mean of the picture's and its mirror image's probabilities.
-* PublicTest chooses between models, PrivateTest is opened by `evaluate` alone: n = 3,589 each. The *test folder* is
+* Accuracy in per cent, the mean over the seeds. Single view, except where the column says *flip*: the mean of the
+  image's and its mirror image's probabilities.
+* In brackets a 95 % interval. With one seed it is Wilson's over the images; with several it is Student's t over the
+  seeds on these very images, and does not count that other images could have been drawn.
+* PublicTest chooses between models, PrivateTest is read by `evaluate` alone: n = 3,589 each. The *test folder* is
   Kaggle's, both together: 7,178. With eight classes n is smaller: the faces whose FER+ votes have a majority.
 * *Protocol*: FER-2013 contains images twice, and 703 of Training are exact duplicates of images in a test split.
-  `published` keeps them, as everyone's figures do; `leak-free` trains without them (`balance.drop_leaks`).
+  `published` trains with them, as published figures usually do; `leak-free` trains without them
+  (`balance.drop_leaks`).
 * *FER+ votes* and teachers are extra labels. `speedrun`, `hour`, `edge` and `strong` learn from the votes unless the
   row says `train.votes 0`; `edge` and `strong` from teachers too. `compact` learns from FER-2013's labels alone.
 * A row names the values that differ from its recipe's.
 * *MB* is the ONNX file's size, *ms a face* the median time of one face on one thread, *minutes* the training time of
-  the fastest seed, on the hardware that stands beside it.
+  the fastest seed, on the hardware named beside it.
 
 """
 

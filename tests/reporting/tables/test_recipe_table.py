@@ -102,13 +102,13 @@ def test_what_a_run_changed_is_told_and_a_cut_run_is_marked(tmp_path):
     stopped = entry("cas", tmp_path, fields={"hardware": "a laptop", "epochs": {"run": 38, "asked": 50, "best": 28}})
     found = rows([plain, cut, stopped], "cas")
     assert len(found) == 3
-    marked, = [row for row in found if "12 of 50 (cut by the hours at hand)" in row]
+    marked, = [row for row in found if "12 of 50 (shortened to save time)" in row]
     assert "| `cas`, train.batch_size 64 |" in marked and "| 1.5 h, a box; all 50 would take 6.2 h |" in marked
     assert sum("would take" in row for row in found) == 1
     assert any("38 of 50 (ended by its rule)" in row for row in found)
     assert sum("| `cas` |" in row for row in found) == 2
     row, = rows([entry("cas", tmp_path, 0.7, **{"train.epochs": 60})], "cas")
-    assert "60 of 50 (longer than asked)" in row and "**" not in row
+    assert "60 of 50 (longer than the recipe's)" in row and "**" not in row
     row, = rows([entry("deepfer_resnet_plus", tmp_path, **{"train.votes": 0})], "deepfer_resnet_plus")
     assert ", train.votes 0 |" in row
     near = [entry("cas", tmp_path, **{"train.learning_rate": rate}) for rate in (0.00123456, 0.001234564)]

@@ -24,16 +24,16 @@ help: ## list every target
 run: $(READY) ## the whole pipeline, from the data to a promoted model (FER2013=PATH, DATASET=sample)
 	@"$(PY)" -m pipeline.cli run $${DATASET:+--dataset "$$DATASET"} $${FER2013:+--fer2013 "$$FER2013"}
 
-test: $(READY) ## every test, 9 to 18 minutes on two cores (ARGS=-x)
+test: $(READY) ## every test, about 8 minutes on two idle cores (ARGS=-x)
 	@$(PYTEST) $(ARGS)
 
-quick: $(READY) ## the fast tests, at most 90 seconds
+quick: $(READY) ## the fast tests, about a minute
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 demo: $(READY) ## the champion on a webcam, q ends it (SOURCE=file, folder, stream or index; ARGS="--headless --out FILE")
 	@"$(PY)" -m pipeline.cli demo "$(SOURCE)" $(ARGS)
 
-bench-demo: $(READY) ## how fast the demo is here, with one face and with four, step by step
+bench-demo: $(READY) ## time the demo here, step by step, with one face and with four
 	@"$(PY)" -m pipeline.cli bench-demo $(ARGS)
 
 # PORT as set above is MLflow's
@@ -43,7 +43,7 @@ web: $(READY) ## the champion as a page and an API at 127.0.0.1 (PORT=8000)
 web-static: $(READY) ## the same page as plain files that run in the browser alone, in build/web-static (needs npm)
 	@"$(PY)" -m pipeline.cli web-static $(ARGS)
 
-promote: $(READY) ## let the trained model challenge the champion
+promote: $(READY) ## compare the trained model with the champion, and promote it if it is better
 	@"$(PY)" -m pipeline.cli promote $(ARGS)
 
 promote-and-demo: $(READY) ## promote, then show the champion on a webcam (SOURCE=, ARGS= as for demo)
@@ -56,13 +56,13 @@ bench: $(READY) ## time the champion under ONNX Runtime, LiteRT and Keras, about
 bench-train: $(READY) ## every recipe's training against plain Keras fit, about half an hour (ARGS="RECIPE --seconds 1")
 	@"$(PY)" -m pipeline.cli bench-train $(ARGS)
 
-speedrun: $(READY) ## human accuracy in eight minutes of two cores, three seeds (ARGS="--try IDEA path=value")
+speedrun: $(READY) ## train recipe speedrun, three seeds of eight minutes on two cores (ARGS="--try IDEA path=value")
 	@"$(PY)" -m pipeline.cli speedrun $(ARGS)
 
-recipes: $(READY) ## regenerate reports/recipes.md, the published systems beside ours
+recipes: $(READY) ## regenerate reports/recipes.md, the published systems' figures beside ours
 	@"$(PY)" -m pipeline.cli recipes
 
-replicate: $(READY) ## what the published systems' authors found on the side, tried again (NAME=balance ARGS="--seeds 1 2")
+replicate: $(READY) ## repeat a side finding of the published systems (NAME=balance ARGS="--seeds 1 2")
 	@"$(PY)" -m pipeline.cli replicate $(NAME) $(ARGS)
 
 ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)

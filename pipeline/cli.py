@@ -28,7 +28,7 @@ COMMANDS = {
     "bench": ("reporting.bench.inference", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's net"),
     "results": ("reporting.tables.results_table", "regenerate README.md's table from the ledger"),
     "recipes": ("reporting.tables.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
-    "seeds": ("experiments.seeds", "several seeds of a recipe, and its leak-free twin, straight into the ledger"),
+    "seeds": ("experiments.seeds", "train several seeds of a recipe, straight into the ledger"),
     "speedrun": ("experiments.speedrun", "the most accuracy in eight minutes of two cores; the log of what was tried"),
     "replicate": ("experiments.replications.main", "the published systems' side findings, tried again"),
     "bench-train": ("reporting.bench.throughput", "time every recipe's training against plain Keras fit"),

@@ -11,11 +11,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
                         help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     parser.add_argument("--detector", choices=("haar", "yunet"), default="haar",
-                        help="what finds the faces; yunet needs its file (default: haar)")
+                        help="what finds the faces; yunet needs --detector-model (default: haar)")
     parser.add_argument("--detector-model", metavar="FILE", type=Path, help="YuNet's network, an .onnx file")
     parser.add_argument("--unsure-below", metavar="P", type=_share, default=0.5,
-                        help="a strongest score below P is called unsure (default: 0.5, where the calibrated model is "
-                             "right half the time)")
+                        help="a face whose highest probability is below P is called unsure (default: 0.5; the "
+                             "probabilities are calibrated)")
 
 
 def _share(text: str) -> float:
@@ -24,5 +24,5 @@ def _share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a probability, 0 to 1")
     return value

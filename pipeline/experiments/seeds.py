@@ -1,4 +1,4 @@
-"""``ferpipe seeds RECIPE``: several seeds of a recipe, and its leak-free twin, straight into the ledger.
+"""``ferpipe seeds RECIPE``: several seeds of a recipe, straight into the ledger.
 
 Outside of DVC, whose workspace holds one model at a time: the faces are balanced in memory, and the trained network
 enters as ``import-run`` takes in one from elsewhere. A seed that the ledger has is not trained again, one that was cut

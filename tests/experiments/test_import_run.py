@@ -20,7 +20,7 @@ from pipeline.params.params import Evaluate, Train
 from pipeline.system.failure import Failure
 from pipeline.tracking import entering, ledger, runs
 
-SETTINGS = Evaluate(bootstrap=100, confidence=0.95)
+SETTINGS = Evaluate(confidence=0.95)
 CONFIG = {
     "recipe": "toy", "seed": 3, "classes": list(EMOTIONS), "class_weights": None,
     "model": {"name": "compact", "stem": 4, "width": 4, "stages": 1, "dropout": 0.0}, "augment": {},

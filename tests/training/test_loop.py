@@ -211,6 +211,7 @@ def test_changed_parameters_never_take_up_the_old_checkpoint(change):
     assert key(config(), "data") == key(config(), "data")
 
 
+@pytest.mark.slow
 def test_every_epoch_says_how_long_the_rest_will_take(toy, capsys):
     from pipeline.training.loop import fit_faces
 

@@ -131,29 +131,26 @@ def test_experiments_on_the_sample_are_compared_by_six_numbers(project):
 
 
 def test_the_stage_train_survives_kill_9_to_the_same_bundle_in_the_same_mlflow_run(project, tmp_path):
-    folders = {}
-    for name in ("whole", "cut"):
-        folders[name] = shutil.copytree(project, tmp_path / name)
-        text = (folders[name] / "params.yaml").read_text()
-        (folders[name] / "params.yaml").write_text(text.replace("  epochs: 2\n", "  epochs: 6\n", 1))
+    """The project's own bundle is that of the undisturbed run."""
+    folder = shutil.copytree(project, tmp_path / "cut")
+    shutil.rmtree(folder / "data/sample/bundle")
     env = environment()
     command = [sys.executable, "-m", "pipeline.train"]
-    subprocess.run(command, cwd=folders["whole"], env=env, check=True, capture_output=True)
-    before = runs(folders["cut"])
-    first = subprocess.Popen(command, cwd=folders["cut"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list((folders["cut"] / ".checkpoints").glob("*/epoch-*")):
+    before = runs(folder)
+    first = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list((folder / ".checkpoints").glob("*/epoch-00001")):
         assert first.poll() is None
-        time.sleep(0.05)
+        time.sleep(0.01)
     first.kill()
     first.wait()
-    assert list((folders["cut"] / ".checkpoints").glob("*/epoch-*")), "the run was over before it was cut"
-    subprocess.run(command, cwd=folders["cut"], env=env, check=True, capture_output=True)
-    assert len(runs(folders["cut"]) - before) == 1
-    assert not list((folders["cut"] / ".checkpoints").iterdir())
-    whole, cut = (Bundle.load(folder / "data/sample/bundle") for folder in folders.values())
+    assert list((folder / ".checkpoints").glob("*/epoch-*")), "the run was over before it was cut"
+    subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True)
+    assert len(runs(folder) - before) == 1
+    assert not list((folder / ".checkpoints").iterdir())
+    whole, cut = (Bundle.load(where / "data/sample/bundle") for where in (project, folder))
     images = np.random.default_rng(0).integers(0, 256, (20, 48, 48), dtype="uint8")
     np.testing.assert_array_equal(whole.predict(images), cut.predict(images))
-    assert cut.provenance.epochs_run == whole.provenance.epochs_run == 6
+    assert cut.provenance.epochs_run == whole.provenance.epochs_run == 2
 
 
 def test_bad_data_costs_neither_the_good_data_nor_the_good_report(project, tmp_path):

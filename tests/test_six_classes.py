@@ -22,10 +22,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def run(project, monkeypatch):
     """Every stage but the demo, in an empty project."""
-    from pipeline import train
     from pipeline.balance import __main__ as balance
     from pipeline.download import __main__ as download
     from pipeline.evaluate import __main__ as evaluate
+    from pipeline.train import __main__ as train
     from pipeline.tune import __main__ as tune
     from pipeline.validate import __main__ as validate
 

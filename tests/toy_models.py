@@ -3,8 +3,10 @@ records."""
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from ruamel.yaml import YAML
@@ -65,16 +67,15 @@ def promotion(model: str, bundle_id: str, **changes) -> PromotionRecord:
 
 
 def migrated_database(tmp_path_factory):
-    """An empty MLflow database, its migrations paid for once in a test session."""
+    """An empty MLflow database, its migrations paid for once by all processes of a test session."""
     from pipeline.tracking import runs
 
-    file = tmp_path_factory.getbasetemp() / "migrated.db"
-    if not file.exists():
-        import os
-        from unittest import mock
-
-        with mock.patch.dict(os.environ, MLFLOW_TRACKING_URI=f"sqlite:///{file.as_posix()}"):
-            runs.connect()
+    folder = tmp_path_factory.getbasetemp()
+    # A process of pytest-xdist has a folder of its own inside the session's
+    file = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "migrated.db"
+    # The first process makes it, the others wait
+    with mock.patch.dict(os.environ, MLFLOW_TRACKING_URI=f"sqlite:///{file.as_posix()}"):
+        runs.connect()
     return file
 
 

@@ -1,14 +1,14 @@
 """``python -m pipeline.balance``."""
 
-from pipeline.balance.strategies import prepared
-from pipeline.faces.faces import Faces
-from pipeline.params import params as parameters
 from pipeline.system import failure
 
 
 def main() -> None:
     """Balance download's faces by params.yaml's balance block; write the faces and two pictures."""
     from pipeline.balance import charts
+    from pipeline.balance.strategies import prepared
+    from pipeline.faces.faces import Faces
+    from pipeline.params import params as parameters
 
     params = parameters.load()
     balanced = prepared(params, Faces.load(params.data / "faces"))

@@ -131,14 +131,14 @@ class Reader:
         """
         detector = self._thread_detector()
 
-        def found() -> Iterator[Detected]:
+        def detections() -> Iterator[Detected]:
             for picture in pictures:
                 image = _pixels(picture, channels)
-                yield _found(0.0, image, everywhere(image, detector), detector)
+                yield _detected(0.0, image, everywhere(image, detector), detector)
 
         return [[self._face(boxes.Face(box, row, number, unsure_below=self.unsure_below))
                  for number, (box, row) in enumerate(zip(item.boxes, scores, strict=True), 1)]
-                for item, scores in classified(found(), self._bundle)]
+                for item, scores in classified(detections(), self._bundle)]
 
     def watch(self, source: str | os.PathLike[str] | int) -> Iterator[Frame]:
         """The frames of a video, a camera or a stream with their faces, which are followed from frame to frame.
@@ -166,12 +166,12 @@ class Reader:
         detector, tracks = self._new_detector(), Tracks()
         search = Search(detector)
 
-        def found() -> Iterator[Detected]:
+        def detections() -> Iterator[Detected]:
             for image, seconds in source:
                 if image is not None:
-                    yield _found(seconds, image, search.find(image, seconds), detector, keep=True)
+                    yield _detected(seconds, image, search.find(image, seconds), detector, keep=True)
 
-        for item, scores in classified(found(), self._bundle):
+        for item, scores in classified(detections(), self._bundle):
             assert item.frame is not None
             faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
             yield self._frame(item.frame, item.seconds, faces)
@@ -200,11 +200,11 @@ class Reader:
         return open_detector(name, self._detector_file, self._bundle.crop_margin)
 
 
-def _found(seconds: float, image: np.ndarray, places: list[Box], detector: Detector, keep: bool = False) -> Detected:
+def _detected(seconds: float, image: np.ndarray, found: list[Box], detector: Detector, keep: bool = False) -> Detected:
     """What waits for the classifier; with the image where the caller gets it back."""
-    gray = to_gray(image) if places else image
-    crops = np.array([detector.crop(gray, box) for box in places], "uint8").reshape(-1, 48, 48)
-    return Detected(Path(), seconds, places, crops, image if keep else None)
+    gray = to_gray(image) if found else image
+    crops = np.array([detector.crop(gray, box) for box in found], "uint8").reshape(-1, 48, 48)
+    return Detected(Path(), seconds, found, crops, image if keep else None)
 
 
 def _pixels(picture: Picture, channels: Channels) -> np.ndarray:

@@ -2,14 +2,15 @@
 
 import argparse
 
-from pipeline.download.sources import download
-from pipeline.faces.faces import SPLITS
-from pipeline.params import params as parameters
 from pipeline.system import failure
 
 
 def main(argv: list[str] | None = None) -> None:
     """Load params.yaml, get the faces, save them to data/DATASET/faces."""
+    from pipeline.download.sources import download
+    from pipeline.faces.faces import SPLITS
+    from pipeline.params import params as parameters
+
     argparse.ArgumentParser("python -m pipeline.download", description=main.__doc__).parse_args(argv)
     params = parameters.load()
     faces = download(params.download, params.dataset)

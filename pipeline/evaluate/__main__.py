@@ -2,29 +2,18 @@
 
 import json
 
-from pipeline.bundle.bundle import Bundle
-from pipeline.evaluate.measure import PARTS, evaluate, metrics, write_predictions
-from pipeline.faces.faces import Faces
-from pipeline.params import params
 from pipeline.system import failure
-from pipeline.system.atomic import atomic_file
-from pipeline.tracking import entering, ledger
-from pipeline.tracking.entry import SplitFigures
-
-
-def scores(figures: SplitFigures) -> dict[str, float]:
-    """DVC's metric, with names so short that ``dvc exp show`` fits a terminal: accuracy on PublicTest (``pub``) and
-    PrivateTest (``priv``), averaged over the image and its mirror image (``_flip``), and macro-F1 (``_f1``)."""
-    named: dict[str, float] = {}
-    for name, split in (("pub", "PublicTest"), ("priv", "PrivateTest")):
-        single, flip = figures[split]["single"], figures[split]["flip"]
-        named |= {name: single["accuracy"], f"{name}_flip": flip["accuracy"], f"{name}_f1": single["macro_f1"]}
-    return {name: round(score, 4) for name, score in named.items()}
 
 
 def main() -> None:
     """Measure the trained bundle: metrics, predictions, plots, an entry in the ledger, the figures in MLflow."""
+    from pipeline.bundle.bundle import Bundle
     from pipeline.evaluate import plots
+    from pipeline.evaluate.measure import PARTS, evaluate, metrics, scores, write_predictions
+    from pipeline.faces.faces import Faces
+    from pipeline.params import params
+    from pipeline.system.atomic import atomic_file
+    from pipeline.tracking import entering, ledger
 
     settings = params.load()
     bundle, faces = Bundle.load(settings.data / "bundle"), Faces.load(settings.data / "faces")

@@ -92,3 +92,13 @@ def write_predictions(path: Path, faces: Faces, bundle: Bundle, probabilities: n
         for row in range(len(tests)):
             writer.writerow((tests.ids[row], tests.splits[row], bundle.classes[tests.labels[row]],
                              bundle.classes[predicted[row]], *(f"{p:.4f}" for p in probabilities[row])))
+
+
+def scores(figures: SplitFigures) -> dict[str, float]:
+    """DVC's metric, with names so short that ``dvc exp show`` fits a terminal: accuracy on PublicTest (``pub``) and
+    PrivateTest (``priv``), averaged over the image and its mirror image (``_flip``), and macro-F1 (``_f1``)."""
+    named: dict[str, float] = {}
+    for name, split in (("pub", "PublicTest"), ("priv", "PrivateTest")):
+        single, flip = figures[split]["single"], figures[split]["flip"]
+        named |= {name: single["accuracy"], f"{name}_flip": flip["accuracy"], f"{name}_f1": single["macro_f1"]}
+    return {name: round(score, 4) for name, score in named.items()}

@@ -115,7 +115,6 @@ RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augm
 
 
 class Evaluate(Block):
-    bootstrap: int = Field(ge=100)
     confidence: float = Field(gt=0, lt=1)
 
 

@@ -3,15 +3,16 @@
 import argparse
 from pathlib import Path
 
-from pipeline.bundle.bundle import Bundle
-from pipeline.faces.faces import Faces
-from pipeline.params import params
-from pipeline.promote.challenge import promote
 from pipeline.system import failure
 
 
 def main(argv: list[str] | None = None) -> None:
     """Let the trained bundle, or an imported one, challenge the champion; a refusal is no error."""
+    from pipeline.bundle.bundle import Bundle
+    from pipeline.faces.faces import Faces
+    from pipeline.params import params
+    from pipeline.promote.challenge import promote
+
     parser = argparse.ArgumentParser("ferpipe promote", description=main.__doc__)
     parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
     options = parser.parse_args(argv)

@@ -11,8 +11,9 @@ BASE = "onnxruntime"
 EXTRAS = {
     "plots": ("matplotlib",),
     "pipeline": ("ai_edge_litert", "dvc", "great_expectations", "jinja2", "kagglehub", "keras", "mlflow", "onnx",
-                 "optuna", "pandas", "psutil", "ruamel", "scipy", "sklearn", "sqlalchemy", "tensorflow", "tf2onnx"),
-    "dev": ("jax",),
+                 "optuna", "pandas", "psutil", "ruamel", "scipy", "shtab", "sklearn", "sqlalchemy", "tensorflow",
+                 "tf2onnx"),
+    "dev": ("jax", "jsonschema"),
 }
 
 

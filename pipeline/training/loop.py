@@ -153,8 +153,10 @@ def fit(
         progress.seconds += time.perf_counter() - started
         row["seconds"] = round(progress.seconds, 1)
         if verbose:
+            # By the mean epoch so far; early stopping may end the run before
+            left = progress.seconds / progress.epoch * (settings["epochs"] - progress.epoch)
             print(f"epoch {row['epoch']:>3} of {settings['epochs']}: PublicTest accuracy {row['val_accuracy']:.4f}, "
-                  f"loss {row['val_loss']:.4f}, {row['seconds'] / 60:.1f} min", flush=True)
+                  f"loss {row['val_loss']:.4f}, {row['seconds'] / 60:.1f} min, about {left / 60:.1f} left", flush=True)
         if checkpoint is not None:
             checkpoints.save(checkpoint, student, progress, best_weights)
         if on_epoch is not None:

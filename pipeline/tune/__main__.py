@@ -2,18 +2,19 @@
 
 import json
 
-from ruamel.yaml import YAML
-
-from pipeline.faces.faces import Faces
-from pipeline.params import params as parameters
 from pipeline.system import failure
-from pipeline.system.atomic import atomic_file
-from pipeline.tune import storage as studies
-from pipeline.tune.search import tune
 
 
 def main() -> None:
     """Search, unless the recipe keeps its values or no trials are asked for; write best_params.yaml."""
+    from ruamel.yaml import YAML
+
+    from pipeline.faces.faces import Faces
+    from pipeline.params import params as parameters
+    from pipeline.system.atomic import atomic_file
+    from pipeline.tune import storage as studies
+    from pipeline.tune.search import tune
+
     params = parameters.load()
     study_file = params.data / "study.db"
     if params.tuned and params.tune.trials:

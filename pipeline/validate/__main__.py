@@ -2,16 +2,16 @@
 
 import json
 
-from pipeline.faces.faces import EMOTIONS, Faces
-from pipeline.params import params
 from pipeline.system import failure
-from pipeline.system.atomic import atomic_file
-from pipeline.system.failure import Failure
-from pipeline.validate.checks import reason, statistics, validate
 
 
 def main() -> None:
     """Validate what download wrote; write statistics.csv, validation.json and validation.html."""
+    from pipeline.faces.faces import EMOTIONS, Faces
+    from pipeline.params import params
+    from pipeline.system.atomic import atomic_file
+    from pipeline.system.failure import Failure
+    from pipeline.validate.checks import reason, statistics, validate
     from pipeline.validate.report import page
 
     settings = params.load()

@@ -1,6 +1,6 @@
 """What evaluate writes beside the report: the few numbers that DVC's tables compare."""
 
-from pipeline.evaluate.__main__ import scores
+from pipeline.evaluate.measure import scores
 
 
 def test_dvc_s_metric_is_six_numbers_of_the_report_under_short_names():

@@ -10,7 +10,7 @@ from pipeline.promote import challenge
 from pipeline.tracking import ledger, promotions, runs, shelves
 
 SETTINGS = Quantise(faces=64, max_loss=0.1)
-EVALUATION = Evaluate(bootstrap=100, confidence=0.95)
+EVALUATION = Evaluate(confidence=0.95)
 
 
 @pytest.mark.slow

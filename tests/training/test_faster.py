@@ -69,7 +69,8 @@ def test_other_convolutions_stay_keras_own(options):
 
 
 @pytest.mark.parametrize("products", [False, True])
-@pytest.mark.parametrize("name", ["cas", "compact", "deepfer", "harini", "padova_resnet", "seresnet", "vgg"])
+@pytest.mark.parametrize("name", ["cas", "compact", "harini", "vgg", *(
+    pytest.param(large, marks=pytest.mark.slow) for large in ("deepfer", "padova_resnet", "seresnet"))])
 def test_the_faster_network_answers_as_the_one_it_stands_for(name, products, monkeypatch):
     monkeypatch.setattr(hardware, "products_beat_convolutions", lambda: products)
     net = models.build(classes=7, name=name)

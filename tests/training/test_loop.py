@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -210,6 +211,14 @@ def test_changed_parameters_never_take_up_the_old_checkpoint(change):
     assert key(config(), "data") == key(config(), "data")
 
 
+@pytest.mark.slow
+def test_every_epoch_says_how_long_the_rest_will_take(toy, capsys):
+    from pipeline.training.loop import fit_faces
+
+    fit_faces(config(epochs=1), toy)
+    assert re.search(r"^epoch   1 of 1: PublicTest accuracy .* min, about 0\.0 left$", capsys.readouterr().out, re.M)
+
+
 def test_a_loss_that_is_no_number_ends_the_run_in_one_line(toy):
     with pytest.raises(Failure, match=r"lower train\.learning_rate"):
         fitted(toy, config(epochs=1, optimizer="sgd", learning_rate=1e30))
@@ -324,6 +333,7 @@ def _after_three_steps_of_muon() -> list[np.ndarray]:
     return [np.asarray(variable) for variable in variables]
 
 
+@pytest.mark.slow
 def test_muon_takes_the_same_steps_under_jax_where_it_takes_kernels_together(tmp_path):
     code = ("import numpy, sys, test_loop\n"
             "numpy.savez(sys.argv[1], *test_loop._after_three_steps_of_muon())")

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -64,7 +63,10 @@ def finished(project):
 
 
 def command(project, **options):
-    return subprocess.Popen([sys.executable, "-m", "pipeline.tune"], cwd=project, stdout=subprocess.PIPE, text=True,
+    """The stage in a process of its own, which takes a silent trial for dead after three seconds."""
+    program = ("from pipeline.tune import __main__, storage\nstorage.HEARTBEAT, storage.GRACE = 1, 3\n"
+               "__main__.failure.run(__main__.main, 'tune')")
+    return subprocess.Popen([sys.executable, "-c", program], cwd=project, stdout=subprocess.PIPE, text=True,
                             stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, **options)
 
 
@@ -85,11 +87,9 @@ def test_a_killed_search_goes_on_and_ends_with_exactly_its_budget(project):
     found = YAML(typ="safe").load(project / "reports/sample/best_params.yaml")
     assert found["take"] == {}, "a gain within the noise is not taken"
 
-    begun = time.monotonic()
     third = command(project)
     third.communicate()
     assert third.returncode == 0 and len(finished(project)) == 2, "a finished search runs no trial more"
-    assert time.monotonic() - begun < 60
 
 
 def test_a_published_recipe_is_not_searched(project, capsys):

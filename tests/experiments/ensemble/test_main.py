@@ -21,7 +21,7 @@ from pipeline.reporting.bench import inference
 from pipeline.system.failure import Failure
 from pipeline.tracking import entering, ledger, promotions, rebuild, registry, restoring, runs, shelves
 
-EVALUATION = Evaluate(bootstrap=100, confidence=0.95)
+EVALUATION = Evaluate(confidence=0.95)
 GATES = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.0), seed=1)
 
 

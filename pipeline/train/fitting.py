@@ -1,4 +1,4 @@
-"""Stage train: the recipe's network on the balanced faces, as a model bundle.
+"""The recipe's network trained on the balanced faces, as a model bundle.
 
 Checkpoints lie in .checkpoints/ under a hash of everything that decides the result, outside DVC's outs: an
 interrupted run goes on to the same end, and no other run can take up its state.
@@ -10,10 +10,9 @@ from pathlib import Path
 
 from pipeline.bundle import int8
 from pipeline.faces.faces import Faces
-from pipeline.params import params
 from pipeline.params.params import Params
-from pipeline.params.resolved import best, resolve
-from pipeline.system import failure, project
+from pipeline.params.resolved import resolve
+from pipeline.system import project
 from pipeline.system.atomic import atomic_file
 from pipeline.tracking import entering, runs
 from pipeline.training.importing import quiet
@@ -57,14 +56,3 @@ def train(params: Params, faces: Faces, tuned: dict) -> None:
     with atomic_file(params.reports / "history.csv") as new:
         shutil.copyfile(bundle.folder / "history.csv", new)
     print(f"train: bundle {bundle.id} in {bundle.folder}, {fitted.seconds / 60:.1f} minutes of training")
-
-
-def main() -> None:
-    """Train with params.yaml's recipe and the values that the search found better."""
-    untuned = params.load()
-    tuned = best(untuned)
-    train(untuned.override(tuned), Faces.load(untuned.data / "balanced"), tuned)
-
-
-if __name__ == "__main__":
-    failure.run(main, "train")

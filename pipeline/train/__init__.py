@@ -1,0 +1,1 @@
+"""Stage train: the recipe's network on the balanced faces, as a model bundle."""

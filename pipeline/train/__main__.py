@@ -1,0 +1,19 @@
+"""``python -m pipeline.train``."""
+
+from pipeline.system import failure
+
+
+def main() -> None:
+    """Train with params.yaml's recipe and the values that the search found better."""
+    from pipeline.faces.faces import Faces
+    from pipeline.params import params
+    from pipeline.params.resolved import best
+    from pipeline.train.fitting import train
+
+    untuned = params.load()
+    tuned = best(untuned)
+    train(untuned.override(tuned), Faces.load(untuned.data / "balanced"), tuned)
+
+
+if __name__ == "__main__":
+    failure.run(main, "train")

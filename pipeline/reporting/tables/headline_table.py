@@ -11,8 +11,8 @@ from pipeline.tracking.entry import Entry
 
 RECIPES = ("speedrun", "compact", "hour", "edge", "strong")
 COLUMNS = ("model", "PrivateTest, %", "extra labels", "size", "ms a face", "training")
-# The highest accuracy in a paper for one network that has seen FER-2013 alone, as its abstract gives it. Their published
-# code, as we read it, measures it on PublicTest, while PrivateTest decides when the learning rate falls
+# The highest accuracy in a paper for one network trained on FER-2013 alone, as its abstract gives it. The authors'
+# published code, as we read it, measures it on PublicTest, while PrivateTest decides when the learning rate falls
 PUBLISHED = ("VGG of [Khaireddin & Chen 2021](https://arxiv.org/abs/2105.03588)",
              "73.28 (their figure; not comparable split by split)", "none", "", "", "")
 

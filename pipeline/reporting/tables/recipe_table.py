@@ -59,7 +59,8 @@ def epochs(entry: Entry, recipe: dict) -> str:
     if run < entry.epochs.asked:
         why = " (ended by its rule)"
     else:
-        why = " (shortened to save time)" if cut(entry, recipe) else " (longer than the recipe's)" if run > whole else ""
+        longer = " (longer than the recipe's)" if run > whole else ""
+        why = " (shortened to save time)" if cut(entry, recipe) else longer
     return f"{run} of {whole}{why}"
 
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "teach": ("experiments.teach", "save trained models' predictions on Training, for recipes with teachers"),
     "ensemble": ("experiments.ensemble.main", "combine several models into one: all those named, or the best subset"),
     "bench": ("reporting.bench.inference", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's net"),
-    "results": ("reporting.tables.results_table", "regenerate reports/results.md and README.md's table from the ledger"),
+    "results": ("reporting.tables.results_table", "regenerate reports/results.md and README.md's table"),
     "recipes": ("reporting.tables.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
     "seeds": ("experiments.seeds", "train several seeds of a recipe, straight into the ledger"),
     "speedrun": ("experiments.speedrun", "the most accuracy in eight minutes of two cores; the log of what was tried"),

@@ -320,7 +320,7 @@ def test_the_pages_of_the_training_runs_are_named(monkeypatch):
 def test_a_signal_ends_mlflow_and_the_server_that_it_has_started(tmp_path, number, code):
     server = "import os, time; open('server', 'w').write(str(os.getpid())); time.sleep(60)"
     child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {server!r}])"
-    program = f"import os, sys; from pipeline.tracking.ui import run_until_told as run; " \
+    program = f"import os, sys; from pipeline.tracking.ui import run_until_stopped as run; " \
               f"sys.exit(run(dict(os.environ), [sys.executable, '-c', {child!r}]))"
     process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path,
                                env={**os.environ, "PYTHONPATH": str(ROOT)})

@@ -15,10 +15,10 @@ def main() -> None:
     charts.counts(params.reports / "balance.png", balanced)
     charts.augmentation(params.reports / "augmentation.png", params)
     balanced.save(params.data / "balanced")
-    facts = balanced.manifest
-    before, after = (sum(facts[key]["Training"].values()) for key in ("counts_before", "counts"))
-    print(f"balance: {facts['strategy']}, {facts['protocol']} protocol: {before:,} -> {after:,} Training images, "
-          f"{facts['leaks_dropped']:,} dropped as leaks, {facts['left_out']:,} of all splits in no class; "
+    manifest = balanced.manifest
+    before, after = (sum(manifest[key]["Training"].values()) for key in ("counts_before", "counts"))
+    print(f"balance: {manifest['strategy']}, {manifest['protocol']} protocol: {before:,} -> {after:,} Training images, "
+          f"{manifest['leaks_dropped']:,} dropped as leaks, {manifest['left_out']:,} of all splits in no class; "
           f"{params.data / 'balanced'}")
 
 

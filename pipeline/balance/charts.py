@@ -20,18 +20,18 @@ def counts(path: Path, faces: Faces) -> None:
     """Images per class and split before and after balancing; copies are hatched. ``faces`` come from ``balance``."""
     from matplotlib.figure import Figure
 
-    facts: Mapping[str, Any] = faces.manifest
+    manifest: Mapping[str, Any] = faces.manifest
     copied = np.array(["#" in name for name in faces.ids], bool)
     copies = [int((copied & (faces.labels == label)).sum()) for label in range(len(faces.classes))]
     figure = Figure(figsize=(12, 6.2), layout="constrained")
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
-    top = max(n for key in ("counts_before", "counts") for row in facts[key].values() for n in row.values())
-    places = np.arange(len(faces.classes))
-    sides = (("counts_before", "as they came"), ("counts", f"after balance: {facts['strategy']}"))
+    top = max(n for key in ("counts_before", "counts") for row in manifest[key].values() for n in row.values())
+    positions = np.arange(len(faces.classes))
+    sides = (("counts_before", "as they came"), ("counts", f"after balance: {manifest['strategy']}"))
     for axis, (key, title) in zip(axes, sides, strict=True):
         for row, split in enumerate(SPLITS):
-            numbers = np.array(list(facts[key][split].values()))
-            heights = places + 0.27 * (row - 1)
+            numbers = np.array(list(manifest[key][split].values()))
+            heights = positions + 0.27 * (row - 1)
             added = np.array(copies) if key == "counts" and split == "Training" else np.zeros_like(numbers)
             axis.barh(heights, numbers - added, 0.25, color=COLOURS[split], label=split)
             if added.any():
@@ -39,15 +39,15 @@ def counts(path: Path, faces: Faces) -> None:
                           hatch="////", linewidth=0.8, label="copies, in Training")
             for height, number in zip(heights, numbers.tolist(), strict=True):
                 axis.text(number + top / 100, height, f"{number:,}", va="center", fontsize=8)
-        totals = ", ".join(f"{split} {sum(facts[key][split].values()):,}" for split in SPLITS)
-        axis.set(yticks=places, yticklabels=faces.classes, xlim=(0, 1.12 * top), xlabel="images")
+        totals = ", ".join(f"{split} {sum(manifest[key][split].values()):,}" for split in SPLITS)
+        axis.set(yticks=positions, yticklabels=faces.classes, xlim=(0, 1.12 * top), xlabel="images")
         axis.set_title(f"{title}\n{totals}", fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].invert_yaxis()
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, ncols=4, loc="outside upper center")
-    stamp = (f"{facts.get('dataset')}, {facts.get('edition')}, strategy {facts['strategy']}, "
-             f"{facts['protocol']} protocol, data {str(facts['source_digest'])[:8]}")
+    stamp = (f"{manifest.get('dataset')}, {manifest.get('edition')}, strategy {manifest['strategy']}, "
+             f"{manifest['protocol']} protocol, data {str(manifest['source_digest'])[:8]}")
     figure.supxlabel(stamp, fontsize=8, color="#555555")
     save(path, figure)
 

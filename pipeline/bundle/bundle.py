@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.bundle.manifest import Manifest, Provenance, Trained
+from pipeline.bundle.manifest import BundleManifest, Provenance, Trained
 from pipeline.system import processor
 from pipeline.system.failure import Failure
 
@@ -30,7 +30,7 @@ class Bundle:
     """A bundle on disk. Its ``id`` is a hash over every byte in it (bundle.json names the other files' hashes)."""
 
     folder: Path
-    manifest: Manifest
+    manifest: BundleManifest
     id: str
 
     @classmethod
@@ -41,7 +41,8 @@ class Bundle:
             text = (folder / "bundle.json").read_bytes()
         except OSError as error:
             raise Failure(f"{folder}: no model bundle there ({error}); make one with `make run`") from error
-        manifest = Manifest.read(text, folder / "bundle.json", "a model bundle's description", "restore the folder")
+        manifest = BundleManifest.read(text, folder / "bundle.json", "a model bundle's description",
+                                       "restore the folder")
         for name, digest in manifest.files.items():
             if name in LEFT_OUT and not (folder / name).exists():
                 continue

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.bundle.bundle import Bundle, onnx_session, probabilities
-from pipeline.bundle.manifest import Accuracies, Quantised, Sizes
+from pipeline.bundle.manifest import Int8Accuracies, Quantised, Sizes
 from pipeline.bundle.sealing import fit_temperature, seal
 from pipeline.faces.faces import Faces
 from pipeline.params.recipe import Quantise
@@ -50,7 +50,7 @@ def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, run
         chosen = calibration(faces, settings.faces)
         static(bundle.folder / "model.onnx", new / "model.onnx", chosen)
         after = probabilities(onnx_session(new / "model.onnx"), public.images, len(bundle.classes))
-        accuracies = Accuracies(
+        accuracies = Int8Accuracies(
             float32=_share(before.argmax(axis=1) == public.labels),
             int8=_share(after.argmax(axis=1) == public.labels),
             agreement=_share(before.argmax(axis=1) == after.argmax(axis=1)),
@@ -72,11 +72,11 @@ def _share(hits: np.ndarray) -> float:
     return float(hits.mean())
 
 
-def _rounded(accuracies: Accuracies) -> Accuracies:
-    return Accuracies(**{name: round(share, 6) for name, share in accuracies})
+def _rounded(accuracies: Int8Accuracies) -> Int8Accuracies:
+    return Int8Accuracies(**{name: round(share, 6) for name, share in accuracies})
 
 
-def _check(name: str, accuracies: Accuracies, sizes: Sizes, settings: Quantise) -> None:
+def _check(name: str, accuracies: Int8Accuracies, sizes: Sizes, settings: Quantise) -> None:
     """Raise Refused where int8 loses or weighs more than the settings allow."""
     loss = accuracies.float32 - accuracies.int8
     if loss > settings.max_loss:

@@ -11,7 +11,7 @@ FORMAT: Literal[1] = 1
 SHA256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class Accuracies(Record):
+class Int8Accuracies(Record):
     """Shares of PublicTest: right in float32, right in int8, answered alike by both."""
 
     float32: float
@@ -38,7 +38,7 @@ class Quantised(Record):
     bundle: Name
     settings: dict[str, Any]
     faces: int
-    public: Accuracies = Field(validation_alias="PublicTest", serialization_alias="PublicTest")
+    public: Int8Accuracies = Field(validation_alias="PublicTest", serialization_alias="PublicTest")
     bytes: Sizes
 
     @property
@@ -101,7 +101,7 @@ class Provenance(Trained):
         return self.config.get("balance", {}).get("without", "")
 
 
-class Manifest(Record):
+class BundleManifest(Record):
     """bundle.json.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.bundle.bundle import sha256
-from pipeline.bundle.manifest import Manifest
+from pipeline.bundle.manifest import BundleManifest
 from pipeline.training.losses import cross_entropy
 
 # A bundle and what it was made of must agree on real faces to this much, in probability: float32 sums in another
@@ -34,10 +34,10 @@ def write_history(path: Path, history: list[dict]) -> None:
 
 
 def seal(folder: Path, fields: dict[str, Any]) -> None:
-    """Write bundle.json: these fields of ``Manifest``, and the hashes of the files that the folder has so far.
+    """Write bundle.json: these fields of ``BundleManifest``, and the hashes of the files that the folder has so far.
 
     It comes last: a bundle's id is the hash of bundle.json, and so of every byte in the folder.
     """
     files = {file.name: sha256(file) for file in sorted(folder.iterdir())}
-    manifest = Manifest.model_validate({**fields, "files": files})
+    manifest = BundleManifest.model_validate({**fields, "files": files})
     (folder / "bundle.json").write_text(json.dumps(manifest.as_json(), indent=2) + "\n", encoding="utf-8")

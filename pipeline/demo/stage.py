@@ -11,7 +11,7 @@ from pipeline.demo.see.detector import HaarDetector
 from pipeline.demo.see.watcher import Watcher
 from pipeline.demo.show.about import about
 from pipeline.demo.show.annotate import Annotator, Tally
-from pipeline.params import params
+from pipeline.params import params as parameters
 from pipeline.system import failure
 from pipeline.system.failure import Failure
 from pipeline.system.project import CHAMPION
@@ -54,10 +54,10 @@ def main() -> None:
 
     from pipeline.download.drawn import clip
 
-    p = params.load()
-    fps = p.demo.frames_per_second
-    frames = clip.frames(p.demo.seconds, fps, seed=SCENE)
-    bar = tqdm(frames, total=round(p.demo.seconds * fps), unit="frame", disable=None, leave=False)
+    params = parameters.load()
+    fps = params.demo.frames_per_second
+    frames = clip.frames(params.demo.seconds, fps, seed=SCENE)
+    bar = tqdm(frames, total=round(params.demo.seconds * fps), unit="frame", disable=None, leave=False)
     tally = demo(Bundle.load(CHAMPION), bar, fps, [REPORTS / "demo.webm", REPORTS / "demo.png"])
     print(tally.summary())
 

@@ -11,7 +11,7 @@ from pipeline.system.failure import Failure
 
 EXTERNAL = Path("data/external")
 # The FER+ votes, which may be beside the edition: see pipeline.faces.votes
-VOTES = ("fer2013new.csv", "ferplus_votes.csv")
+VOTES_FILES = ("fer2013new.csv", "ferplus_votes.csv")
 
 
 def editions_in(folder: Path) -> list[Path]:
@@ -20,7 +20,7 @@ def editions_in(folder: Path) -> list[Path]:
         return []
     editions = []
     for child in folder.iterdir():
-        if child.name.startswith(".") or child.name in VOTES:
+        if child.name.startswith(".") or child.name in VOTES_FILES:
             continue
         if child.is_dir():
             editions.append(folder if child.name.casefold() in ("train", "test") else child)
@@ -36,7 +36,7 @@ def find_external(folder: Path = EXTERNAL) -> Path | None:
 
 def find_votes(folder: Path) -> Path | None:
     """The FER+ votes' file, or None."""
-    return next((folder / name for name in VOTES if (folder / name).is_file()), None)
+    return next((folder / name for name in VOTES_FILES if (folder / name).is_file()), None)
 
 
 def add_edition(path: Path, external: Path = EXTERNAL) -> Path:

@@ -11,18 +11,18 @@ def main() -> None:
     from pipeline.evaluate import plots
     from pipeline.evaluate.measure import PARTS, evaluate, metrics, scores, write_predictions
     from pipeline.faces.faces import Faces
-    from pipeline.params import params
+    from pipeline.params import params as parameters
     from pipeline.system.atomic import atomic_file
     from pipeline.tracking import entering, ledger
 
-    settings = params.load()
-    bundle, faces = Bundle.load(settings.data / "bundle"), Faces.load(settings.data / "faces")
-    evaluation = evaluate(bundle, faces, settings.evaluate)
+    params = parameters.load()
+    bundle, faces = Bundle.load(params.data / "bundle"), Faces.load(params.data / "faces")
+    evaluation = evaluate(bundle, faces, params.evaluate)
     measured = evaluation.figures
     entry = ledger.entry(bundle, measured, evaluation.milliseconds)
-    reports = settings.reports
+    reports = params.reports
     # DVC's metric is cached; its copy among the reports is in git, for clones without a cache
-    for folder in (settings.data, reports):
+    for folder in (params.data, reports):
         with atomic_file(folder / "scores.json") as new:
             new.write_text(json.dumps(scores(measured), indent=2) + "\n", encoding="utf-8")
     with atomic_file(reports / "metrics.json") as new:

@@ -17,9 +17,9 @@ def _figure(width: float, height: float):
 
 
 def _save(path: Path, figure, bundle: Bundle, title: str) -> None:
-    facts = bundle.provenance
-    stamp = (f"{facts.recipe}, seed {facts.seed}, bundle {bundle.id} · {facts.dataset} ({facts.edition}), "
-             f"{facts.protocol} protocol, data {facts.data_digest[:8]}")
+    provenance = bundle.provenance
+    stamp = (f"{provenance.recipe}, seed {provenance.seed}, bundle {bundle.id} · "
+             f"{provenance.dataset} ({provenance.edition}), {provenance.protocol} protocol, data {provenance.data_digest[:8]}")
     figure.suptitle(title, fontsize=13)
     figure.supxlabel(stamp, fontsize=8, color=GRAY)
     save(path, figure)

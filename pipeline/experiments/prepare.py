@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from pipeline.training.loop import Fitted
 
 
-def downloaded(settings: Params) -> Faces:
+def downloaded(params: Params) -> Faces:
     """The faces as they came. Raises Failure where download has not been run."""
-    folder = settings.data / "faces"
+    folder = params.data / "faces"
     if not folder.is_dir():
         raise Failure(f"{folder}: missing; run `make run FER2013=PATH` first, or `dvc repro validate` alone")
     return Faces.load(folder)
 
 
-def prepared(settings: Params, faces: Faces) -> Faces:
+def prepared(params: Params, faces: Faces) -> Faces:
     """The faces as stage balance leaves them, digest included."""
-    faces = strategies.prepared(settings, faces)
+    faces = strategies.prepared(params, faces)
     return replace(faces, manifest={**faces.manifest, "digest": faces.digest()})
 
 
 @contextmanager
-def trained(settings: Params, faces: Faces) -> Iterator["Fitted"]:
+def trained(params: Params, faces: Faces) -> Iterator["Fitted"]:
     """The network trained on prepared faces. A training that was cut short goes on from its last epoch; its
     checkpoint is kept until the block has ended well."""
     with quiet():
         from pipeline.training import checkpoint, loop
 
-    config = resolve(settings, faces.manifest)
+    config = resolve(params, faces.manifest)
     with checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"]) as state:
         yield loop.fit_faces(config, faces, checkpoint=state)

@@ -12,7 +12,7 @@ from pipeline.bundle import int8
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate import measure
 from pipeline.faces.faces import Faces
-from pipeline.params import params
+from pipeline.params import params as parameters
 from pipeline.params import recipe as recipes
 from pipeline.params.params import Evaluate
 from pipeline.params.recipe import Quantise
@@ -55,13 +55,13 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser("ferpipe quantise", description=main.__doc__)
     parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
     options = parser.parse_args(argv)
-    settings = params.load()
-    bundle = Bundle.load(options.bundle or settings.data / "bundle")
+    params = parameters.load()
+    bundle = Bundle.load(options.bundle or params.data / "bundle")
     recipe = bundle.provenance.recipe
-    if recipe in recipes.names() and recipe != settings.recipe:
-        settings = params.load(recipe=recipe)
+    if recipe in recipes.names() and recipe != params.recipe:
+        params = parameters.load(recipe=recipe)
     faces = Faces.load(project.root() / "data" / bundle.provenance.dataset / "faces")
-    entered = quantise(bundle, faces, settings.quantise, settings.evaluate)
+    entered = quantise(bundle, faces, params.quantise, params.evaluate)
     made, quantised = entered.bundle, entered.bundle.provenance.quantised
     assert quantised is not None
     accuracy, size = quantised.public, quantised.bytes

@@ -25,36 +25,36 @@ from pipeline.training.config import ResolvedConfig
 from pipeline.training.importing import quiet
 
 
-def enter(settings: Params, faces: Faces) -> Path:
+def enter(params: Params, faces: Faces) -> Path:
     """Train, measure and record one seed, in int8 too where the recipe says so; returns the ledger entry's file.
 
     Args:
         faces: as they came, with seven labels.
     """
-    balanced = prepared(settings, faces)
-    config = resolve(settings, balanced.manifest)
-    same = [entry for entry in ledger.entries(settings.dataset) if entry.source_digest == faces.manifest["digest"]
+    balanced = prepared(params, faces)
+    config = resolve(params, balanced.manifest)
+    same = [entry for entry in ledger.entries(params.dataset) if entry.source_digest == faces.manifest["digest"]
             and resolved.comparable(entry.config) == resolved.comparable(config)]
     floats = [entry for entry in same if entry.quantised is None]
-    gates = settings.quantise.model_dump(exclude={"int8"})
+    gates = params.quantise.model_dump(exclude={"int8"})
     recorded = [entry for entry in same if entry.quantised is not None and entry.quantised.gates == gates] \
-        if settings.quantise.int8 else floats
+        if params.quantise.int8 else floats
     if recorded:
         return ledger.path_of(recorded[-1])
     at_hand = shelves.bundles("seeds") if floats else {}
     bundle = next((at_hand[entry.bundle] for entry in floats if entry.bundle in at_hand), None)
     if bundle is not None:
-        return quantise(bundle, faces, settings.quantise, settings.evaluate).path
+        return quantise(bundle, faces, params.quantise, params.evaluate).path
     if floats:
-        print(f"seeds: {settings.recipe}, seed {settings.seed}: the ledger has it, but its bundle is not here; it is "
+        print(f"seeds: {params.recipe}, seed {params.seed}: the ledger has it, but its bundle is not here; it is "
               "trained again", flush=True)
-    entered = _imported(settings, config, faces, balanced)
-    if settings.quantise.int8:
-        entered = quantise(entered.bundle, faces, settings.quantise, settings.evaluate)
+    entered = _imported(params, config, faces, balanced)
+    if params.quantise.int8:
+        entered = quantise(entered.bundle, faces, params.quantise, params.evaluate)
     return entered.path
 
 
-def _imported(settings: Params, config: ResolvedConfig, faces: Faces, balanced: Faces) -> Entered:
+def _imported(params: Params, config: ResolvedConfig, faces: Faces, balanced: Faces) -> Entered:
     """Train, and import the network as one from elsewhere. What the training left is kept until it is in the ledger."""
     with quiet():
         from pipeline.experiments import import_run
@@ -65,7 +65,7 @@ def _imported(settings: Params, config: ResolvedConfig, faces: Faces, balanced: 
         if not (out / "run.json").exists():
             fitted = loop.fit_faces(config, balanced, checkpoint=state)
             output.leave(out, config, balanced, fitted)
-        return import_run.import_run(import_run.read(out), faces, settings.evaluate)
+        return import_run.import_run(import_run.read(out), faces, params.evaluate)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -15,14 +15,14 @@ from pipeline.balance import strategies
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.faces import teachers
 from pipeline.faces.faces import Faces
-from pipeline.params import params
+from pipeline.params import params as parameters
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.tracking import shelves
 
 
-def ask(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
+def teach(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
     """Write the mean of the teachers' probabilities, each averaged over a face and its mirror image, for all Training
     faces.
 
@@ -78,11 +78,11 @@ def main(argv: list[str] | None = None) -> None:
                         help="a bundle's folder or id, an MLflow run's id, or a registered version (fer2013-7/3)")
     parser.add_argument("--name", default="mine", help="how train.teachers is to call them together (mine)")
     options = parser.parse_args(argv)
-    settings = params.load().override({"train.teachers": options.name})  # which refuses what cannot be a name
+    params = parameters.load().override({"train.teachers": options.name})  # which refuses what cannot be a name
     at_hand = shelves.bundles("teach")
     with tempfile.TemporaryDirectory() as folder:
         bundles = [shelves.find_one(name, at_hand, Path(folder, str(number)))
                    for number, name in enumerate(options.bundles)]
-        path = ask(bundles, Faces.load(settings.data / "faces"), options.name)
+        path = teach(bundles, Faces.load(params.data / "faces"), options.name)
     print(f"teach: {path}: {len(bundles)} teachers on every Training face, {path.stat().st_size / 1e6:.1f} MB; "
           f"run `dvc exp run -S train.teachers={options.name}` with a recipe that has train.teacher")

@@ -16,8 +16,8 @@ from pipeline.system.failure import Failure
 
 # As the file of github.com/microsoft/FERPlus names and orders them
 COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
-# The first so many columns are emotions
-EMOTIONS = 8
+# How many of them are emotions: the first ones
+EMOTION_COLUMNS = 8
 # ``ids``: the names in Kaggle's folder, without .jpg, in the order of the CSV edition's rows. FER+ calls 177 images no
 # face (NF); which of their rows belongs to which of their names is arbitrary. The images of two names that
 # Kaggle has in two class folders each have no votes
@@ -77,5 +77,5 @@ def digest(ids: np.ndarray, votes: np.ndarray) -> str:
 
 def shares(votes: np.ndarray) -> np.ndarray:
     """float32 ``(N, 8)``: each emotion's share of the votes for an emotion; zeros where there are none."""
-    counts = votes[:, :EMOTIONS].astype("float32")
+    counts = votes[:, :EMOTION_COLUMNS].astype("float32")
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

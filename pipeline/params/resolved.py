@@ -19,7 +19,7 @@ DEFAULTS = {block: {name: [] if field.default == () else field.default
 # Decides nothing of the training, so no config holds it
 BLOCKS = {block: form for block, form in RECIPE_BLOCKS.items() if block != "quantise"}
 # The first entries name the votes by the file that they came in, later ones by what it says of which face
-VOTES = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
+VOTES_DIGESTS = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
          "ad920ab5a356d90a765a7554b05124c90d5108f569f12862931ade2b11d4db60"}
 
 
@@ -82,7 +82,7 @@ def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     Without what is at its default in ``train`` and ``balance``: a later version has options that an earlier one lacked,
     and a run that leaves them at their defaults is the same run.
     """
-    votes = {"votes": VOTES.get(config["votes"], config["votes"])} if "votes" in config else {}
+    votes = {"votes": VOTES_DIGESTS.get(config["votes"], config["votes"])} if "votes" in config else {}
     explicit = {block: {name: value for name, value in config.get(block, {}).items()
                         if name not in defaults or value != defaults[name]} for block, defaults in DEFAULTS.items()}
     return {**config, **votes, **explicit}

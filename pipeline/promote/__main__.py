@@ -10,14 +10,14 @@ def main(argv: list[str] | None = None) -> None:
     """Let the trained bundle, or an imported one, challenge the champion; a refusal is no error."""
     from pipeline.bundle.bundle import Bundle
     from pipeline.faces.faces import Faces
-    from pipeline.params import params
+    from pipeline.params import params as parameters
     from pipeline.promote.challenge import promote
 
     parser = argparse.ArgumentParser("ferpipe promote", description=main.__doc__)
     parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
     options = parser.parse_args(argv)
-    settings = params.load()
-    promote(settings, Bundle.load(options.bundle or settings.data / "bundle"), Faces.load(settings.data / "faces"))
+    params = parameters.load()
+    promote(params, Bundle.load(options.bundle or params.data / "bundle"), Faces.load(params.data / "faces"))
 
 
 if __name__ == "__main__":

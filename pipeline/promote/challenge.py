@@ -79,7 +79,7 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
     version = register(name, challenger)
     registry.alias(name, "challenger", version)
     decision = decide(new.correct, old.correct if old else None, new.recalls, params.promote, params.seed,
-                      _weight(challenger) if name == IN_GIT else None, _lighter(challenger))
+                      _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger))
     record = _record(name, version, new, old, decision, params, faces)
     if decision.promote and name == IN_GIT:
         # the folder in git is replaced only when the record is written too
@@ -126,12 +126,12 @@ def copy(bundle: Bundle, folder: Path) -> None:
     Bundle.load(folder)
 
 
-def _weight(bundle: Bundle) -> int:
+def _bytes_to_serve(bundle: Bundle) -> int:
     return sum((bundle.folder / name).stat().st_size for name in _served(bundle))
 
 
-def _lighter(bundle: Bundle) -> str:
-    """What helps where a bundle is too heavy for git."""
+def _size_advice(bundle: Bundle) -> str:
+    """What helps where a bundle is too large for git."""
     if bundle.provenance.recipe == ledger.ENSEMBLE:
         folder = f"data/{bundle.provenance.dataset}/ensembles/{bundle.id}"
         return f"the committed champion stays small; show the ensemble with `ferpipe demo --model {folder}`"

@@ -27,24 +27,24 @@ def decide(
     recalls: dict[str, float],
     gates: Promote,
     seed: int,
-    weight: int | None = None,
-    lighter: str = "train a smaller network",
+    size: int | None = None,
+    advice: str = "train a smaller network",
 ) -> Decision:
-    """Hold a challenger against the champion by a paired bootstrap, every class against the floor, and its weight.
+    """Compare a challenger with the champion by a paired bootstrap, and check its recall of every class and its size.
 
     Args:
         challenger: bool ``(N,)``, right or wrong on each image.
-        champion: the same on the same images; None where there is no champion, then floor and weight decide.
+        champion: the same on the same images; None where there is no champion, then floor and size decide.
         recalls: the challenger's recall per class.
         seed: of the bootstrap.
-        weight: the challenger's bytes to serve, at most ``MOST_BYTES``; None where it is not kept in git.
-        lighter: what to do where that is too much.
+        size: the challenger's bytes to serve, at most ``MOST_BYTES``; None where it is not kept in git.
+        advice: what to do where that is too much.
     """
     flaws = [f"recall of {name} is {recall:.3f}, the floor is {gates.min_class_recall:.3f}"
              for name, recall in recalls.items() if recall < gates.min_class_recall]
-    if weight is not None and weight > MOST_BYTES:
-        flaws.append(f"{weight / 1e6:.1f} MB to serve, at most {MOST_BYTES / 1e6:.1f} MB are kept in git: "
-                     f"{lighter}")
+    if size is not None and size > MOST_BYTES:
+        flaws.append(f"{size / 1e6:.1f} MB to serve, at most {MOST_BYTES / 1e6:.1f} MB are kept in git: "
+                     f"{advice}")
     if champion is None:
         return Decision(not flaws, None, None, tuple(flaws) or ("the first model, every class above the floor",))
     difference = challenger.astype(int) - champion.astype(int)

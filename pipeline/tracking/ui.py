@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     # No log line per page, and no traceback at Ctrl-C
     command += ["--uvicorn-opts", "--log-level critical", "--port", str(options.port), "--backend-store-uri", uri]
     # Without MLflow's job runners: several more processes that nothing here needs
-    code = run_until_told({"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}, command)
+    code = run_until_stopped({"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}, command)
     if code:
         raise Failure(f"MLflow ended with exit code {code}; its reason is above")
 
@@ -54,15 +54,15 @@ def addresses(uri: str, port: int) -> str:
                      for experiment in experiments)
 
 
-def run_until_told(environment: dict[str, str], command: list[str]) -> int:
+def run_until_stopped(environment: dict[str, str], command: list[str]) -> int:
     """Run a command until it ends, or until Ctrl-C or SIGTERM, which end it with every process that it has started.
 
     Returns its exit code; 0 after Ctrl-C. Exits with 143 after SIGTERM, as a program that does not handle it.
     """
-    def told(number: int, frame: FrameType | None) -> None:
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, told)
+    before = signal.signal(signal.SIGTERM, on_sigterm)
     # A process group of its own, which can be ended as a whole: MLflow's server is a child of the command
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     try:

@@ -18,7 +18,7 @@ class ProductConv2D(layers.Conv2D):
     """Keras's layer over images ``(N, H, W, C)``, under TensorFlow; the same to rounding."""
 
     @staticmethod
-    def stands_for(layer: keras.Layer) -> bool:
+    def can_replace(layer: keras.Layer) -> bool:
         """Whether this layer does what the other, which is built, does, and its products are worth it."""
         if type(layer) is not layers.Conv2D or layer.data_format != "channels_last":
             return False

@@ -82,8 +82,8 @@ class _GraphOfSteps:
             end = min(start + self._steps * size, end_of_whole)
             started = time.perf_counter()
             figures = self._call(order[start:end], size)
-            pace = self._steps * CALL / (time.perf_counter() - started)
-            self._steps = max(1, min(2 * self._steps, round(pace)))
+            steps_in_call = self._steps * CALL / (time.perf_counter() - started)
+            self._steps = max(1, min(2 * self._steps, round(steps_in_call)))
             start = end
             bar.update(start // size, list(figures.items()))
         if start < len(order):

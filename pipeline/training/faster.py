@@ -17,9 +17,9 @@ def faster(net: keras.Model) -> keras.Model:
     def twin(layer: keras.Layer) -> keras.Layer:
         """A new layer with the same options, of the faster class where there is one."""
         kind = type(layer)
-        if FusedBatchNormalization.stands_for(layer):
+        if FusedBatchNormalization.can_replace(layer):
             kind = FusedBatchNormalization
-        elif products and ProductConv2D.stands_for(layer):
+        elif products and ProductConv2D.can_replace(layer):
             kind = ProductConv2D
         return kind.from_config(layer.get_config())
 

@@ -14,7 +14,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
     """Keras's layer over images ``(N, H, W, C)``, trained by one kernel forward and one back."""
 
     @staticmethod
-    def stands_for(layer: keras.Layer) -> bool:
+    def can_replace(layer: keras.Layer) -> bool:
         """Whether this layer does what the other does."""
         return type(layer) is layers.BatchNormalization and layer.axis in (-1, 3) and not layer.renorm
 

@@ -28,17 +28,17 @@ DRAWS = 20
 
 def study_name(params: Params, manifest: Manifest) -> str:
     """A hash of the space, the resolved recipe, the schedule's length and the data."""
-    space = {path: entry.model_dump() for path, entry in params.tune.space.items()}
-    facts = [space, params.tune.epochs, params.tune.max_parameters, resolve(params, manifest), manifest["digest"]]
-    return f"{params.recipe}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]}"
+    space = {path: dimension.model_dump() for path, dimension in params.tune.space.items()}
+    inputs = [space, params.tune.epochs, params.tune.max_parameters, resolve(params, manifest), manifest["digest"]]
+    return f"{params.recipe}-{hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
-def suggest(trial, path: str, entry: Range) -> Any:
+def suggest(trial, path: str, dimension: Range) -> Any:
     """One value of a dimension that ``widened`` made, from an Optuna trial."""
-    if entry.choices is not None:
-        return trial.suggest_categorical(path, entry.choices)
-    suggested = trial.suggest_int if isinstance(entry.low, int) else trial.suggest_float
-    return suggested(path, entry.low, entry.high, log=entry.log)
+    if dimension.choices is not None:
+        return trial.suggest_categorical(path, dimension.choices)
+    suggested = trial.suggest_int if isinstance(dimension.low, int) else trial.suggest_float
+    return suggested(path, dimension.low, dimension.high, log=dimension.log)
 
 
 def baseline_values(params: Params) -> dict[str, Any]:
@@ -57,30 +57,30 @@ def baseline_values(params: Params) -> dict[str, Any]:
     return values
 
 
-def widened(path: str, entry: Range, baseline: Any) -> Range:
+def widened(path: str, dimension: Range, baseline: Any) -> Range:
     """The dimension with the baseline's value in it, so that trial 0 is always in the space.
 
     Its low and high are integers where that value is one. Raises Failure when they do not go together.
     """
-    if entry.choices is not None:
-        return entry if baseline in entry.choices else Range(choices=[*entry.choices, baseline])
+    if dimension.choices is not None:
+        return dimension if baseline in dimension.choices else Range(choices=[*dimension.choices, baseline])
     if isinstance(baseline, bool) or not isinstance(baseline, int | float):
         raise refused(path, f"the recipe has {baseline!r}, which is no number; give choices")
-    if entry.log and baseline <= 0:
+    if dimension.log and baseline <= 0:
         raise refused(path, f"log needs values above 0, the recipe has {baseline}")
-    ends: list[float] = sorted(end for end in (entry.low, entry.high, baseline) if end is not None)
+    ends: list[float] = sorted(end for end in (dimension.low, dimension.high, baseline) if end is not None)
     if isinstance(baseline, int):
         if any(end != int(end) for end in ends):
             raise refused(path, f"the recipe has the whole number {baseline}, so low and high must be whole numbers")
         ends = [int(end) for end in ends]
-    return entry.model_copy(update={"low": ends[0], "high": ends[-1]})
+    return dimension.model_copy(update={"low": ends[0], "high": ends[-1]})
 
 
 def dimensions(params: Params, baseline: dict[str, Any]) -> dict[str, Range]:
     """The space to search. Raises Failure for a choice or an end that no recipe may have."""
     space = {}
-    for path, entry in params.tune.space.items():
-        space[path] = widened(path, entry, baseline[path])
+    for path, dimension in params.tune.space.items():
+        space[path] = widened(path, dimension, baseline[path])
         for value in space[path].choices or (space[path].low, space[path].high):
             try:
                 params.override({path: value})
@@ -122,7 +122,7 @@ def search(params: Params, faces: Faces, storage, baseline: dict[str, Any], spac
     studies.queue_cut_trials_again(study, storage)
 
     def objective(trial) -> float:
-        values = {path: suggest(trial, path, entry) for path, entry in space.items()}
+        values = {path: suggest(trial, path, dimension) for path, dimension in space.items()}
         changed = params.override({**values, "train.epochs": params.tune.epochs})
         config = resolve(changed, faces.manifest)
         size = loop.build_net(config).count_params()

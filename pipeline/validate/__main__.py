@@ -8,28 +8,28 @@ from pipeline.system import failure
 def main() -> None:
     """Validate what download wrote; write statistics.csv, validation.json and validation.html."""
     from pipeline.faces.faces import EMOTIONS, Faces
-    from pipeline.params import params
+    from pipeline.params import params as parameters
     from pipeline.system.atomic import atomic_file
     from pipeline.system.failure import Failure
     from pipeline.validate.checks import reason, statistics, validate
     from pipeline.validate.report import page
 
-    settings = params.load()
-    faces = Faces.load(settings.data / "faces")
+    params = parameters.load()
+    faces = Faces.load(params.data / "faces")
     if faces.classes != EMOTIONS:
-        raise Failure(f"{settings.data / 'faces'}: not the seven classes of FER-2013; run the download stage again")
+        raise Failure(f"{params.data / 'faces'}: not the seven classes of FER-2013; run the download stage again")
     if faces.manifest.get("digest") != faces.digest():
-        raise Failure(f"{settings.data / 'faces'}: not what the download stage wrote (digest); run that stage again")
+        raise Failure(f"{params.data / 'faces'}: not what the download stage wrote (digest); run that stage again")
     table = statistics(faces)
-    result = validate(faces, settings.validate_, table)
-    html = settings.reports / "validation.html"
+    result = validate(faces, params.validate_, table)
+    html = params.reports / "validation.html"
     with atomic_file(html) as new:
         new.write_text(page(result), encoding="utf-8")
     if result["verdict"] == "failed":
         raise Failure(reason(result, html))
-    with atomic_file(settings.data / "statistics.csv") as new:
+    with atomic_file(params.data / "statistics.csv") as new:
         table.to_csv(new, index=False, lineterminator="\n")
-    with atomic_file(settings.reports / "validation.json") as new:
+    with atomic_file(params.reports / "validation.json") as new:
         new.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for check in result["expectations"]:
         if not check["success"]:

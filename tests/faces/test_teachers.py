@@ -24,7 +24,7 @@ def asked(project):
     """Faces, two models that differ, and the file of their answers."""
     faces = toy_models.faces("sample", per_class=6)
     members = [toy_models.bundle(project / f"toy{off}", off=off) for off in (0, 0.4)]
-    return faces, members, teach.ask(members, faces)
+    return faces, members, teach.teach(members, faces)
 
 
 def test_the_answers_are_the_mean_over_members_and_mirror_images(asked):
@@ -73,8 +73,8 @@ def test_the_protocols_are_kept_apart(project):
     faces = toy_models.faces("sample", per_class=6)
     mixed = [toy_models.bundle(project / protocol, protocol=protocol) for protocol in ("published", "leak-free")]
     with pytest.raises(Failure, match="one protocol"):
-        teach.ask(mixed, faces)
-    assert teach.ask(mixed[1:], faces).name == "leak-free.npz"
+        teach.teach(mixed, faces)
+    assert teach.teach(mixed[1:], faces).name == "leak-free.npz"
     with np.load(teachers.file_of("mine", "leak-free")) as file:
         assert json.loads(str(file["about"]))["protocol"] == "leak-free"
 
@@ -83,15 +83,15 @@ def test_a_teacher_trained_without_a_fold_predicts_only_images_it_never_saw(proj
     faces = toy_models.faces("sample", per_class=6)
     halves = [toy_models.bundle(project / f"half{fold}", off=off, without=f"{fold}/2")
               for fold, off in ((1, 0), (2, 0.4))]
-    training = teachers.with_teacher(balanced(faces), teach.ask(halves, faces)).split("Training")
+    training = teachers.with_teacher(balanced(faces), teach.teach(halves, faces)).split("Training")
     fold = strategies.folds(training, 2)
     for number, member in enumerate(halves, 1):
         views = [member.predict(training.images, flip) for flip in (False, True)]
         np.testing.assert_allclose(training.teacher[fold == number], np.mean(views, axis=0)[fold == number], atol=1e-3)
     with pytest.raises(Failure, match="no teacher predicts"):
-        teach.ask(halves[:1], faces)
+        teach.teach(halves[:1], faces)
     everything = toy_models.bundle(project / "all", off=0.2)
-    with np.load(teach.ask([halves[0], everything], faces, "both")) as file:
+    with np.load(teach.teach([halves[0], everything], faces, "both")) as file:
         assert [one.get("without") for one in json.loads(str(file["about"]))["members"]] == ["1/2", None]
 
 

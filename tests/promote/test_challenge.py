@@ -107,8 +107,8 @@ def test_the_first_model_passes_on_the_floor_alone():
 def test_a_weight_is_held_against_what_git_takes_and_only_where_one_is_given():
     right = np.ones(100, bool)
     for champion in (None, ~right):
-        assert decide(right, champion, FAIR, GATES, seed=1, weight=4_000_000).promote
-        refused = decide(right, champion, FAIR, GATES, seed=1, weight=4_000_001)
+        assert decide(right, champion, FAIR, GATES, seed=1, size=4_000_000).promote
+        refused = decide(right, champion, FAIR, GATES, seed=1, size=4_000_001)
         assert not refused.promote
         assert "4.0 MB to serve, at most 4.0 MB are kept in git" in refused.reasons[0]
 

@@ -12,7 +12,7 @@ import pytest
 import toy_models
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.bundle.manifest import Manifest
+from pipeline.bundle.manifest import BundleManifest
 from pipeline.reporting import figures
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger, promotions
@@ -65,7 +65,7 @@ def test_an_int8_entry_says_what_it_was_made_of_and_the_switch_is_no_gate():
 
 def test_a_bundle_json_and_the_promotions_load_with_all_that_they_say():
     text = (FIXTURES / "bundle.json").read_bytes()
-    manifest = Manifest.read(text, "bundle.json", "a manifest", "restore it")
+    manifest = BundleManifest.read(text, "bundle.json", "a manifest", "restore it")
     assert says(manifest) == json.loads(text)
     assert manifest.provenance.quantised.bundle == "b78680758aa8" and manifest.provenance.weights is None
     lines = (FIXTURES / "promotions.jsonl").read_text().splitlines(keepends=True)

@@ -65,13 +65,13 @@ def test_the_gradients_of_a_convolution_are_keras_own(side, padding, count):
 def test_other_convolutions_stay_keras_own(options):
     layer = keras.layers.Conv2D(**{"filters": 128, "kernel_size": 3, **options})
     layer.build((1, 9, 9, 64))
-    assert not ProductConv2D.stands_for(layer)
+    assert not ProductConv2D.can_replace(layer)
 
 
 @pytest.mark.parametrize("products", [False, True])
 @pytest.mark.parametrize("name", ["cas", "compact", "harini", "vgg", *(
     pytest.param(large, marks=pytest.mark.slow) for large in ("deepfer", "padova_resnet", "seresnet"))])
-def test_the_faster_network_answers_as_the_one_it_stands_for(name, products, monkeypatch):
+def test_the_faster_network_answers_as_the_one_it_replaces(name, products, monkeypatch):
     monkeypatch.setattr(hardware, "products_beat_convolutions", lambda: products)
     net = models.build(classes=7, name=name)
     quick, images = faster(net), np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype("float32")

@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> None:
     args = _arguments(argv)
     from pipeline.bundle.bundle import Bundle
     from pipeline.demo.predict import answers as formats
-    from pipeline.demo.predict.reader import Reader
+    from pipeline.demo.predict.reader import FileReader
     from pipeline.demo.see.open import open_detector
     from pipeline.demo.sources.pictures import ENDINGS
     from pipeline.demo.sources.source import quiet
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
             raise extras.missing("matplotlib")
         print(f"ferpipe predict: no diagram of the emotions over time: {extras.missing('matplotlib')}", file=sys.stderr)
         plots = None
-    reader = Reader(bundle, detector, args.unsure_below, args.annotate, plots)
+    reader = FileReader(bundle, detector, args.unsure_below, args.annotate, plots)
     interrupted = False
     try:
         reader.read(files)

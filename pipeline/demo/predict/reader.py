@@ -47,7 +47,7 @@ class Detected(NamedTuple):
     frame: np.ndarray | None
 
 
-class Reader:
+class FileReader:
     """Processes files one after the other.
 
     Args:

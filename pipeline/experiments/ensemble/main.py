@@ -19,7 +19,7 @@ from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate import measure
 from pipeline.experiments.ensemble import members, merging, weighting
 from pipeline.faces.faces import CLASS_SETS, Faces
-from pipeline.params import params
+from pipeline.params import params as parameters
 from pipeline.params.params import Evaluate
 from pipeline.reporting import figures
 from pipeline.system import project
@@ -40,7 +40,7 @@ class Choice:
 
     members: list[Bundle]
     class_set: str
-    opinions: np.ndarray
+    predictions: np.ndarray
     weights: np.ndarray
     weighting: str
     search: dict | None
@@ -52,22 +52,22 @@ def choose(candidates: list[Bundle], public: Faces, weighted: str, sizes: tuple[
 
     Args:
         public: PublicTest in the ensemble's classes.
-        weighted: one of weighting.WEIGHTINGS, or ``all`` for whichever is best.
+        weighted: one of ledger.WEIGHTINGS, or ``all`` for whichever is best.
         sizes: search all subsets of the smallest to the largest size, cut to as many as there are; None takes all.
     """
-    opinions = members.opinions(candidates, public)
+    predictions = members.predictions(candidates, public)
     every = len(candidates)
     chosen, search, seconds = list(range(every)), None, 0.0
     if sizes is not None or weighted == ALL:
         low, high = (min(size, every) for size in sizes or (every, every))
         names = ledger.WEIGHTINGS if weighted == ALL else (weighted,)
-        best = weighting.search(opinions, public.labels, (low, high), names)
+        best = weighting.search(predictions, public.labels, (low, high), names)
         chosen, weighted = list(best.members), best.weighting
         search = {"sizes": [low, high], "weightings": list(names), "of": [bundle.id for bundle in candidates],
                   "tried": best.tried}
         seconds = best.seconds
-    weights = weighting.weights(weighted, opinions[chosen], public.labels)
-    return Choice([candidates[index] for index in chosen], public.manifest["class_set"], opinions[chosen], weights,
+    weights = weighting.weights(weighted, predictions[chosen], public.labels)
+    return Choice([candidates[index] for index in chosen], public.manifest["class_set"], predictions[chosen], weights,
                   weighted, search, seconds)
 
 
@@ -88,7 +88,7 @@ def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> Entered:
         Origin(ledger.ENSEMBLE, ("ensemble", mark), provenance, shelf,
                name=f"ensemble of {len(choice.members)}, {choice.weighting}"),
         shelves.first(shelf, lambda bundle: _choice_of(bundle) == wanted),
-        make=lambda folder, run_id: merging.write(folder, choice.members, choice.weights, public, choice.opinions,
+        make=lambda folder, run_id: merging.write(folder, choice.members, choice.weights, public, choice.predictions,
                                                   provenance.model_copy(update={"run_id": run_id})),
         measure=lambda made: measure.evaluate(made, faces, settings),
     )
@@ -101,7 +101,7 @@ def _choice_of(bundle: Bundle) -> tuple[str, str, set[str], dict | None]:
 
 def _config(choice: Choice, labels: np.ndarray) -> dict:
     """How the ensemble came about, as the ledger and MLflow's parameters have it."""
-    accuracies = (choice.opinions.argmax(axis=2) == labels).mean(axis=1)
+    accuracies = (choice.predictions.argmax(axis=2) == labels).mean(axis=1)
     described = {}
     for member, accuracy, weights in zip(choice.members, accuracies, choice.weights, strict=True):
         provenance = member.provenance
@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
     sizes = None if options.search is None else tuple(options.search) or SIZES
     if sizes is not None and (len(sizes) != 2 or not 2 <= sizes[0] <= sizes[1]):
         parser.error("--search: LOW and HIGH are two numbers of members, from 2 on, the smaller first")
-    settings = params.load()
+    params = parameters.load()
     with tempfile.TemporaryDirectory() as folder:
         candidates = members.find(options.members, Path(folder))
         members.check(candidates)
@@ -147,7 +147,7 @@ def main(argv: list[str] | None = None) -> None:
             low, high = choice.search["sizes"]
             print(f"ensemble: {choice.search['tried']:,} ensembles of {low} to {high} of {len(candidates)} models "
                   f"tried on PublicTest in {choice.seconds:.2f} s; the best figure of so many is an optimistic one")
-        entered = ensemble(choice, faces, settings.evaluate)
+        entered = ensemble(choice, faces, params.evaluate)
     entry, made = entered.entry, entered.bundle
     for bundle_id, member in entry.config["members"].items():
         print(f"  {bundle_id}  PublicTest {100 * member['PublicTest']:.2f} %  {member['recipe']} seed {member['seed']}"

@@ -72,7 +72,7 @@ def mapping(member: Bundle, wanted: str) -> np.ndarray | None:
     return np.eye(len(target), dtype="float32")[list(class_of)]
 
 
-def opinions(members: list[Bundle], public: Faces) -> np.ndarray:
+def predictions(members: list[Bundle], public: Faces) -> np.ndarray:
     """The members' single-view probabilities float32 ``(K, N, C)``, kept per bundle and faces beside the ensembles.
 
     Args:

@@ -70,18 +70,18 @@ def merge(files: list[Path], weights: np.ndarray, path: Path, mappings: list[np.
     path.write_bytes(model.SerializeToString())
 
 
-def write(folder: Path, members: list[Bundle], weights: np.ndarray, public: Faces, opinions: np.ndarray,
+def write(folder: Path, members: list[Bundle], weights: np.ndarray, public: Faces, predictions: np.ndarray,
           provenance: Provenance) -> Bundle:
     """Make the ensemble's bundle; it has no Keras file.
 
     Args:
         weights: ``(K, C)``, see ``weighting``.
         public: PublicTest in the ensemble's classes, which the temperature is fitted on.
-        opinions: the members' probabilities on it, ``(K, N, C)``.
+        predictions: the members' probabilities on it, ``(K, N, C)``.
 
     Raises Failure when the merged file answers otherwise than the members' weighted mean, by more than 1e-4.
     """
-    expected = combine(opinions, weights).astype("float32")
+    expected = combine(predictions, weights).astype("float32")
     class_set = public.manifest["class_set"]
     with atomic_folder(folder) as new:
         merge([member.folder / "model.onnx" for member in members], weights, new / "model.onnx",

@@ -32,21 +32,21 @@ def keep_predictions(file: Path, net: "keras.Model", faces: Faces) -> None:
         np.save(opened, loop.predict(models.with_softmax(net), faces.split("PublicTest").images))
 
 
-def cross_validated(opinions: np.ndarray, labels: np.ndarray, size: int, weighting: str) -> np.ndarray:
+def cross_validated(predictions: np.ndarray, labels: np.ndarray, size: int, weighting: str) -> np.ndarray:
     """Which of N images the best ``size`` of K networks get right, in two folds: the images of one are predicted by
     the members, and with the weights, that the other one chose.
 
     Args:
-        opinions: probabilities ``(K, N, C)``.
+        predictions: probabilities ``(K, N, C)``.
         labels: ``(N,)``.
-        weighting: one of ``ensemble.weighting.WEIGHTINGS``.
+        weighting: one of ``tracking.ledger.WEIGHTINGS``.
     """
     first = np.random.default_rng(0).permutation(len(labels)) < len(labels) // 2
     right = np.zeros(len(labels), bool)
     for held_out in (first, ~first):
-        choosing, truth = opinions[:, ~held_out], labels[~held_out]
+        choosing, truth = predictions[:, ~held_out], labels[~held_out]
         chosen = list(weightings.search(choosing, truth, (size, size), (weighting,)).members)
         weights = weightings.weights(weighting, choosing[chosen], truth)
-        combined = weightings.combine(opinions[chosen][:, held_out], weights)
+        combined = weightings.combine(predictions[chosen][:, held_out], weights)
         right[held_out] = combined.argmax(axis=1) == labels[held_out]
     return right

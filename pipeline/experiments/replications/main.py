@@ -128,10 +128,11 @@ def combine(name: str) -> bool:
                           f"ensembles; change or remove the variant in {plan.file_of(name)}")
     params, _ = configured(replication, *replication.pool[0])
     public = downloaded(params).with_classes(params.classes)
-    opinions = np.stack([np.load(file, allow_pickle=False) for file in files])
+    predictions = np.stack([np.load(file, allow_pickle=False) for file in files])
     for row in sorted(missing):
         ensemble = replication.ensembles[row]
-        right = combined.cross_validated(opinions, public.split("PublicTest").labels, ensemble.size, ensemble.weighting)
+        right = combined.cross_validated(predictions, public.split("PublicTest").labels, ensemble.size,
+                                         ensemble.weighting)
         add(name, key_of(replication, row, 0), counts(right, public))
     return True
 

@@ -137,6 +137,6 @@ def spelled(values: dict[str, Any]) -> str:
     return " ".join(f"{path}={value}" for path, value in sorted(values.items()))
 
 
-def digest(facts: list) -> str:
+def digest(values: list) -> str:
     """A short name for what was trained."""
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]

@@ -46,12 +46,12 @@ def made(found, faces, weighted="recall", sizes=None):
 @pytest.mark.parametrize("name", ledger.WEIGHTINGS)
 def test_the_merged_file_says_what_the_members_weighted_mean_is(tmp_path, project, faces, name):
     found, public = voters(tmp_path, faces), faces.split("PublicTest")
-    opinions = np.stack([one.predict(public.images) for one in found])
-    weights = weighting.weights(name, opinions, public.labels)
+    predictions = np.stack([one.predict(public.images) for one in found])
+    weights = weighting.weights(name, predictions, public.labels)
     merging.merge([one.folder / "model.onnx" for one in found], weights, tmp_path / "model.onnx", [None] * 3)
     answers = Bundle(tmp_path, found[0].manifest, "draft").predict(public.images)
-    np.testing.assert_allclose(answers, weighting.combine(opinions, weights), atol=1e-6)
-    assert np.abs(answers - opinions[0]).max() > 0.05, "members that differ"
+    np.testing.assert_allclose(answers, weighting.combine(predictions, weights), atol=1e-6)
+    assert np.abs(answers - predictions[0]).max() > 0.05, "members that differ"
 
 
 def test_members_of_seven_classes_count_in_an_ensemble_of_six(tmp_path, project, faces):
@@ -85,9 +85,9 @@ def test_int8_and_float_members_mix(tmp_path, project, faces):
 
 def test_a_file_that_answers_otherwise_is_not_written(tmp_path, project, faces):
     found, public = voters(tmp_path, faces, 2), faces.split("PublicTest")
-    opinions = np.stack([one.predict(public.images) for one in found])
+    predictions = np.stack([one.predict(public.images) for one in found])
     with pytest.raises(Failure, match=r"the merged ONNX file and the members' mean differ by"):
-        merging.write(tmp_path / "new", found, np.ones((2, 7)), public, opinions[::-1] ** 2,
+        merging.write(tmp_path / "new", found, np.ones((2, 7)), public, predictions[::-1] ** 2,
                       merging.provenance(found, "7", {"seed": 0}))
     assert not (tmp_path / "new").exists()
 
@@ -111,10 +111,10 @@ def test_it_enters_once_and_says_how_it_came_about(tmp_path, project, faces):
     assert list(about) == [one.id for one in found]
     assert {one["run_id"] for one in about.values()} == {one.run_id for one in found}
     public = faces.split("PublicTest")
-    opinions = np.stack([one.predict(public.images) for one in found])
+    predictions = np.stack([one.predict(public.images) for one in found])
     np.testing.assert_allclose([one["weights"] for one in about.values()],
-                               weighting.weights("recall", opinions, public.labels), atol=1e-6)
-    right = (weighting.combine(opinions, weighting.weights("recall", opinions, public.labels)).argmax(axis=1)
+                               weighting.weights("recall", predictions, public.labels), atol=1e-6)
+    right = (weighting.combine(predictions, weighting.weights("recall", predictions, public.labels)).argmax(axis=1)
              == public.labels).mean()
     assert entry.figures["PublicTest"]["single"]["accuracy"] == pytest.approx(right, abs=1e-6)
     assert entry.history[0]["val_accuracy"] == pytest.approx(right, abs=1e-6)
@@ -130,13 +130,13 @@ def test_it_enters_once_and_says_how_it_came_about(tmp_path, project, faces):
 def test_the_search_chooses_the_best_subset_and_tells_what_it_cost(tmp_path, project, faces):
     found, public = voters(tmp_path, faces, 4), faces.split("PublicTest")
     choice = ensemble.choose(found, public, "all", (2, 11))
-    opinions = np.stack([one.predict(public.images) for one in found])
-    best = weighting.search(opinions, public.labels, (2, 4), ledger.WEIGHTINGS)
+    predictions = np.stack([one.predict(public.images) for one in found])
+    best = weighting.search(predictions, public.labels, (2, 4), ledger.WEIGHTINGS)
     assert [one.id for one in choice.members] == [found[index].id for index in best.members]
     assert choice.weighting == best.weighting and choice.seconds > 0
     assert (choice.search["sizes"], choice.search["tried"]) == ([2, 4], 33)
     assert choice.search["of"] == [one.id for one in found]
-    assert (weighting.combine(choice.opinions, choice.weights).argmax(axis=1) == public.labels).sum() == best.right
+    assert (weighting.combine(choice.predictions, choice.weights).argmax(axis=1) == public.labels).sum() == best.right
     assert ensemble.choose(found, public, "all", None).search["tried"] == 3, "all members, the best weighting"
     named = ensemble.choose(found, public, "mean", None)
     assert named.search is None and len(named.members) == 4
@@ -144,13 +144,13 @@ def test_the_search_chooses_the_best_subset_and_tells_what_it_cost(tmp_path, pro
 
 def test_members_are_asked_once_and_a_broken_answer_is_asked_again(tmp_path, project, faces, monkeypatch):
     found, public = voters(tmp_path, faces, 2), faces.split("PublicTest")
-    first = members.opinions(found, public)
+    first = members.predictions(found, public)
     with monkeypatch.context() as patched:
         patched.setattr(Bundle, "predict", lambda *_: pytest.fail("asked again"))
-        np.testing.assert_array_equal(members.opinions(found, public), first)
+        np.testing.assert_array_equal(members.predictions(found, public), first)
     for file in (project / "data/sample/ensembles/.cache").iterdir():
         file.write_bytes(b"half")
-    np.testing.assert_array_equal(members.opinions(found, public), first)
+    np.testing.assert_array_equal(members.predictions(found, public), first)
 
 
 @pytest.mark.parametrize(("protocols", "said"), [(("leak-free", "leak-free"), "leak-free"),

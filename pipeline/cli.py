@@ -17,7 +17,7 @@ COMMANDS = {
     "demo": ("demo.main", "show the champion on a webcam, file, folder or stream"),
     "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
     "bench-demo": ("reporting.bench.demo", "how fast the demo is here, step by step"),
-    "web": ("demo.web.main", "the same as a page for browsers, and the API"),
+    "web": ("demo.web.main", "the demo as a page for browsers, and the API"),
     "web-static": ("demo.web.build", "build the page as a static site that needs no server"),
     "ui": ("tracking.ui", "open MLflow's pages on this machine"),
     "resolve": ("experiments.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),

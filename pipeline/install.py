@@ -61,7 +61,7 @@ def _install_packages(python, total):
 
 
 def pip(python, *arguments):
-    """Run ``pip install``, which shows its own progress; where it fails, exit after what it said."""
+    """Run ``pip install``, which shows its own progress and errors; exit where it fails."""
     done = subprocess.run([str(python), "-m", "pip", "--disable-pip-version-check", "install"] + list(arguments))
     if done.returncode:
         sys.exit("install: pip failed, its reason is above; without a network or disk nothing is lost, run again")

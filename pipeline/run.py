@@ -17,7 +17,7 @@ from pipeline.params import params
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
-# Seconds that the question whether Kaggle can be reached may take, whatever the name resolver does
+# The most seconds that the check whether Kaggle can be reached may take, whatever the name resolver does
 REACH = 5
 
 # stage: (what it does, about how many minutes on two cores with fer2013, with sample)
@@ -39,7 +39,7 @@ SHOWN = "fer2013-7"
 def choose(
     requested: str | None, *, given: bool, external: bool, faces: bool, cached: bool, reachable: Callable[[], bool]
 ) -> tuple[str, str]:
-    """The dataset and why. ``reachable`` (is Kaggle?) is only called where nothing else decides."""
+    """The dataset and why. ``reachable``, whether Kaggle can be reached, is called only where nothing else decides."""
     if requested:
         return requested, f"DATASET={requested} was given"
     if given:
@@ -82,7 +82,7 @@ def minutes_left(dataset: str, stage: str = "download") -> str:
 
 
 def plan(dataset: str, reason: str) -> str:
-    """What a person reads first."""
+    """What `make run` prints first: the data and why, how to choose other data, and every stage with its time."""
     if dataset == "sample":
         title = "sample (about 1,000 drawn faces)"
         other = how("run FER2013=PATH", "run --fer2013 PATH") + "   (zip, folder or CSV; see data/external/README.md)"
@@ -109,7 +109,7 @@ def with_time_left(line: str, dataset: str) -> str:
 
 
 def how(make: str, ferpipe: str) -> str:
-    """The command as make has it where make has called, else as ferpipe has it."""
+    """The command in make's form where make runs this, else in ferpipe's."""
     return f"make {make}" if "MAKELEVEL" in os.environ else f"ferpipe {ferpipe}"
 
 

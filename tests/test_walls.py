@@ -15,7 +15,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "pipeline").rglob("*.py"))
 }
-# What the accelerator is and can, an epoch in one call and fused kernels are asked of the backend itself
+# The accelerator's features, an epoch in one call and fused kernels need the backend itself
 BACKENDS = {"pipeline.training.convolution": {"tensorflow"}, "pipeline.training.epochs": {"jax", "tensorflow"},
             "pipeline.training.fused": {"tensorflow"}, "pipeline.training.hardware": {"jax", "tensorflow"}}
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]

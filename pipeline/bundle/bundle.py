@@ -98,7 +98,7 @@ class Bundle:
 
 
 def probabilities(session, images: np.ndarray, classes: int, flip: bool = False) -> np.ndarray:
-    """``Bundle.predict`` of a session by ``onnx_session``, of a network that knows so many classes."""
+    """``Bundle.predict`` for a session of ``onnx_session``; ``classes`` is their number C."""
     def of_batch(start: int) -> np.ndarray:
         batch = images[start : start + BATCH, :, ::-1 if flip else 1, None].astype("float32")
         return session.run(["probabilities"], {"image": batch})[0]
@@ -113,7 +113,7 @@ def probabilities(session, images: np.ndarray, classes: int, flip: bool = False)
 
 
 def check_faces(trained: Trained, manifest: Mapping[str, Any], where: Path) -> None:
-    """Raise Failure where a model was not trained beside these faces: their splits may differ.
+    """Raise Failure where a model was trained on another edition than these faces: the splits may differ.
 
     Args:
         trained: the model's provenance.
@@ -127,7 +127,7 @@ def check_faces(trained: Trained, manifest: Mapping[str, Any], where: Path) -> N
 
 
 def onnx_session(path: Path):
-    """An ONNX Runtime session on one thread: two swing wildly on a busy machine."""
+    """An ONNX Runtime session on one thread: with two, the times swing wildly on a busy machine."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -136,4 +136,5 @@ def onnx_session(path: Path):
 
 
 def sha256(path: Path) -> str:
+    """The hash of a file's bytes, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -10,7 +10,7 @@ OPSET = 17
 def export(net: keras.Model, path: Path) -> None:
     """Write ``net`` as ONNX with a free batch dimension, names that do not depend on the run, and no doc strings.
 
-    tf2onnx leaves little to gain: batch norms are folded into the convolutions, and no transposes stand between them.
+    tf2onnx leaves little to gain: batch norms are folded into the convolutions, between which no transposes remain.
     """
     import onnx
     import tensorflow as tf
@@ -42,10 +42,10 @@ def _widen_scalars(graph, inferred) -> None:
     """Give the scalars that images (N, H, W, 1) are scaled by four dimensions.
 
     With fewer, ONNX Runtime 1.31 goes through such an image pixel by pixel: 27 microseconds instead of 5 for each of
-    two scalings, where the whole of a small int8 network takes 300.
+    two scalings, while a small int8 network takes 300 in all.
     """
     ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in [*inferred.input, *inferred.value_info]}
-    # a scalar that something else than a four-dimensional Add or Mul uses as well has to stay as it is
+    # a scalar that anything but a four-dimensional Add or Mul uses has to stay as it is
     for scalar in graph.initializer:
         users = [node for node in graph.node if scalar.name in node.input]
         others = [ranks.get(name) for node in users for name in node.input if name != scalar.name]

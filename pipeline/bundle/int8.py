@@ -1,6 +1,6 @@
 """A bundle in int8: static quantisation of its ONNX file, weights and activations, behind a gate on accuracy and size.
 
-Integer arithmetic as in Jacob et al. 2017 (arXiv 1712.05877). Dynamic quantisation is no way here: its convolutions
+Integer arithmetic as in Jacob et al. 2017 (arXiv 1712.05877). Dynamic quantisation is no option here: its convolutions
 are slower than float ones.
 """
 
@@ -24,7 +24,7 @@ BATCH = 64
 
 
 class Refused(Failure):
-    """The int8 file loses more accuracy, or weighs more, than it may."""
+    """The int8 file loses more accuracy, or is larger, than the settings allow."""
 
 
 def quantise(bundle: Bundle, folder: Path, faces: Faces, settings: Quantise, run_id: str | None = None) -> Bundle:
@@ -77,7 +77,7 @@ def _rounded(accuracies: Int8Accuracies) -> Int8Accuracies:
 
 
 def _check(name: str, accuracies: Int8Accuracies, sizes: Sizes, settings: Quantise) -> None:
-    """Raise Refused where int8 loses or weighs more than the settings allow."""
+    """Raise Refused where int8 loses more accuracy or is larger than the settings allow."""
     loss = accuracies.float32 - accuracies.int8
     if loss > settings.max_loss:
         raise Refused(f"{name}: int8 costs {100 * loss:.2f} points on PublicTest ({100 * accuracies.float32:.2f} to "
@@ -103,9 +103,9 @@ def static(source: Path, target: Path, images: np.ndarray) -> None:
         images: uint8 ``(N, 48, 48)``, which the ranges of the activations are taken from.
 
     Measured on compact (0.69 M parameters, PublicTest 64.39 % in float32): minima and maxima, entropy or percentiles,
-    weights per channel or not, the first or the last layers float or not, all lie within .3 points, which is noise.
+    weights per channel or not, the first or the last layers float or not: all lie within .3 points, which is noise.
     Unsigned activations, because signed ones take nearly as long as float32 on x86. Weights of seven bits, because two
-    products of eight overflow the 16-bit sums of x86 processors without VNNI, which would answer otherwise.
+    products of eight overflow the 16-bit sums of x86 processors without VNNI, whose results would differ.
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quant_pre_process, quantize_static

@@ -48,7 +48,7 @@ class Quantised(Record):
 
 
 class Trained(Record):
-    """What a training says of itself, in run.json and in a bundle's provenance.
+    """The record of a training, in run.json and in a bundle's provenance.
 
     Attributes:
         data_digest: of the faces as they were trained on.

@@ -44,7 +44,7 @@ def write(
         write_history(new / "history.csv", history)
         answers = probabilities(onnx_session(new / "model.onnx"), validation[0], len(classes))
         difference = float(np.abs(answers[:256] - predict(served, validation[0][:256])).max())
-        # so that no number, which differs by no number, is refused too
+        # not `>`, so that a NaN is refused too
         if not difference <= PARITY:
             raise Failure(f"{folder}: ONNX and Keras differ by {difference:.1e} (at most {PARITY:.0e}); not written")
         seal(new, {

@@ -1,8 +1,8 @@
 """95 % intervals by two methods: ``wilson`` where one model was measured, ``student`` where several seeds were.
 
-They count different things. ``wilson`` counts which images were drawn for the test and knows nothing of other seeds;
-``student`` counts which seeds were drawn and holds for these very images. Adding the images' variance to that of the
-seeds would count it twice: a seed's accuracy varies on the images already.
+They cover different sources of variance. ``wilson`` covers the sampling of the test images, for the one seed that was
+trained; ``student`` covers the sampling of the seeds, for this fixed test set. Adding the images' variance to that of
+the seeds would count it twice: the seeds' accuracies vary with the images already.
 """
 
 from dataclasses import dataclass, replace
@@ -26,8 +26,8 @@ def wilson(hits: int, images: int, confidence: float = CONFIDENCE) -> Estimate:
     """The share of ``images`` that one model got right.
 
     Applies to a single model, trained with one seed. The interval (Wilson 1927, Journal of the American Statistical
-    Association 22: 209-212) holds for other images of the same kind and this very model; what another seed would
-    change, it cannot know. It stays inside 0 to 1 and has a width at 0 of 56 too.
+    Association 22: 209-212) covers other images of the same kind and this one model, not other seeds. It stays
+    inside 0 to 1 and has a width at 0 of 56 too.
 
     Raises:
         ValueError: There are no images, or more hits than images.
@@ -41,13 +41,13 @@ def wilson(hits: int, images: int, confidence: float = CONFIDENCE) -> Estimate:
 def student(accuracies: list[float], confidence: float = CONFIDENCE) -> Estimate:
     """The mean over seeds of their accuracies on the same images.
 
-    Applies to two seeds or more. The interval (Student's t with a degree of freedom less than there are seeds) is that
-    of the recipe's expected accuracy on this test set, over all seeds; that other images could have been drawn, it does
-    not count. Two seeds tell little of their spread: the interval reaches 12.7 standard errors to each side, and may
-    leave 0 to 1. Seeds that agree to the last image have an interval without width.
+    Applies to two seeds or more. The interval (Student's t with n - 1 degrees of freedom for n seeds) is that of the
+    recipe's expected accuracy on this test set, over all seeds; it does not account for the sampling of the images. Two
+    seeds say little about their spread: the interval reaches 12.7 standard errors to each side, and may leave 0 to 1.
+    Seeds with exactly the same accuracy have an interval without width.
 
     Raises:
-        ValueError: There are less than two seeds.
+        ValueError: There are fewer than two seeds.
     """
     from scipy.stats import t
 
@@ -69,9 +69,9 @@ def over_seeds(accuracies: list[float], images: int) -> Estimate:
 def difference(first: Estimate, second: Estimate) -> Estimate:
     """``first`` less ``second``, from their intervals.
 
-    Of two Wilson intervals this is Newcombe's method 10 (1998, Statistics in Medicine 17: 873-890), and as well holds
-    for any two others (Zou & Donner 2008, Statistics in Medicine 27: 1693-1702). The two count as independent; figures
-    of one split share its images, so that the true interval is rather narrower.
+    Of two Wilson intervals this is Newcombe's method 10 (1998, Statistics in Medicine 17: 873-890), which also holds
+    for any two other intervals (Zou & Donner 2008, Statistics in Medicine 27: 1693-1702). The two count as independent;
+    figures of one split share its images, so the true interval is if anything narrower.
     """
     mean = first.mean - second.mean
     return Estimate(mean, mean - hypot(first.mean - first.low, second.high - second.mean),

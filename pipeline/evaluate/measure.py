@@ -25,9 +25,9 @@ class Evaluation:
     """What is measured of a bundle.
 
     Attributes:
-        figures: by split and view. ``Training``, in a single view, is there for the overfitting gap: as many of its
-            original images, at random and the same for every bundle, as half the test folder has, which measures the
-            gap as exactly as the tests can.
+        figures: by split and view. ``Training``, in a single view, is measured for the overfitting gap: on a random
+            sample of its original images, the same for every bundle and half as large as the test folder. A larger
+            one would not make the gap more precise, whose other side is PublicTest.
         probabilities: single view, ``(N, C)`` of the test faces in the table's order.
         milliseconds: of a call with one face, on one thread.
     """
@@ -60,7 +60,7 @@ def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> Evaluation:
 
 
 def metrics(bundle: Bundle, measured: SplitFigures) -> dict[str, Any]:
-    """What ``dvc metrics`` shows: the figures without the confusion matrices, and what they belong to."""
+    """What metrics.json holds: the figures without the confusion matrices, and the bundle and data they belong to."""
     provenance = bundle.provenance
     lean = {
         split: {view: {name: value for name, value in of_view.items() if name != "confusion"}

@@ -19,7 +19,8 @@ def _figure(width: float, height: float):
 def _save(path: Path, figure, bundle: Bundle, title: str) -> None:
     provenance = bundle.provenance
     stamp = (f"{provenance.recipe}, seed {provenance.seed}, bundle {bundle.id} · "
-             f"{provenance.dataset} ({provenance.edition}), {provenance.protocol} protocol, data {provenance.data_digest[:8]}")
+             f"{provenance.dataset} ({provenance.edition}), {provenance.protocol} protocol, "
+             f"data {provenance.data_digest[:8]}")
     figure.suptitle(title, fontsize=13)
     figure.supxlabel(stamp, fontsize=8, color=GRAY)
     save(path, figure)

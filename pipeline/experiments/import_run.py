@@ -1,6 +1,6 @@
 """``ferpipe import-run OUT``: bring home what ``python -m pipeline.training`` made on another machine.
 
-By the same door as a run trained here: a bundle, its figures, a ledger entry, an MLflow run.
+It enters the records as a run trained here does: a bundle, its figures, a ledger entry, an MLflow run.
 """
 
 import argparse
@@ -32,7 +32,7 @@ HISTORY = TypeAdapter(Annotated[list[dict[str, float]], Field(min_length=1)])
 
 @dataclass(frozen=True)
 class RemoteRun:
-    """What a run on another machine left: the network's file and its hash, the curves, what it says of itself."""
+    """What a run on another machine left: the network's file and its hash, the curves, the training's record."""
 
     net: Path
     sha256: str
@@ -47,7 +47,7 @@ def read(out: Path) -> RemoteRun:
         net, history, run = ((out / name).read_bytes() for name in ("net.keras", "history.json", "run.json"))
     except OSError as error:
         raise Failure(f"{out}: not the output of `python -m pipeline.training` ({error}); name that folder") from error
-    trained = Trained.read(run, out / "run.json", "what a training says of itself", finish)
+    trained = Trained.read(run, out / "run.json", "the record of a training", finish)
     if trained.class_set not in CLASS_SETS:
         raise Failure(f"{out / 'run.json'}: there is no class set {trained.class_set!r}, there are "
                       f"{', '.join(CLASS_SETS)}; update this project")

@@ -1,7 +1,7 @@
 """``ferpipe quantise BUNDLE``: a trained or imported model once more, in int8, for small devices.
 
-By the same door as a trained one: a bundle, its figures, a ledger entry, an MLflow run. (A recipe that says
-``quantise: {int8: true}`` needs no such command: its train stage leaves the int8 bundle.)
+It enters the records as a trained model does: a bundle, its figures, a ledger entry, an MLflow run. (A recipe with
+``quantise: {int8: true}`` does not need this command: its train stage leaves the int8 bundle.)
 """
 
 import argparse

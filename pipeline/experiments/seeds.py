@@ -1,8 +1,8 @@
 """``ferpipe seeds RECIPE``: several seeds of a recipe, straight into the ledger.
 
-Outside of DVC, whose workspace holds one model at a time: the faces are balanced in memory, and the trained network
-enters as ``import-run`` takes in one from elsewhere. A seed that the ledger has is not trained again, one that was cut
-short goes on. Values are the recipe's and the command line's; those in params.yaml do not count.
+Outside of DVC, whose workspace holds one model at a time: the faces are balanced in memory, and the trained network is
+imported like one from another machine. A seed that the ledger has is not trained again, one that was cut short
+continues. Values are the recipe's and the command line's; those in params.yaml do not count.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def enter(params: Params, faces: Faces) -> Path:
 
 
 def _imported(params: Params, config: ResolvedConfig, faces: Faces, balanced: Faces) -> Entered:
-    """Train, and import the network as one from elsewhere. What the training left is kept until it is in the ledger."""
+    """Train, and import the network like one from another machine; its files are kept until the ledger has it."""
     with quiet():
         from pipeline.experiments import import_run
         from pipeline.training import checkpoint, loop, output

@@ -32,7 +32,7 @@ RECIPE, BASE = "speedrun", "compact"
 
 
 def values_of_try(params: Params) -> str:
-    """What is not as in compact, the epochs aside: ``train.optimizer=muon train.votes=0.4``."""
+    """The values that differ from compact's, the epochs aside: ``train.optimizer=muon train.votes=0.4``."""
     config = {block: getattr(params, block).model_dump(mode="json") for block in resolved.BLOCKS}
     base = recipes.named(BASE)
     changes = resolved.changed(config, base)
@@ -71,8 +71,8 @@ def page(tries: list[dict], entries: list[Entry]) -> str:
         ideas[attempted["idea"], attempted["values"], attempted["epochs"], attempted["parameters"]].append(attempted)
     text = ["# The CPU speedrun", "",
             "What was tried to get the most accuracy out of a few minutes of two CPU cores. First the recipe as it is",
-            "now; its 95 % intervals are Student's t over the seeds on these very images, and do not count that other",
-            "images could have been drawn. Then every idea, in the order in which it was tried, on PublicTest",
+            "now; its 95 % intervals are Student's t over the seeds for this fixed test set, and do not account for",
+            "the sampling of its images. Then every idea, in the order in which it was tried, on PublicTest",
             "(n = 3,589, one standard error 0.8 points). The first is `compact` in twelve epochs, the others name what",
             "differs from it. Spread is the standard deviation over seeds; minutes are the fastest run's, often on one",
             "core or beside other work, so compare the epochs instead.",

@@ -1,7 +1,7 @@
 """``ferpipe teach BUNDLE...``: what trained models predict for every Training face, to learn from.
 
 A model that was trained without a fold of Training (``balance.without``) predicts the faces of that fold only, which it
-never saw: its answers are out of fold. One such model per fold covers all faces.
+never saw: its predictions are out of fold. One such model per fold covers all faces.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""What faces say about themselves: manifest.json, written by download, completed by balance, passed on with them.
+"""manifest.json of a folder of faces: written by download, completed by balance, passed on with the faces.
 
-Every key but those of every table is there only where its stage has run or has something to say.
+A key is present only where its stage has run and has something to record.
 """
 
 from typing import Any, TypedDict
@@ -36,7 +36,7 @@ class TeacherOrigin(TypedDict):
 
 
 class Manifest(TypedDict, total=False):
-    """What is known of a table of faces.
+    """Where a table of faces comes from and what was done with it.
 
     Attributes:
         dataset: ``fer2013`` or ``sample``.

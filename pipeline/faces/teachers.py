@@ -43,8 +43,8 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
         raise Failure(f"{path}: no teachers' probabilities ({error}); make them with {again} of {protocol} models, or "
                       "set train.teacher: 0") from error
     if about["source_digest"] != faces.manifest["source_digest"]:
-        raise Failure(f"{path}: about other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); make "
-                      f"it again with {again}, or set train.teacher: 0")
+        raise Failure(f"{path}: made from other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); "
+                      f"make it again with {again}, or set train.teacher: 0")
     _, mapping = CLASS_SETS[faces.manifest["class_set"]]
     if mapping is None:
         raise Failure(f"{path}: teachers know the seven emotions, not the class set {faces.manifest['class_set']}; set "

@@ -202,7 +202,7 @@ def layers(path: Path = Path("params.yaml"), recipe: str | None = None) -> tuple
     base = recipes.named(name)
     clash = sorted(set(base) & set(tree) - {"classes", *RECIPE_BLOCKS})
     if clash:
-        raise Failure(f"{path}: {clash[0]}: belongs into the recipe")
+        raise Failure(f"{path}: {clash[0]}: belongs in the recipe")
     if tree.get("classes") is None:
         tree.pop("classes", None)
     for block, form in RECIPE_BLOCKS.items():

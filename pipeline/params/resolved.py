@@ -16,15 +16,15 @@ from pipeline.training.config import ResolvedConfig
 PROTOCOLS = ("published", "leak-free")
 DEFAULTS = {block: {name: [] if field.default == () else field.default
                     for name, field in RECIPE_BLOCKS[block].model_fields.items()} for block in ("train", "balance")}
-# Decides nothing of the training, so no config holds it
+# quantise does not affect the training, so no config holds it
 BLOCKS = {block: form for block, form in RECIPE_BLOCKS.items() if block != "quantise"}
-# The first entries name the votes by the file that they came in, later ones by what it says of which face
+# The first ledger entries have the digest of the votes' file, later ones that of faces.votes.digest
 VOTES_DIGESTS = {"c1ec8ce47ee862320546bf88d005aad836f154b97c2c8bc0a4ae3337ac387aff":
          "ad920ab5a356d90a765a7554b05124c90d5108f569f12862931ade2b11d4db60"}
 
 
 def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
-    """What training.loop.fit is given, for the balanced data that ``manifest`` describes; the same on every machine.
+    """The config for training.loop.fit on the balanced data that ``manifest`` describes; the same on every machine.
 
     Raises Failure when that data was made with other parameters.
     """
@@ -94,7 +94,7 @@ def changed(config: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, A
     changes: dict[str, Any] = {}
     for block, form in BLOCKS.items():
         expected = form.model_validate(recipe[block]).model_dump(mode="json")
-        # one from before an option existed was trained with its default
+        # a config from before an option existed was trained with its default
         actual = {**DEFAULTS.get(block, {}), **config[block]} if block in config else {}
         same_network = actual.get("name") == expected.get("name")
         names = set(actual) | set(recipe[block]) if same_network else set(actual)
@@ -104,8 +104,8 @@ def changed(config: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, A
 
 
 def as_typed(values: dict[str, Any]) -> list[str]:
-    """``train.votes 0.4`` and the like, numbers as one types them (0, not 0.0). Unrounded: tables tell runs apart by
-    it."""
+    """``train.votes 0.4`` and the like, numbers as one types them (0, not 0.0); unrounded, because tables tell runs
+    apart by them."""
     return [f"{path} {_typed(value)}" for path, value in values.items()]
 
 

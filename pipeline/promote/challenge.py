@@ -98,13 +98,13 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
 
 
 def _private(score: Score | None) -> Figures | None:
-    """A bundle's single view figures on PrivateTest as evaluate, which alone opens it, wrote them in the ledger."""
+    """A bundle's single-view figures on PrivateTest, from the ledger: evaluate alone opens that split."""
     entry = ledger.recorded(score.bundle) if score else None
     return entry.figures.get("PrivateTest", {}).get("single") if entry else None
 
 
 def _champion(name: str, folder: Path) -> Bundle | None:
-    """The champion: of fer2013-7 the committed one, which the registry then learns of; else what the alias names."""
+    """The champion: for fer2013-7 the committed one, which is registered where it is not yet; else the alias's."""
     known = registry.champion(name)
     if name == IN_GIT and (champion_folder() / "bundle.json").exists():
         bundle = Bundle.load(champion_folder())
@@ -120,7 +120,7 @@ def _served(bundle: Bundle) -> list[str]:
 
 
 def copy(bundle: Bundle, folder: Path) -> None:
-    """Copy what serves of a bundle into an empty folder."""
+    """Copy the files of a bundle that serving needs into an empty folder."""
     for name in _served(bundle):
         shutil.copyfile(bundle.folder / name, folder / name)
     Bundle.load(folder)

@@ -7,13 +7,13 @@ import numpy as np
 from pipeline.params.params import Promote
 
 RESAMPLES = 10_000
-# The most bytes that a model which is kept in git may have
+# The most bytes that a model in git may have
 MOST_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The gain is in accuracy, the probability that of the gain exceeding the gate; both None without a champion."""
+    """The gain in accuracy (a share), and the probability that it exceeds ``min_gain``; None without a champion."""
 
     promote: bool
     gain: float | None

@@ -26,7 +26,7 @@ def ensemble_title(size: int, weighting: str) -> str:
 
 
 def processor(entry: Entry) -> str:
-    """What trained an entry, without how many cores of it: two cores and one train the same network."""
+    """The hardware that an entry was trained on, without its cores: two cores and one train the same network."""
     return re.sub(r", \d+ cores?$", "", entry.hardware)
 
 

@@ -23,7 +23,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder, which starts empty; the old one stays until the new one is complete."""
+    """``atomic_file`` for a folder, which starts empty; the old one stays until the new one is complete."""
     new, old = _names(path)
     new.mkdir()
     try:
@@ -56,7 +56,8 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _names(path: Path) -> tuple[Path, Path]:
-    """Names for the new and the old one; what killed processes left under such names is put back or deleted."""
+    """Temporary names for the new and the old version; what killed processes left under such names is put back or
+    deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     process = os.getpid()
     for child in list(path.parent.iterdir()):

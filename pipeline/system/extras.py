@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pipeline.system.failure import Failure
 
-# In every installation: a Python without it is not one without an extra, but one without ferpipe
+# In every installation: a Python without it lacks ferpipe as a whole, not one of its extras
 BASE = "onnxruntime"
 # extra: the names under which its packages are imported here
 EXTRAS = {
@@ -30,14 +30,14 @@ def installed(package: str) -> bool:
 
 def missing(module: str) -> Failure:
     """What to raise for a module of an extra that is not installed."""
-    return Failure(f"this needs the extra {extra_of(module)!r}, of which {module.partition('.')[0]} is not installed: "
+    return Failure(f"this needs the extra {extra_of(module)!r}, but {module.partition('.')[0]} is not installed: "
                    f"pip install '.[{extra_of(module)}]' in the project's folder (make installs everything)")
 
 
 def checked(main: Callable[[], None]) -> Callable[[], None]:
     """``main``, which raises a Failure instead where it imports a package of an extra that is not installed.
 
-    Any other module that is missing stays the error that it is, and so do all in a Python without ferpipe's packages.
+    Any other missing module stays a ModuleNotFoundError, as does every one in a Python without ferpipe's packages.
     """
     def lacks_extra(module: str) -> bool:
         return extra_of(module) is not None and not installed(module.partition(".")[0]) and installed(BASE)

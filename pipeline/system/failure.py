@@ -15,7 +15,7 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`` (did you mean compact?)`` for the known name that is most like ``name``; empty where none is like it."""
+    """`` (did you mean compact?)`` for the known name most similar to ``name``; empty where none is similar."""
     import difflib
 
     similar = difflib.get_close_matches(name, list(known), n=1)

@@ -1,4 +1,4 @@
-"""Silence for libraries that write to the terminal behind Python's back, what no person could act on."""
+"""Silences libraries that write to the terminal behind Python's back, about what nobody can act on."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Nothing that is written to the descriptor of stderr in here reaches the terminal, whoever writes it."""
+    """Inside, nothing that is written to stderr's file descriptor reaches the terminal, whoever writes it."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

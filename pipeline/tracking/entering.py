@@ -18,7 +18,7 @@ from pipeline.tracking.runs import Run
 
 
 class Measured(Protocol):
-    """What evaluate found out about a model; see ``evaluate.measure.Evaluation``."""
+    """What evaluate measured of a model; see ``evaluate.measure.Evaluation``."""
 
     @property
     def figures(self) -> SplitFigures: ...
@@ -29,12 +29,12 @@ class Measured(Protocol):
 
 @dataclass(frozen=True)
 class Origin:
-    """How a model came about that ``enter`` takes in.
+    """Where a model that ``enter`` records comes from.
 
     Attributes:
         kind: of the run: train, quantise or ensemble.
-        mark: a tag's name and value that only a run which makes this very model has; one that was cut short is found
-            again by it.
+        mark: name and value of a tag that only the run which makes this model has, so that a run that was cut short is
+            found again.
         trained: what is known of the training.
         shelf: the folder that gets the bundle, under its id.
         name: of the run; without one it has recipe and seed.
@@ -131,6 +131,6 @@ def record(entry: Entry, bundle: Bundle, files: Iterable[Path] = ()) -> Path:
 
 
 def register(name: str, bundle: Bundle) -> str:
-    """The bundle's version in the registry; the run or version that the server lacks is made of ledger and bundle."""
+    """The bundle's version in the registry; a run or version that the server lacks is made from ledger and bundle."""
     run_id = restoring.restore(ledger.recorded(bundle) or ledger.unmeasured(bundle), bundle)
     return registry.register(name, bundle, run_id)

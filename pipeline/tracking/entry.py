@@ -23,7 +23,7 @@ class ClassFigures(TypedDict):
 
 @with_config(ConfigDict(extra="allow"))
 class Figures(TypedDict):
-    """What ``evaluate.metrics.figures`` says of a model on ``n`` images of a split, in one view.
+    """What ``evaluate.metrics.figures`` measures of a model on ``n`` images of a split, in one view.
 
     Accuracy and macro-F1 are shares, the interval is the accuracy's, the loss is in nats; the confusion matrix has true
     classes as rows.
@@ -62,7 +62,7 @@ class Entry(Record):
         config: the resolved recipe (of an ensemble: members and weights).
         tuned: the values that the search found, by path.
         history: the curves, a row an epoch.
-        figures: by split and view; empty where nobody has measured the model, which is in no file.
+        figures: by split and view; empty for a model that is not measured yet, which no file holds.
     """
 
     format: Literal[1] = FORMAT

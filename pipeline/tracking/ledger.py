@@ -11,7 +11,7 @@ from pipeline.system.failure import Failure
 from pipeline.system.project import root
 from pipeline.tracking.entry import FORMAT, Entry, Epochs, SplitFigures
 
-# What an ensemble's provenance has for a recipe; there is no file of that name
+# The recipe in an ensemble's provenance; there is no recipe file of that name
 ENSEMBLE = "ensemble"
 # How the members of an ensemble are weighted, as in Padova's report (S3)
 Weighting = Literal["mean", "accuracy", "recall"]
@@ -58,7 +58,7 @@ def unmeasured(bundle: Bundle) -> Entry:
         history=_history(bundle),
         figures={},
     )
-    # what is never set is no key of the file: most networks start from no weights
+    # a field that is never set is no key in the file: most networks do not start from pretrained weights
     return entry.model_copy(update={"weights": provenance.weights}) if provenance.weights else entry
 
 
@@ -83,7 +83,7 @@ def entries(dataset: str = "fer2013") -> list[Entry]:
 
 
 def recorded(bundle: Bundle) -> Entry | None:
-    """What the ledger says of a bundle."""
+    """A bundle's entry; None where the ledger has none."""
     return next((entry for entry in entries(bundle.provenance.dataset) if entry.bundle == bundle.id), None)
 
 

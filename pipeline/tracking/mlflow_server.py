@@ -16,12 +16,12 @@ WAIT, CREATION = 5, 180
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # MLflow's own seven retries keep a person waiting for minutes when a server is down
+    # MLflow's own seven retries take minutes when a server is down
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
-# What to say of an error, by what stands in it
+# The explanation of an error, by a phrase of its message
 ADVICE = {
     "database is locked": "locked by another program; end it (a second run, a database browser) and run again",
     "unable to open database": "cannot be opened; look at the folder's rights or at MLFLOW_TRACKING_URI",

@@ -89,7 +89,7 @@ def file(dataset: str) -> Path:
 
 
 def records(dataset: str) -> list[PromotionRecord]:
-    """All records, the oldest first. Raises Failure for a line that is none."""
+    """All records, the oldest first. Raises Failure for a line that is not one."""
     path = file(dataset)
     text = path.read_bytes() if path.exists() else b""
     return [PromotionRecord.read(line, f"{path}, line {number}", "the record of a promotion", "restore it from git")

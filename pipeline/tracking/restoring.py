@@ -1,4 +1,4 @@
-"""MLflow runs from what is on record of a training: where a server lacks one, it is made of the ledger's entry."""
+"""MLflow runs made again: where a server lacks a model's run, it is made from the ledger's entry."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,21 +10,21 @@ from pipeline.tracking.entry import Entry
 
 
 def tags_of(record: Trained | Entry) -> dict[str, Any]:
-    """What a run says of its recipe and data; ``runs.tags_of`` says it before the training."""
+    """The tags of a run's recipe and data; ``runs.tags_of`` has them before the training."""
     return {name: getattr(record, name) for name in runs.TAGS}
 
 
 def data_of(record: Trained | Entry) -> dict[str, str]:
-    """What ``Run.dataset`` takes."""
+    """The keys of the faces' manifest that ``Run.dataset`` reads."""
     return {"dataset": record.dataset, "edition": record.edition, "protocol": record.protocol,
             "digest": record.data_digest}
 
 
 def restore(entry: Entry, bundle: Bundle | None = None, tags: Mapping[str, Any] | None = None) -> str:
-    """The id of an entry's run, made of the entry where the server lacks it; the bundle becomes its model.
+    """The id of an entry's run, made from the entry where the server lacks it; the bundle becomes its model.
 
     Args:
-        tags: more, for a run that has to be made.
+        tags: further tags, for a run that has to be made.
     """
     about = tags_of(entry)
     experiment = runs.experiment_of(about)

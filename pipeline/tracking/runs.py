@@ -29,7 +29,7 @@ def flat(tree: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:
 
 
 def tags_of(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run says of its recipe and data, from the resolved recipe and the faces' manifest."""
+    """The tags of a run's recipe and data, from the resolved config and the faces' manifest."""
     values = {**manifest, **config, "data_digest": manifest["digest"]}
     return {name: values[name] for name in TAGS if name in values}
 
@@ -96,6 +96,7 @@ class Run:
 
     @in_one_line()
     def tags(self, values: Mapping[str, Any]) -> None:
+        """Set tags; a value becomes text."""
         from mlflow.entities import RunTag
 
         self._client.log_batch(self.id, tags=[RunTag(name, str(value)) for name, value in values.items()])
@@ -106,7 +107,7 @@ class Run:
 
     @in_one_line()
     def history(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """The rows that the curves lack: all of them, or those that a kill -9 swallowed."""
+        """Log the epochs that the curves lack: all of them, or those that were lost when the process was killed."""
         logged = {point.step for point in self._client.get_metric_history(self.id, "val_accuracy")}
         for row in rows:
             if int(row["epoch"]) not in logged:

@@ -20,7 +20,7 @@ def shelf_of(dataset: str, name: str) -> Path:
 
 
 def first(shelf: Path, wanted: Callable[[Bundle], bool]) -> Bundle | None:
-    """The first bundle on a shelf that is wanted."""
+    """The first bundle on a shelf for which ``wanted`` is true; None without one."""
     # what begins with a dot is half made, or a cache
     bundles = (Bundle.load(file.parent) for file in sorted(shelf.glob("[!.]*/bundle.json")))
     return next(filter(wanted, bundles), None)
@@ -37,7 +37,7 @@ def draft(shelf: Path) -> Path:
 
 
 def bundles(command: str) -> dict[str, Bundle]:
-    """The complete bundles at hand by id; says, as this command, which are left out for a file that is not whole."""
+    """The complete bundles at hand by id; prints, in the command's name, which are left out as damaged."""
     by_id = {}
     data = project.root() / "data"
     for folder in (data / "champion", *(folder for shelf in SHELVES for folder in sorted(data.glob(shelf)))):

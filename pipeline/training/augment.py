@@ -1,4 +1,4 @@
-"""What training adds to a batch: one affine map, light, and an erased box, on the accelerator with the step.
+"""Augmentation in training: one affine map, light, and an erased box, on the accelerator as part of the step.
 
 One layer does all of it. Rotation, zoom, shear, mirroring and translation are matrices, whose product is one map: so
 the image is resampled once, which is four times cheaper than a layer for each in a row, and blurs it once instead of
@@ -26,8 +26,8 @@ class Augment(keras.layers.Layer):
         seed: starts the generator; training sets its state anew at every epoch.
 
     Attributes:
-        mirrors_only: whether everything but ``flip`` is left out, as training can have it in the last epochs. What is
-            compiled does not notice a change.
+        mirrors_only: whether everything but ``flip`` is left out, as in the last epochs of some recipes. Compiled code
+            holds it as a constant: after a change, compile anew.
     """
 
     def __init__(self, *, flip=False, rotation=0.0, translation=0.0, zoom=0.0, shear=0.0, brightness=0.0,
@@ -68,8 +68,8 @@ class Augment(keras.layers.Layer):
         """``(N, 8)``: a map for each image, as rows ``a b shift_x c d shift_y 0 0`` of a projective transform.
 
         It goes from an output pixel (x, y) to the input pixel that is read for it, (a x + b y + shift_x, c x + d y +
-        shift_y), as ``affine_transform`` wants it. The matrix is a rotation and scale, times a shear along x, times a
-        mirror that negates x; ``shift`` lets the image's centre stay where it is but for the translation.
+        shift_y), as ``affine_transform`` expects it. The matrix is a rotation and scale, times a shear along x, times a
+        mirror that negates x; ``shift`` keeps the image's centre in place but for the translation.
         """
         angle, shear = self._uniform(count, self.rotation), self._uniform(count, self.shear)
         scale = 1 + self._uniform(count, self.zoom)

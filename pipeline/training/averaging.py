@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.training import keras_internals
 
-# The statistics are estimated on so many batches of so many images
+# How many batches, and of how many images each, the statistics are estimated on
 BATCHES, SIZE = 16, 256
 SAMPLE = BATCHES * SIZE
 

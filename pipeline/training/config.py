@@ -1,7 +1,7 @@
 """The resolved config: everything that decides a training but the faces, as plain JSON.
 
-``ferpipe resolve`` prints one, the ledger and run.json hold the one that a network was trained with. The types say what
-stands in it; ``read`` holds a file against them, so that a machine with keras and numpy alone needs no pydantic.
+``ferpipe resolve`` prints one, the ledger and run.json hold the one that a network was trained with. The types
+describe it; ``read`` checks a file against them, so that a machine with keras and numpy alone needs no pydantic.
 Keys that are ``NotRequired`` came later than the first ledger entries: ``complete`` fills them in.
 """
 
@@ -60,15 +60,15 @@ class AugmentConfig(TypedDict, total=False):
 
 
 class ModelConfig(TypedDict):
-    """The network's family, one of pipeline.training.models.FAMILIES. Beside it stand the arguments of that family's
-    ``build``, which no type can name; ``build`` refuses those that it does not know."""
+    """The network's family, one of pipeline.training.models.FAMILIES. The other keys are the arguments of that
+    family's ``build``, which no type can name; ``build`` refuses those that it does not know."""
 
     name: str
 
 
 class StageConfig(TypedDict):
-    """One stage of unfreezing, see pipeline.training.unfreezing: so many epochs, in which the head learns and of the
-    backbone the last ``trainable`` (a share above 0) of its layers, at this rate."""
+    """One stage of unfreezing, see pipeline.training.unfreezing: ``epochs`` in which the head learns, and with it the
+    last ``trainable`` (a share above 0) of the backbone's layers, at this rate."""
 
     epochs: int
     trainable: Literal["head"] | float
@@ -117,8 +117,8 @@ class ResolvedConfig(NetConfig):
     """What ``fit`` trains by.
 
     ``votes`` and ``teacher`` are digests here, present where the network's labels depend on the FER+ votes or on the
-    teachers' answers. How much these count in the loss stands in ``train`` under the same two names, which ledger
-    entries and runs on other machines keep; the types Digest and LossWeight do not go for each other.
+    teachers' answers. How much these count in the loss is in ``train`` under the same two names, which ledger
+    entries and runs on other machines keep; the types Digest and LossWeight keep the two apart.
     """
 
     recipe: str
@@ -135,12 +135,12 @@ TRAIN_DEFAULTS: dict[str, Any] = {
     "ema": 0.0, "augment_until": 1.0, "mixup": 0.0, "cutmix": 0.0, "mix_share": 1.0, "mix_until": 0.85, "votes": 0.0,
     "teacher": 0.0, "teachers": "hour", "temperature": 2.0, "stages": [],
 }
-# A key that these do not know would be ignored without a word
+# In these an unknown key is an error: it would be ignored silently
 STRICT = (AugmentConfig, TrainConfig, StageConfig)
 
 
 def complete(config: ResolvedConfig) -> ResolvedConfig:
-    """The config with every key of ``train``, of which an older one may lack those that came later."""
+    """The config with every key of ``train``: an older one may lack those that came later."""
     return {**config, "train": cast(TrainConfig, {**TRAIN_DEFAULTS, **config["train"]})}
 
 
@@ -158,7 +158,7 @@ def read(path: Path) -> ResolvedConfig:
 
 def problems(value: Any, kind: Any = ResolvedConfig, path: str = "") -> list[str]:
     """Why a value that came from JSON is not of this type: every reason with its path, as in ``train.epochs is
-    missing``; an empty list where it is of it."""
+    missing``; an empty list where it is."""
     origin = get_origin(kind)
     if is_typeddict(kind):
         return _problems_of_block(value, kind, path)

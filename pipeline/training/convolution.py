@@ -19,7 +19,7 @@ class ProductConv2D(layers.Conv2D):
 
     @staticmethod
     def can_replace(layer: keras.Layer) -> bool:
-        """Whether this layer does what the other, which is built, does, and its products are worth it."""
+        """Whether this class does what a built layer does, and that layer is large enough for its products to pay."""
         if type(layer) is not layers.Conv2D or layer.data_format != "channels_last":
             return False
         height, width, channels, filters = layer.kernel.shape
@@ -34,7 +34,7 @@ class ProductConv2D(layers.Conv2D):
         @tf.custom_gradient
         def convolved(images, kernel):
             def gradients(upstream):
-                # by the images as in Keras's own layer; only the kernel's is another
+                # towards the images as in Keras's own layer; only the kernel's gradient differs
                 back = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(images), 1, padding)
                 return back, kernel_gradient(images, upstream, kernel.shape[0], padding)
 
@@ -44,8 +44,9 @@ class ProductConv2D(layers.Conv2D):
 
 
 def kernel_gradient(images, upstream, side: int, padding: str):
-    """The gradient ``(side, side, C, F)`` by the kernel of a convolution of images ``(N, H, W, C)``, from that by its
-    outputs, ``upstream`` ``(N, H', W', F)``; stride 1, ``padding`` ``SAME`` or ``VALID``.
+    """The gradient ``(side, side, C, F)`` with respect to the kernel of a convolution of images ``(N, H, W, C)``, from
+    the gradient with respect to its outputs, ``upstream`` ``(N, H', W', F)``; stride 1, ``padding`` ``SAME`` or
+    ``VALID``.
 
     An output pixel is the sum over the kernel's pixels (y, x) of the image's pixel at that offset times the kernel's
     ``(C, F)`` matrix there. So that matrix's gradient is a sum over all output pixels: the image, moved by (y, x), as a
@@ -58,7 +59,7 @@ def kernel_gradient(images, upstream, side: int, padding: str):
         margin = [side // 2, side // 2]
         images = tf.pad(images, [[0, 0], margin, margin, [0, 0]])
     count, height, width, filters = tf.unstack(tf.shape(upstream))
-    # a batch that cannot be divided so, mostly an epoch's last, goes image by image
+    # a batch that cannot be divided by TOGETHER, mostly an epoch's last, goes image by image
     together = tf.where(count % TOGETHER == 0, TOGETHER, 1)
     rows, channels = (count // together, together * height * width), images.shape[-1]
     upstream = tf.reshape(upstream, (*rows, filters))

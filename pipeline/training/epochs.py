@@ -19,7 +19,7 @@ from pipeline.training import keras_internals
 Data = dict[str, np.ndarray]
 # Trains on the rows ``(N,)`` in this order and returns the mean loss and accuracy
 Epoch = Callable[[np.ndarray], dict[str, float]]
-# Seconds of one compiled call under TensorFlow, at least one step; between two, the bar moves and Ctrl-C is heard
+# Seconds of one compiled call under TensorFlow, at least one step; between two calls the bar moves and Ctrl-C acts
 CALL = 0.5
 
 
@@ -53,7 +53,7 @@ class _GraphOfSteps:
         self._train_step = tf.function(student.train_step, jit_compile=True) if jit else student.train_step
         # two at most: for whole batches, and for the epoch's last one
         self._compiled = functools.cache(self._compile)
-        # of one call; grows until a call takes about CALL seconds
+        # steps in one call; grows until a call takes about CALL seconds
         self._steps = 1
 
     def _compile(self, size: int) -> Callable:

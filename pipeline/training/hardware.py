@@ -24,8 +24,8 @@ def precision(wanted: str) -> str:
 
 
 def products_beat_convolutions() -> bool:
-    """Whether the gradients of convolutions' kernels are faster as matrix products than in oneDNN's own kernel: so it
-    was measured on processors with AVX2 and no AVX-512, alone."""
+    """Whether the gradients of convolutions' kernels are faster as matrix products than in oneDNN's own kernel, as
+    measured on processors with AVX2 and no AVX-512, and only there."""
     return not _accelerators() and _has("avx2") and not _has("avx512f")
 
 

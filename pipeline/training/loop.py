@@ -26,7 +26,7 @@ BATCH_TO_PREDICT = 512
 
 
 class Diverged(Failure):
-    """The loss is no number any more."""
+    """The loss is infinite or NaN."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def fit(
 
     Every random number is a function of (seed, epoch, step), so where a run was cut does not matter.
 
-    Raises Failure when the network cannot be built or targets are missing, and Diverged when the loss is no number.
+    Raises Failure when the network cannot be built or targets are missing, and Diverged when the loss is infinite or
+    NaN.
     """
     config = complete(config)
     settings, seed = config["train"], config["seed"]

@@ -1,8 +1,8 @@
 """Mixup and CutMix: every image and its targets blended with another one of the batch.
 
-A network that sees 0.7 of one face and 0.3 of another, and must say so, is kept from being sure of what it knows by
-heart. Everything is drawn for each image on its own, and without a branch: what does not hold is multiplied by 0, so
-that one compiled step does for all draws.
+A network that sees 0.7 of one face and 0.3 of another, and must say so, is kept from being too sure of images that
+it has memorised. Everything is drawn for each image on its own, and without a branch: what was not drawn is multiplied
+by 0, so that one compiled step serves all draws.
 """
 
 import keras

@@ -110,7 +110,7 @@ class Muon(keras_internals.MuonHooks):
         return product
 
     def _move(self, variable, update, learning_rate):
-        """Step along an orthogonal matrix of all inputs by outputs."""
+        """Move a variable along an orthogonal matrix ``(all inputs, outputs)``."""
         self.assign_sub(variable, learning_rate * keras.ops.reshape(self.lr_adjust(update), variable.shape))
 
 
@@ -121,7 +121,7 @@ def _gram(x):
 
 
 def _times(x, polynomial):
-    """``x`` times a polynomial of its smaller Gram matrix, from the side that this one is of."""
+    """``x`` times a polynomial of its smaller Gram matrix, on the side where that one fits."""
     return x @ polynomial if x.shape[0] > x.shape[1] else polynomial @ x
 
 

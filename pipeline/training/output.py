@@ -14,7 +14,7 @@ from pipeline.training.loop import Fitted
 
 
 def leave(out: Path, config: ResolvedConfig, faces: Faces, fitted: Fitted) -> None:
-    """Write net.keras, history.json and run.json, in this order: where run.json stands, the others are of its run."""
+    """Write net.keras, history.json and run.json, in this order: where run.json exists, the others are its run's."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "run.json").unlink(missing_ok=True)
     fitted.net.save(out / "net.keras")
@@ -24,7 +24,7 @@ def leave(out: Path, config: ResolvedConfig, faces: Faces, fitted: Fitted) -> No
 
 
 def provenance(config: ResolvedConfig, faces: Faces, fitted: Fitted) -> dict:
-    """What a bundle and the ledger say of how a network came about: data, config, schedule, machine, start."""
+    """The fields of bundle.manifest.Trained: data, config, epochs, machine, and what the weights started from."""
     manifest = faces.manifest
     return {
         **{name: manifest[name] for name in ("dataset", "edition", "protocol", "class_set")},

@@ -7,7 +7,7 @@ from pipeline.training.config import TrainConfig
 
 @dataclass
 class Progress:
-    """The part of a run's state that is no array; state.json holds it.
+    """The part of a run's state beside the arrays; state.json holds it.
 
     Attributes:
         epoch: how many epochs are over.

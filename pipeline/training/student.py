@@ -1,4 +1,4 @@
-"""A network in training: what it is shown, and what its outputs are compared with."""
+"""A network in training: its inputs, augmented and mixed, and the losses on its outputs."""
 
 import keras
 import numpy as np
@@ -63,7 +63,7 @@ class Student(keras.Model):
         return {"logits": logits, **({} if crowd is None else {"crowd": crowd}), "targets": targets}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        # the targets stand in y_pred, because mixing has changed them; y is what ``fit`` would be given beside a batch
+        # the targets are in y_pred, because mixing has changed them; y is what ``fit`` would be given beside a batch
         logits, targets = y_pred["logits"], y_pred["targets"]
         loss = self.against_label(targets["label"], logits, sample_weight=targets.get("weight"))
         if self.teacher_share:

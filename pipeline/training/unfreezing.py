@@ -61,7 +61,7 @@ def enter_stage(net: keras.Model, settings: TrainConfig, stage: int) -> None:
 
 
 def unfreeze(net: keras.Model, trainable: str | float) -> None:
-    """Let the head learn and of the backbone the last ``trainable`` (a share) of its layers that have weights.
+    """Let the head learn, and the last ``trainable`` (a share) of the backbone's layers that have weights.
 
     ``head`` is none of them. A frozen batch norm also keeps its statistics: Keras runs it in inference mode, so that
     the backbone computes what its frozen kernels were trained for. Raises Failure for a network without a backbone.

@@ -6,7 +6,7 @@ from pipeline.system import failure
 
 
 def main() -> None:
-    """Search, unless the recipe keeps its values or no trials are asked for; write best_params.yaml."""
+    """Search, unless the recipe keeps its values or ``tune.trials`` is 0; write best_params.yaml."""
     from ruamel.yaml import YAML
 
     from pipeline.faces.faces import Faces

@@ -22,7 +22,7 @@ from pipeline.tune import storage as studies
 
 # The blocks that can be searched: the others do not change what a trial trains
 BLOCKS = ("augment", "model", "train")
-# The search gives up when so many networks per trial of the budget were too large
+# The search gives up when this many networks per trial of the budget were too large
 DRAWS = 20
 
 

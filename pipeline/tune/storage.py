@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.system.failure import Failure
 
-# Seconds between two signs of life of a trial, and without one until it is queued again
+# Seconds between two heartbeats of a trial, and without one until it is queued again
 HEARTBEAT, GRACE = 5, 20
 # Seconds to wait for another program that writes to the file
 WAIT = 5
@@ -47,7 +47,7 @@ def in_one_line(file: Path) -> Iterator[None]:
 
 
 def open_storage(file: Path):
-    """The study's storage; the file appears even when no trial is asked for."""
+    """The study's storage; the file is created even when ``tune.trials`` is 0."""
     import optuna
 
     # At lower levels Optuna prints a traceback for what failure.run prints as one line
@@ -76,7 +76,7 @@ def open_storage(file: Path):
 
 
 def queue_cut_trials_again(study, storage) -> None:
-    """Wait until every running trial has shown that it lives, or is queued again because its process died."""
+    """Wait until every trial marked as running has sent a heartbeat, or is queued again because its process died."""
     import optuna
 
     for _ in range(GRACE + 1):
@@ -84,7 +84,8 @@ def queue_cut_trials_again(study, storage) -> None:
         if not _running(study):
             return
         time.sleep(1)
-    # A trial that died before its first sign of life gets one, without which it would run for ever
+    # A trial whose process died before its first heartbeat gets one: without it, the trial would count as running for
+    # ever
     for trial in _running(study):
         storage.record_heartbeat(trial._trial_id)
 

@@ -1,4 +1,4 @@
-"""A run from another machine enters by the same door as one from here, and once."""
+"""A run from another machine enters the records as one from here does, and once."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def test_a_folder_that_training_did_not_finish_is_one_line(tmp_path):
     (tmp_path / "net.keras").write_bytes(b"")
     (tmp_path / "history.json").write_text("[]")
     (tmp_path / "run.json").write_text('{"recipe": "toy"}')
-    with pytest.raises(Failure, match=r"run\.json: not what a training says of itself \(dataset: missing\)"):
+    with pytest.raises(Failure, match=r"run\.json: not the record of a training \(dataset: missing\)"):
         import_run.read(tmp_path)
     (tmp_path / "run.json").write_text(json.dumps(trained("0" * 64)))
     with pytest.raises(Failure, match=r"history\.json: expected the figures of every epoch, at least one"):
@@ -57,7 +57,7 @@ def test_a_folder_that_training_did_not_finish_is_one_line(tmp_path):
 
 
 def trained(source_digest):
-    """What a training says of itself."""
+    """The record of a training."""
     return {"dataset": "sample", "edition": "drawn", "protocol": "published", "class_set": "7", "data_digest": "d",
             "source_digest": source_digest, "recipe": "toy", "config": {}, "seed": 1, "epochs_run": 2,
             "epochs_asked": 2, "best_epoch": 2, "seconds": 1.0, "finished": "2026-01-01T00:00:00+00:00",

@@ -60,7 +60,7 @@ def test_they_travel_and_leave_the_digest_alone(asked, tmp_path):
 def test_other_faces_other_files_and_no_file_are_one_line(asked, tmp_path):
     faces, _, path = asked
     other = balanced(Faces(**{**vars(faces), "manifest": {**faces.manifest, "digest": "other"}}))
-    with pytest.raises(Failure, match="about other faces"):
+    with pytest.raises(Failure, match="made from other faces"):
         teachers.with_teacher(other, path)
     with pytest.raises(Failure, match="ferpipe teach"):
         teachers.with_teacher(balanced(faces), tmp_path / "none.npz")

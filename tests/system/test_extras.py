@@ -23,7 +23,7 @@ def test_a_missing_package_of_an_extra_becomes_one_line_on_how_to_get_it(monkeyp
     def main() -> None:
         import mlflow.tracking  # noqa: F401
 
-    with pytest.raises(Failure, match=r"^this needs the extra 'pipeline', of which mlflow is not .*'\.\[pipeline\]'"):
+    with pytest.raises(Failure, match=r"^this needs the extra 'pipeline', but mlflow is not .*'\.\[pipeline\]'"):
         extras.checked(main)()
 
 

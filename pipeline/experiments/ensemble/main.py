@@ -1,9 +1,9 @@
 """``ferpipe ensemble MEMBER...``: several trained models as one, by Padova's three ways of weighting them (S3).
 
-The ensemble is a bundle like any other, with one ONNX file, and enters by the same door as a trained one: its figures,
-a ledger entry, an MLflow run. Weights and choice come from PublicTest alone. ``--search`` takes the best of many
-subsets there, so their best figure is an optimistic one, the maximum over all that were tried: that is why PrivateTest
-is opened by evaluate only, and for the chosen ensemble only.
+The ensemble is a bundle like any other, with one ONNX file, and enters the records as a trained model does: its
+figures, a ledger entry, an MLflow run. Members and weights are chosen on PublicTest alone. ``--search`` takes the best
+of many subsets there, and the maximum over all that were tried is optimistic: so evaluate alone opens PrivateTest, and
+only for the chosen ensemble.
 """
 
 import argparse
@@ -32,8 +32,8 @@ SIZES = (6, 11)
 
 @dataclass(frozen=True)
 class Choice:
-    """The members ordered by id, their probabilities ``(K, N, C)`` and weights ``(K, C)`` on and from PublicTest, in
-    the classes of ``class_set``.
+    """The members ordered by id, their probabilities ``(K, N, C)`` on PublicTest and the weights ``(K, C)`` from these,
+    in the classes of ``class_set``.
 
     ``search`` says what was searched, ``seconds`` how long that took; None and 0 where the members were named.
     """
@@ -48,7 +48,7 @@ class Choice:
 
 
 def choose(candidates: list[Bundle], public: Faces, weighted: str, sizes: tuple[int, int] | None) -> Choice:
-    """Which of these bundles are to be members, and their weights.
+    """Choose the members among these bundles, and their weights.
 
     Args:
         public: PublicTest in the ensemble's classes.
@@ -126,7 +126,7 @@ def main(argv: list[str] | None = None) -> None:
                         help="of the mean (default: mean, which is plain); all: whichever is best on PublicTest")
     parser.add_argument("--search", metavar=("LOW", "HIGH"), nargs="*", type=int,
                         help="take the best on PublicTest of all subsets of LOW to HIGH members (default: "
-                             f"{SIZES[0]} {SIZES[1]}); stands after the members")
+                             f"{SIZES[0]} {SIZES[1]}); put it after the members")
     parser.add_argument("--classes", choices=tuple(CLASS_SETS),
                         help="the ensemble's classes (default: those of the member that knows the fewest); members of "
                              "7 go with 6, their disgust and angry added up")
@@ -146,7 +146,7 @@ def main(argv: list[str] | None = None) -> None:
         if choice.search:
             low, high = choice.search["sizes"]
             print(f"ensemble: {choice.search['tried']:,} ensembles of {low} to {high} of {len(candidates)} models "
-                  f"tried on PublicTest in {choice.seconds:.2f} s; the best figure of so many is an optimistic one")
+                  f"tried on PublicTest in {choice.seconds:.2f} s; the best of so many figures is optimistic")
         entered = ensemble(choice, faces, params.evaluate)
     entry, made = entered.entry, entered.bundle
     for bundle_id, member in entry.config["members"].items():

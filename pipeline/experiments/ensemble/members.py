@@ -1,4 +1,4 @@
-"""An ensemble's members: which bundles are meant, whether they go together, and what each says of PublicTest."""
+"""An ensemble's members: which bundles are named, whether they fit together, and their predictions of PublicTest."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def find(names: list[str], folder: Path) -> list[Bundle]:
         names: bundles' folders, bundle ids, MLflow run ids, or registered versions such as ``fer2013-6/3``.
         folder: for what has to be fetched from MLflow.
 
-    Raises Failure where a name means nothing, or one bundle is named twice, or there are fewer than two.
+    Raises Failure where a name matches nothing, or one bundle is named twice, or there are fewer than two.
     """
     at_hand = shelves.bundles("ensemble")
     name_of: dict[str, str] = {}
@@ -51,14 +51,14 @@ def check(members: list[Bundle]) -> None:
 
 
 def class_set(members: list[Bundle], expected: str | None) -> str:
-    """The classes of an ensemble of these: the expected ones, else those of the member that knows the fewest.
+    """The class set of an ensemble of these: ``expected``, else that of the member with the fewest classes.
 
-    Raises Failure where a member's classes can be merged into no such ones.
+    Raises Failure where a member's classes cannot be merged into these.
     """
     wanted = expected or min((member.class_set for member in members), key=lambda name: len(CLASS_SETS[name][0]))
     for member in members:
         if member.class_set not in (wanted, "7") or (member.class_set != wanted and CLASS_SETS[wanted][1] is None):
-            raise Failure(f"{member.folder}: knows the class set {member.class_set}, which is none of an ensemble of "
+            raise Failure(f"{member.folder}: knows the class set {member.class_set}, which cannot be merged into "
                           f"{wanted}; name members of the same, or of 7 and 6")
     return wanted
 
@@ -84,7 +84,7 @@ def predictions(members: list[Bundle], public: Faces) -> np.ndarray:
         path = cache / f"{member.id}-{public.manifest['digest'][:12]}.npy"
         probabilities = _cached(path, (len(public), len(member.classes)))
         if probabilities is None:
-            print(f"ensemble: asking member {number} of {len(members)}, {member.id}", flush=True)
+            print(f"ensemble: member {number} of {len(members)}, {member.id}, predicts", flush=True)
             probabilities = member.predict(public.images)
             with atomic_file(path) as new, open(new, "wb") as file:
                 np.save(file, probabilities)

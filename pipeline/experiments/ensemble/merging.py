@@ -23,10 +23,10 @@ from pipeline.training.losses import cross_entropy
 def merge(files: list[Path], weights: np.ndarray, path: Path, mappings: list[np.ndarray | None]) -> None:
     """Write one ONNX file whose probabilities are the members', weighted ``(K, C)`` and normalised.
 
-    All members' graphs stand side by side in it and read the one ``image``: every name inside gets its member's number
-    as a prefix, since different networks call their nodes alike. After each comes ``MatMul`` with its mapping, where it
-    has more classes (``members.mapping``), and ``Mul`` with its weights; then the sum, divided by its own sum over the
-    classes.
+    The members' graphs are side by side in it and read the one ``image``: every name inside gets its member's number
+    as a prefix, because node names of different networks collide. Each graph is followed by a ``MatMul`` with its
+    mapping, where it has more classes (``members.mapping``), and a ``Mul`` with its weights; then comes the sum,
+    divided by its own sum over the classes.
 
     Raises Failure where the members' files need different versions of ONNX's operators.
     """
@@ -79,7 +79,7 @@ def write(folder: Path, members: list[Bundle], weights: np.ndarray, public: Face
         public: PublicTest in the ensemble's classes, which the temperature is fitted on.
         predictions: the members' probabilities on it, ``(K, N, C)``.
 
-    Raises Failure when the merged file answers otherwise than the members' weighted mean, by more than 1e-4.
+    Raises Failure when the merged file differs from the members' weighted mean by more than 1e-4.
     """
     expected = combine(predictions, weights).astype("float32")
     class_set = public.manifest["class_set"]
@@ -103,13 +103,13 @@ def write(folder: Path, members: list[Bundle], weights: np.ndarray, public: Face
 
 
 def history(answers: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
-    """The curves of a model that nobody trained: one point, so that whoever reads curves can read these."""
+    """The curves of a model that was not trained: one point, so that what reads curves can read these."""
     return [{"epoch": 1, "val_accuracy": float((answers.argmax(axis=1) == labels).mean()),
              "val_loss": cross_entropy(np.log(np.maximum(answers, 1e-12)), labels)}]
 
 
 def provenance(members: list[Bundle], class_set: str, config: dict[str, Any]) -> Provenance:
-    """What the ensemble's bundle and the ledger say of how it came about; its costs are the members' together."""
+    """The ensemble's provenance; parameters, epochs and seconds are the members' together."""
     trainings = [member.provenance for member in members]
 
     def all_of(values: Iterable[str | None]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.system.failure import Failure
 
-# Added to every weighted sum, so that members with no say in what they are sure of do not lead to 0 / 0
+# Added to every weighted sum: where members are sure of classes in which their weight is 0, it would be 0 / 0
 TINY = 1e-12
 # The most subsets that are searched, and the values that are held at a time while they are
 MOST_SUBSETS, CHUNK = 5_000_000, 2**24
@@ -51,7 +51,7 @@ class Best:
     Attributes:
         members: their indices among the candidates.
         right: how many of the N images they get right.
-        tried: how many ensembles were compared, in so many seconds.
+        tried: how many ensembles were compared, in ``seconds``.
     """
 
     members: tuple[int, ...]
@@ -65,8 +65,8 @@ def search(probabilities: np.ndarray, labels: np.ndarray, sizes: tuple[int, int]
     """The subset of ``sizes[0]`` to ``sizes[1]`` members and the weighting that are right most often.
 
     Of equals the smaller subset, then the earlier weighting, then the earlier members are taken. The winner's accuracy
-    is the maximum over many subsets on the very images that chose it, so an optimistic figure: what it is worth, only
-    images say that had no part in the choice, which is why evaluate alone, and for the winner alone, opens PrivateTest.
+    is the maximum over many subsets on the images that chose it, so it is optimistic. Only images that had no part in
+    the choice can tell what it is worth: evaluate alone opens PrivateTest, for the winner alone.
 
     Raises Failure where there are more than ``MOST_SUBSETS`` subsets.
     """
@@ -115,7 +115,7 @@ def _right(taken: np.ndarray, label: int, scores: np.ndarray) -> np.ndarray:
 
 
 def _chunks(members: int, size: int, rows: int) -> Iterator[np.ndarray]:
-    """All subsets of a size as rows of indices, so many at a time."""
+    """All subsets of a size as rows of indices, at most ``rows`` at a time."""
     subsets = itertools.combinations(range(members), size)
     while chunk := list(itertools.islice(subsets, rows)):
         yield np.array(chunk)

@@ -49,7 +49,7 @@ def _weigh(claim: Claim, entries: list[dict]) -> tuple[str, str]:
         f"{variant}: {MEASURES[measure]}", MEASURES[compared] if variant == other else f"{other}, {MEASURES[compared]}")
     higher, lower = estimate(entries, variant, measure), estimate(entries, other, compared)
     if higher is None or lower is None:
-        return "open", f"{names[0]} has no figure to stand beside {names[1]}"
+        return "open", f"{names[0]} has no figure to compare with {names[1]}"
     gain = difference(higher, lower)
     outcome = "yes" if gain.low > 0 else "no" if gain.high < 0 else "open"
     words = {"yes": "higher", "no": "lower, not higher", "open": "too close to tell"}[outcome]

@@ -46,7 +46,7 @@ def thinned(faces: Faces, share: float, seed: int) -> Faces:
 
 
 def key_of(replication: Replication, row: str, seed: int) -> dict[str, str]:
-    """The columns by which an entry of a replication is known."""
+    """The columns that identify an entry of a replication."""
     recipe, values = replication.identity(row)
     return {"variant": row, "recipe": recipe, "values": values, "seed": str(seed)}
 
@@ -69,7 +69,7 @@ def replicate(name: str, variant: str, seed: int) -> bool:
     if has(name, key):
         return False
     same = {**key, "variant": ""}
-    # An ensemble needs its networks' predictions, which another replication's entry has not
+    # An ensemble needs its networks' predictions, which another replication's entry does not have
     others = () if replication.ensembles else plan.names()
     for other in others:
         for entry in entries_of(other):

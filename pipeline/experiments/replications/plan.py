@@ -32,7 +32,7 @@ class Claim(Block):
 
 
 class Ensemble(Block):
-    """An ensemble of so many of a replication's networks, weighted in one of S3's three ways."""
+    """An ensemble of ``size`` of a replication's networks, weighted in one of S3's three ways."""
 
     size: int = Field(ge=1)
     weighting: Weighting = "mean"
@@ -43,8 +43,9 @@ class Replication(Block):
 
     Attributes:
         question: what the authors found, as a sentence.
-        reported: false where the authors name the trial and their figures are not at hand: the claim is expected then.
-        scale: on what our trainings run, where that is less than theirs.
+        reported: false where the authors mention the trial but their figures are not at hand: the claim is then what is
+            expected, not what they found.
+        scale: in what our trainings are smaller than theirs, in words.
         recipe: of every variant that names none.
         values: by path, of every variant.
         variants: their own values by path; and ``recipe``, ``training_share`` (of every class's Training images).

@@ -19,7 +19,7 @@ SIZE, FPS = (640, 480), 30
 DRAWN_SECONDS = 2
 # Frames before the clock starts
 WARM = 15
-# Fewer say too little to stand in a report
+# With fewer, the figures are too uncertain for a report
 FRAMES, PAGE = 600, Path("reports/bench-demo.md")
 
 

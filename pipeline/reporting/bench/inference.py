@@ -24,7 +24,7 @@ from pipeline.tracking import ledger
 from pipeline.training.config import NetConfig
 from pipeline.training.importing import quiet
 
-# Fewer say too little of a p95 to stand in a report
+# With fewer, a p95 is too uncertain for a report
 CALLS = 1000
 GOAL = 1.0
 PACKAGES = ("numpy", "keras", "tensorflow", "onnxruntime", "ai-edge-litert")
@@ -90,7 +90,7 @@ def table(rows: list[dict]) -> str:
 
 
 def conclusion(rows: list[dict]) -> str:
-    """What a face costs at batch 1 with the bundle's fastest file, against Keras predict and S1's network."""
+    """The time of a face at batch 1 with the bundle's fastest file, against Keras predict and S1's network."""
     def p50(row: dict) -> float:
         return row["milliseconds"]["1"]["p50"]
 

@@ -1,7 +1,7 @@
 """One network under one runtime in a process of its own, for ``bench``; each imports no more than its runtime needs.
 
 ``python -m pipeline.reporting.bench.runtimes RUNTIME FILE`` loads, predicts once, says ``ready``, and answers every
-line ``BATCH CALLS`` with the milliseconds of so many calls, as JSON. ``{batch}`` in FILE stands for the batch size.
+line ``BATCH CALLS`` with the milliseconds of CALLS calls, as JSON. ``{batch}`` in FILE stands for the batch size.
 """
 
 import json

@@ -25,7 +25,7 @@ from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.training import importing
 
-# Of a recipe, both sides together
+# To measure a recipe, both sides together
 SECONDS = 40.0
 # Images a second of the augmentation alone
 GOAL = 5000

@@ -37,7 +37,7 @@ class Row:
     milliseconds: dict[int, list[float]] = field(default_factory=lambda: {batch: [] for batch in BATCHES})
 
     def p(self, batch: int, share: float) -> float:
-        """This share of the calls took at most so many milliseconds."""
+        """The quantile of the calls' milliseconds: ``share`` of the calls took at most as long."""
         return float(np.quantile(self.milliseconds[batch], share))
 
     def about(self) -> dict:
@@ -76,7 +76,7 @@ class Worker:
         self._process.communicate()
 
     def time(self, batch: int, calls: int) -> list[float]:
-        """The milliseconds of so many calls."""
+        """The milliseconds of each of ``calls`` calls."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{batch} {calls}\n")
         self._process.stdin.flush()

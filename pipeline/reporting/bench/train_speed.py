@@ -28,7 +28,7 @@ TURN = 0.4
 FEWEST = 15
 # Measurements of the augmentation
 LOOKS = 3
-# Trains for so many steps and returns the images a second
+# Trains for that many steps and returns the images a second
 Side = Callable[[int], float]
 
 

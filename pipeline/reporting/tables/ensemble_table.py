@@ -12,11 +12,11 @@ HEAD = """
 
 `ferpipe ensemble MEMBER... --search` merges trained models into one bundle, in S3's three ways: a plain mean of the
 members' probabilities, weighted by their accuracy, or by their recall of each class. Weights and members are chosen
-on PublicTest; where many subsets were tried there, *ours, PublicTest* is the maximum over all of them and so an
-optimistic figure, while PrivateTest was read for the chosen one alone. Where S3 has no figure for an ensemble of that
-kind, its best one is given. In members of seven classes the probabilities of disgust and angry are added. S3 finds nine
-members better than eleven under every weighting{compared}. [A replication](replications.md) tests this with S3's own
-networks.
+on PublicTest; where many subsets were tried there, *ours, PublicTest* is the maximum over all of them and so
+optimistic, while PrivateTest was read for the chosen one alone. Where S3 has no figure for an ensemble of the same size
+and weighting, its best one is given. Members of seven classes have their probabilities of disgust and angry added up.
+S3 finds nine members better than eleven under every weighting{compared}. [A replication](replications.md) tests this
+with S3's own networks.
 
 | ensemble | split | published | ours | ours, PublicTest | tried on PublicTest | parameters | hours and hardware |
 |---|---|---|---|---|---|---|---|
@@ -39,13 +39,13 @@ def ensembles(entries: list[Entry]) -> list[Entry]:
 
 
 def picture(entries: list[Entry]) -> list[Row]:
-    """What of them is in the picture: all, beside the figure that their rows name."""
+    """The ensembles' rows of the picture: all of them, beside the published figure that their table row names."""
     return [Row("S3  ensemble of {}, by {}".format(*_kind(entry)), PUBLISHED.get(_kind(entry), PUBLISHED[BEST]),
                 [entry], "PrivateTest") for entry in ensembles(entries)]
 
 
 def section(entries: list[Entry]) -> str:
-    """A row for every six-class ensemble, and for every one of S3's of whose kind we have none."""
+    """A row for every six-class ensemble, and for every size and weighting of S3's that we do not have."""
     ours = ensembles(entries)
     rows = [row(entry) for entry in ours]
     for kind, published in PUBLISHED.items():
@@ -56,7 +56,7 @@ def section(entries: list[Entry]) -> str:
 
 
 def _nine_and_eleven(ours: list[Entry]) -> str:
-    """What S3's finding is here, by every weighting that we have both of; of several the last one."""
+    """Nine members against eleven here, for every weighting with both; of several such ensembles the last one."""
     accuracies = {_kind(entry): entry.figures["PrivateTest"]["single"]["accuracy"] for entry in ours
                   if entry.protocol == "published"}
     both = [weighting for weighting in WEIGHTINGS if {(9, weighting), (11, weighting)} <= set(accuracies)]

@@ -39,7 +39,7 @@ class Group:
     def changes(self) -> list[str]:
         """The values that are not the recipe's, as ``path value``; the search's and what has a column are left out."""
         entry = self.seeds[0]
-        # an ensemble has no recipe, nor has a model whose recipe was taken out since
+        # neither an ensemble nor a model whose recipe has been removed since has a recipe
         if entry.recipe not in recipe.names():
             return []
         shown = {"train.epochs", "balance.drop_leaks", *entry.tuned}

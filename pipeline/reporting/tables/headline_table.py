@@ -25,8 +25,8 @@ def table(entries: list[Entry]) -> str:
 
 
 def chosen(name: str, entries: list[Entry]) -> Group | None:
-    """The entries of a recipe that its row is about; of several processors the one with the most seeds, then the one
-    that trained last."""
+    """The entries of a recipe's row; of several processors the one with the most seeds, then the one that trained
+    last."""
     int8 = quantises(name)
     ours = [entry for entry in entries if entry.recipe == name and entry.protocol == "published"
             and entry.class_set == "7" and not entry.tuned]
@@ -41,7 +41,7 @@ def quantises(name: str) -> bool:
 
 
 def _whole(group: Group, name: str) -> bool:
-    """Whether all the recipe's epochs were given: ``Group.changes`` leaves them out, other tables have a column."""
+    """Whether all the recipe's epochs were to be run; ``Group.changes`` leaves them out, for other tables' column."""
     return {entry.epochs.asked for entry in group.entries} == {recipe.named(name)["train"]["epochs"]}
 
 

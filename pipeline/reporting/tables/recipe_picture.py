@@ -1,4 +1,4 @@
-"""The picture of reports/recipes.md: ours with its interval, and the published figure; a line per row that was run."""
+"""The picture of reports/recipes.md: our accuracy with its interval beside the published one, for every row run."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from pipeline.tracking.entry import Entry
 
 
 class Row(NamedTuple):
-    """A line of the picture: accuracies from 0 to 1, ``published`` None where the authors give no figure."""
+    """A row of the picture: accuracies from 0 to 1, ``published`` None where the authors give no figure."""
 
     label: str
     published: float | None

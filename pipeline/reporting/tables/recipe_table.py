@@ -21,14 +21,14 @@ HEAD = """\
 
 `dvc exp run -S recipe=NAME` trains a row; each recipe's header in [pipeline/recipes](../pipeline/recipes) cites the
 source and says what is ours. A name ending in `_plus` is a sibling: the same kind of network, changed by us to train
-within two hours of two cores, beside the figure of the recipe that is named there. *FER+ votes* and `train.votes` mark
-what has learned from labels that the authors did not have. Accuracies in per cent, single view, with a 95 % interval:
-Wilson's over the images where there is one seed, Student's t over the seeds, on these very images, where there are
-several; **bold** is at or above the published figure. *Split* is where that figure was measured: `test` is the folder
-edition's test folder, PublicTest and PrivateTest together. We choose epochs and the siblings' values on PublicTest
-(some authors chose the epoch on the test folder). Parameters are ours, the authors' count in brackets; hours are the
-fastest seed's. How long all epochs would take is extrapolated from the epochs that were run, and for a recipe that was
-not run from [the training benchmark](bench-train.md). A row with other values than the recipe's names them.
+within two hours of two cores, beside the figure of the recipe that its row names. *FER+ votes* and `train.votes` mark
+models that learned from labels that the authors did not have. Accuracies in per cent, single view, with a 95 %
+interval: Wilson's over the images for a single seed, Student's t over the seeds, for this fixed test set, for several;
+**bold** is at or above the published figure. *Split* is where that figure was measured: `test` is the folder edition's
+test folder, PublicTest and PrivateTest together. We choose epochs and the siblings' values on PublicTest (some authors
+chose the epoch on the test folder). Parameters are ours, the authors' count in brackets; hours are the fastest seed's.
+How long all epochs would take is extrapolated from the epochs that were run, or for a recipe that was not run from
+[the training benchmark](bench-train.md). A row names the values that differ from its recipe's.
 Generated from [the ledger](results) by `ferpipe recipes`.
 
 ![Accuracy of every recipe that was run at full length, with its interval, beside the published figure](recipes.png)

@@ -17,13 +17,13 @@ COLUMNS = (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", 
 HEAD = """\
 # Results
 
-Every model of this project's own recipes, and the ensembles of them. What compares with the published systems is in
-[recipes.md](recipes.md). Generated from [the ledger](results) by `ferpipe results`.
+Every model of this project's own recipes, and the ensembles of them. The published systems and the recipes that are
+compared with them are in [recipes.md](recipes.md). Generated from [the ledger](results) by `ferpipe results`.
 
 * Accuracy in per cent, the mean over the seeds. Single view, except where the column says *flip*: the mean of the
   image's and its mirror image's probabilities.
 * In brackets a 95 % interval. With one seed it is Wilson's over the images; with several it is Student's t over the
-  seeds on these very images, and does not count that other images could have been drawn.
+  seeds for this fixed test set, and does not account for the sampling of its images.
 * PublicTest chooses between models, PrivateTest is read by `evaluate` alone: n = 3,589 each. The *test folder* is
   Kaggle's, both together: 7,178. With eight classes n is smaller: the faces whose FER+ votes have a majority.
 * *Protocol*: FER-2013 contains images twice, and 703 of Training are exact duplicates of images in a test split.
@@ -70,7 +70,7 @@ def fill_in(page: str, text: str) -> str:
 
 
 def our_own(entries: list[Entry]) -> list[Entry]:
-    """The entries of this project's own recipes; what compares with the published systems is in reports/recipes.md."""
+    """The entries of this project's own recipes; those that have a published figure are in reports/recipes.md."""
     return [entry for entry in entries if not (published_ensemble(entry) if entry.recipe == ledger.ENSEMBLE
                                                else recipe.named(entry.recipe)["published"])]
 

@@ -1,4 +1,4 @@
-"""What stands before the first convolution of every family: how pixels become numbers."""
+"""What comes before the first convolution of every family: pixels scaled, cropped, standardised."""
 
 import keras
 from keras import layers

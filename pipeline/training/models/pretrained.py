@@ -15,7 +15,7 @@ from pipeline.system.failure import Failure
 BACKBONE = "backbone"
 # Seconds after which a server that does not answer counts as unreachable
 PATIENCE = 30
-# How to ask for random weights
+# The overrides for random weights
 RANDOM = "model.weights=none 'train.stages=[]'"
 
 
@@ -26,7 +26,7 @@ def load(make: Callable[..., keras.Model], weights: str) -> tuple[keras.Model, s
         make: takes ``weights=`` as the networks of keras.applications do.
         weights: ``imagenet`` (downloaded by Keras once, then from its cache), ``none`` (random) or a file's path.
 
-    Raises Failure where the weights cannot be had; it never starts from random ones unasked.
+    Raises Failure where the weights cannot be had; it never falls back to random ones.
     """
     if weights == "none":
         return make(weights=None), "random weights"

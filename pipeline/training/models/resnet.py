@@ -1,8 +1,8 @@
-"""``resnet``: a small residual network whose batch norm stands behind every convolution, sized for int8 (ours).
+"""``resnet``: a small residual network with a batch norm after every convolution, sized for int8 (ours).
 
 Blocks as in He et al. 2015 (arXiv 1512.03385). Batch norm becomes part of its convolution when the network is exported,
 where ``resnet_v2``, which has it before the convolutions, keeps a multiplication and an addition of every value. Two
-convolutions at full resolution and a pooling stand before the blocks, as there: 40 pixels leave maps of 20, 10 and 5.
+convolutions at full resolution and a pooling come before the blocks, as there: 40 pixels leave maps of 20, 10 and 5.
 """
 
 from collections.abc import Sequence

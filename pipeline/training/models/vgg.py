@@ -1,8 +1,8 @@
 """``vgg``: six 3x3 convolutions, the first two at full resolution, sized for an hour of two CPU cores (ours).
 
 Plain groups as in Simonyan & Zisserman 2014 (arXiv 1409.1556), with the filters of S1 (``cas``) in proportion. Unlike
-there batch norm (arXiv 1502.03167) stands before each ReLU: so it becomes part of the convolution when the network is
-exported, which makes float faster, and keeps int8 accurate (S1's order loses 41 points of PublicTest).
+there, batch norm (arXiv 1502.03167) comes before each ReLU: it then becomes part of the convolution when the network is
+exported, which makes float32 faster and keeps int8 accurate (S1's order loses 41 points of PublicTest).
 """
 
 import keras

@@ -1,5 +1,5 @@
 # GNU make 3.81 or newer. Every path is relative and quoted, so that blanks in the project's path do no harm.
-# README.md has the same as plain commands, for Windows without make.
+# pipeline/README.md has the same as plain commands, for Windows without make.
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 # Written last by pipeline/install.py: without it .venv is half-made

@@ -114,7 +114,7 @@ def _drawn() -> np.ndarray:
 
 
 def _variants(originals: np.ndarray, rng: np.random.Generator, ranges: dict[str, Any]) -> np.ndarray:
-    """(faces, VARIANTS, H, W)"""
+    """uint8 ``(faces, VARIANTS, H, W)``: each original under random maps within these ranges."""
     repeated = np.repeat(originals, VARIANTS, axis=0)
     return warp(repeated, rng, **ranges).reshape(len(originals), VARIANTS, *originals.shape[1:])
 

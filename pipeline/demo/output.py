@@ -14,7 +14,7 @@ from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.system.quiet import silent
 
-# What the FFmpeg inside OpenCV can write; H.264 is not among it
+# What the FFmpeg inside OpenCV can write; H.264 is not among them
 CODECS = {".webm": "VP80", ".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 # Which programs play each codec
 PLAYERS = {"VP80": "VP8, plays in browsers and in VLC",

@@ -39,7 +39,7 @@ class Face:
 
     Attributes:
         box: where it is, in pixels of the picture: x and y of its upper left corner, width, height.
-        label: the emotion's name, in a video the one that it is called now, which does not flicker.
+        label: the emotion's name; in a video it changes only when another one clearly leads, so it does not flicker.
         probabilities: of every emotion by its name, calibrated, sum 1; in a video smoothed over time.
         unsure: whether the label's probability is below the reader's ``unsure_below``.
         id: in a video the same number for the same face; in a picture 1 for the largest face, 2 for the next.
@@ -107,7 +107,7 @@ class Reader:
 
     @property
     def model_id(self) -> str:
-        """The model's id, a hash of its content; the ledger and ``ferpipe predict --json`` name it so."""
+        """The model's id, a hash of its content, as in the ledger and in ``ferpipe predict --json``."""
         return self._bundle.id
 
     def read(self, picture: Picture, channels: Channels = "BGR") -> list[Face]:
@@ -143,8 +143,8 @@ class Reader:
     def watch(self, source: str | os.PathLike[str] | int) -> Iterator[Frame]:
         """The frames of a video, a camera or a stream with their faces, which are followed from frame to frame.
 
-        A video's frames give what ``ferpipe predict`` says of them; they come in small groups, because their faces go
-        to the model together. A camera's or stream's frames give what ``ferpipe demo`` shows; they come as they arrive,
+        A video's frames have the results of ``ferpipe predict``; they come in small groups, because their faces go to
+        the model together. A camera's or stream's frames have those of ``ferpipe demo``; they come as they arrive,
         and those that come while the caller is busy are dropped.
 
         Args:
@@ -190,7 +190,7 @@ class Reader:
         return Face(face.box, self.classes[face.best], probabilities, not face.sure, face.id)
 
     def _thread_detector(self) -> Detector:
-        """This thread's: OpenCV's detectors keep their state while they search."""
+        """This thread's detector: OpenCV's have state while they search, so threads cannot share one."""
         if not hasattr(self._threads, "detector"):
             self._threads.detector = self._new_detector()
         return self._threads.detector
@@ -200,11 +200,12 @@ class Reader:
         return open_detector(name, self._detector_file, self._bundle.crop_margin)
 
 
-def _detected(seconds: float, image: np.ndarray, found: list[Box], detector: Detector, keep: bool = False) -> Detected:
-    """What waits for the classifier; with the image where the caller gets it back."""
-    gray = to_gray(image) if found else image
-    crops = np.array([detector.crop(gray, box) for box in found], "uint8").reshape(-1, 48, 48)
-    return Detected(Path(), seconds, found, crops, image if keep else None)
+def _detected(seconds: float, image: np.ndarray, face_boxes: list[Box], detector: Detector,
+              keep: bool = False) -> Detected:
+    """An image's boxes and crops for the classifier; ``keep`` keeps the image, for a caller who gets it back."""
+    gray = to_gray(image) if face_boxes else image
+    crops = np.array([detector.crop(gray, box) for box in face_boxes], "uint8").reshape(-1, 48, 48)
+    return Detected(Path(), seconds, face_boxes, crops, image if keep else None)
 
 
 def _pixels(picture: Picture, channels: Channels) -> np.ndarray:

@@ -50,6 +50,7 @@ def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Pa
 
 
 def main() -> None:
+    """Write reports/demo.webm and demo.png: the champion on the drawn clip that params.yaml's demo block describes."""
     from tqdm import tqdm
 
     from pipeline.download.drawn import clip

@@ -46,7 +46,7 @@ def add_edition(path: Path, external: Path = EXTERNAL) -> Path:
         Its path in data/external/; what is in there already is not copied again.
 
     Raises:
-        Failure: ``path`` does not exist or holds no faces at first sight, or another edition is in data/external/.
+        Failure: ``path`` does not exist or does not look like an edition, or another edition is in data/external/.
     """
     path = path.expanduser()
     files = _look(path)

@@ -104,7 +104,7 @@ def safe_name(name: str, where: Path) -> str:
 
 
 def _hidden(name: str) -> bool:
-    """What systems add by themselves."""
+    """Whether a path is a file that operating systems add by themselves, or a hidden one."""
     return any(part.startswith((".", "__MACOSX")) or part in ("Thumbs.db", "desktop.ini") for part in name.split("/"))
 
 

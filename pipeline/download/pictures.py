@@ -98,7 +98,7 @@ def _stratified(ids: np.ndarray, folders: np.ndarray, labels: np.ndarray, share:
 
 
 def _decode(entries: list[Entry], where: Path) -> tuple[np.ndarray, list[str]]:
-    """uint8 (N, 48, 48) and the sha256 of every file; several threads, for cv2 and zlib run beside Python."""
+    """uint8 ``(N, 48, 48)`` and the sha256 of every file; in threads, since cv2 and zlib release Python's lock."""
     from tqdm import tqdm
 
     images = np.empty((len(entries), SIZE, SIZE), np.uint8)

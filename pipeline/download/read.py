@@ -20,7 +20,7 @@ def read_edition(path: Path, validation_share: float) -> Faces:
     """Read the faces out of a folder, a zip, a CSV or a packed CSV.
 
     Args:
-        path: What a person has: see README, "Data".
+        path: Any edition of FER-2013, see data/README.md.
         validation_share: For a folder edition without splits in its file names.
 
     Returns:

@@ -35,7 +35,7 @@ def download(settings: Download, dataset: str, external: Path = EXTERNAL) -> Fac
         Faces with seven classes, sorted by split and id, and a manifest that says which edition they are.
 
     Raises:
-        Failure: It cannot be had, or is damaged or not FER-2013.
+        Failure: It cannot be fetched, is damaged, or is not FER-2013.
     """
     if dataset == "sample":
         from pipeline.download.drawn.sample import draw_faces

@@ -59,7 +59,7 @@ def read_csv(lines: Iterable[bytes], where: Path) -> Faces:
 
 
 def _pixels(text: str, row: str) -> np.ndarray:
-    """uint8 (2304,)"""
+    """A row's pixels, uint8 ``(2304,)``; ``row`` is how a Failure names it."""
     try:
         pixels = np.fromstring(text, dtype=np.int64, sep=" ")
     except ValueError:

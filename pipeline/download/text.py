@@ -17,7 +17,7 @@ LINE_LIMIT = 64 * 2**10  # bytes; a row of 2,304 pixels has at most 9,230
 
 @contextmanager
 def open_csv(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of the CSV that ``path`` is or holds. Raises Failure where it unpacks to far too much."""
+    """The bytes of the CSV that ``path`` is or holds. Raises Failure where it is damaged or larger than CSV_LIMIT."""
     with ExitStack() as stack:
         try:
             stream = _csv_stream(path, stack)

@@ -6,7 +6,7 @@ The only stage that opens PrivateTest. It runs the bundle's ONNX file, the one t
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -46,10 +46,9 @@ def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> Evaluation:
     training = training.take(np.sort(sample))
     single = bundle.predict(tests.images)
     views = {"single": single, "flip": (single + bundle.predict(tests.images, flip=True)) / 2}
-    options: dict[str, Any] = {"classes": bundle.classes, "confidence": settings.confidence}
 
     def of(probabilities: np.ndarray, labels: np.ndarray) -> Figures:
-        return cast(Figures, figures(probabilities, labels, **options))
+        return figures(probabilities, labels, bundle.classes, confidence=settings.confidence)
 
     measured: SplitFigures = {}
     for part, splits in PARTS.items():

@@ -4,9 +4,11 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from pipeline.evaluate.intervals import wilson
+from pipeline.tracking.entry import Figures
 
 
-def figures(probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], *, confidence: float) -> dict:
+def figures(probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], *,
+            confidence: float) -> Figures:
     """Every figure of probabilities ``(N, C)`` against labels ``(N,)``; shares, losses in nats.
 
     A class that is never predicted has precision 0. The confusion matrix has true classes as rows.

@@ -1,11 +1,13 @@
 """Plots of a model: confusion matrix, figures per class, curves per epoch; each names the model and its data."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.system.plotting import BLUE, GRAY, ORANGE, save
+from pipeline.tracking.entry import SplitFigures
 
 
 def _figure(width: float, height: float):
@@ -26,7 +28,7 @@ def _save(path: Path, figure, bundle: Bundle, title: str) -> None:
     save(path, figure)
 
 
-def confusion(path: Path, figures: dict, bundle: Bundle) -> None:
+def confusion(path: Path, figures: SplitFigures, bundle: Bundle) -> None:
     """The confusion matrix of PrivateTest, single view: counts, and shares of the true class."""
     single = figures["PrivateTest"]["single"]
     counts = np.array(single["confusion"])
@@ -45,13 +47,15 @@ def confusion(path: Path, figures: dict, bundle: Bundle) -> None:
     _save(path, figure, bundle, f"PrivateTest, single view: {100 * single['accuracy']:.1f} % of {single['n']}")
 
 
-def per_class(path: Path, figures: dict, bundle: Bundle) -> None:
+def per_class(path: Path, figures: SplitFigures, bundle: Bundle) -> None:
     """Precision, recall and F1 of every class on both test splits."""
     figure, axes = _figure(12, 4.6)
     positions = np.arange(len(bundle.classes))
+    measures: tuple[tuple[Literal["precision", "recall", "f1"], str], ...] = (
+        ("precision", GRAY), ("recall", BLUE), ("f1", ORANGE))
     for axis, split in zip(axes, ("PublicTest", "PrivateTest"), strict=True):
         single = figures[split]["single"]
-        for offset, (measure, colour) in enumerate((("precision", GRAY), ("recall", BLUE), ("f1", ORANGE))):
+        for offset, (measure, colour) in enumerate(measures):
             heights = [100 * single["per_class"][name][measure] for name in bundle.classes]
             axis.bar(positions + 0.27 * (offset - 1), heights, 0.25, color=colour, label=measure)
         title = f"{split} (macro-F1 {100 * single['macro_f1']:.1f} %)"
@@ -62,7 +66,7 @@ def per_class(path: Path, figures: dict, bundle: Bundle) -> None:
     _save(path, figure, bundle, "Per class, single view")
 
 
-def curves(path: Path, history: list[dict], bundle: Bundle) -> None:
+def curves(path: Path, history: list[dict[str, float]], bundle: Bundle) -> None:
     """Loss and accuracy per epoch, training (augmented, as seen) and PublicTest."""
     figure, axes = _figure(11, 4.2)
     epochs = [row["epoch"] for row in history]

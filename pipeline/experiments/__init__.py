@@ -1,1 +1,1 @@
-"""Commands that run many trainings or bring models in from elsewhere."""
+"""Commands that run many trainings or bring models in from other machines."""

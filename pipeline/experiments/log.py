@@ -1,6 +1,7 @@
 """The log of what was tried: a CSV file, one row per training."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.system import project
@@ -10,8 +11,9 @@ LOG, PAGE = Path("reports/speedrun.csv"), Path("reports/speedrun.md")
 COLUMNS = ("idea", "values", "seed", "epochs", "parameters", "minutes", "single", "flip")
 
 
-def log(row: dict | None = None, file: Path = LOG, columns: tuple[str, ...] = COLUMNS) -> list[dict]:
-    """The rows of a log, a CSV file of these columns, with this one added."""
+def log(row: Mapping[str, object] | None = None, file: Path = LOG,
+        columns: tuple[str, ...] = COLUMNS) -> list[dict[str, str]]:
+    """The rows of a log, a CSV file of these columns, after ``row`` has been added, where one is given."""
     path = project.root() / file
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
     if row is not None:

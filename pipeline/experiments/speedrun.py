@@ -64,7 +64,7 @@ def attempt(params: Params, faces: Faces, idea: str) -> dict:
             "flip": f"{np.mean((single + mirrored).argmax(1) == public.labels):.4f}"}
 
 
-def page(tries: list[dict], entries: list[Entry]) -> str:
+def page(tries: list[dict[str, str]], entries: list[Entry]) -> str:
     """reports/speedrun.md: the recipe's row, and a row per idea with the mean and spread over its seeds."""
     ideas = defaultdict(list)
     for attempted in tries:

@@ -15,14 +15,14 @@ def root() -> Path:
 
 
 def champion_folder() -> Path:
-    """Where the committed champion lies, that of fer2013-7."""
+    """The folder of the committed champion, that of fer2013-7."""
     return root() / CHAMPION
 
 
 def model_folder(named: str | os.PathLike[str] | None = None) -> Path:
     """The bundle that serves: the one that is named, else the project's champion, else the one that was installed.
 
-    Where there is none of them, the project's, so that a message names the place where one is expected.
+    Where none of them exists, the project's, so that a message names the folder where one is expected.
     """
     if named is not None:
         return Path(named)

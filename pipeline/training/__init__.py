@@ -1,4 +1,4 @@
-"""The one training loop and all that takes part in it; keras and numpy alone, under TensorFlow or JAX.
+"""The one training loop with its augmentation, optimisers and networks; keras and numpy alone, TensorFlow or JAX.
 
-Also a program for machines that have nothing else, a Colab or a plain GPU box: see ``__main__``.
+Also a program for machines that have nothing else, such as Colab or a plain GPU machine: see ``__main__``.
 """

@@ -1,6 +1,6 @@
 """The Great Expectations suite: what faces must be (critical) and what they should be (warning).
 
-Two tables are checked: ``images``, one row per image (validate.statistics), and ``classes``, one row per
+Two tables are checked: ``images``, one row per image (checks.statistics), and ``classes``, one row per
 split and class. Every expectation carries its name and what it expects, in words, in its ``meta``.
 """
 
@@ -99,7 +99,7 @@ def _on_images(manifest: Manifest, images: int, settings: Validate) -> list[Any]
         (gx.ExpectColumnValuesToBeInSet, no_leak, "test images with a duplicate in Training", settings.max_leak_share),
         (gx.ExpectColumnValuesToBeInSet, agree, "images with two labels", settings.max_conflict_share),
     ):
-        # A single image is a warning; more than the limit means that this is another data set than it should be
+        # A single image is a warning; more than the limit means that this is not FER-2013 as published
         suite.append(check(**arguments, mostly=1 - limit,
                            **_critical(f"{what}: share", f"at most {100 * limit:g} %")))
         suite.append(check(**arguments, **_warning(what, "none")))

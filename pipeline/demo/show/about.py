@@ -6,7 +6,7 @@ from pipeline.bundle.bundle import PROMOTION, Bundle
 
 
 def about(bundle: Bundle) -> tuple[str, ...]:
-    """The model's id and, where it was promoted, registered version, accuracy on the test splits and protocol."""
+    """The model's id and, where it was promoted, registered version, accuracy on PublicTest and protocol."""
     try:
         promotion = json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -14,8 +14,8 @@ def about(bundle: Bundle) -> tuple[str, ...]:
     lines = [f"model {bundle.id}"]
     if "name" in promotion and "version" in promotion:
         lines = [f"{promotion['name']} version {promotion['version']}, {bundle.id}"]
-    lines += [f"{split} accuracy {promotion[split]:.1%}" for split in ("PublicTest", "PrivateTest")
-              if split in promotion]
+    if "PublicTest" in promotion:
+        lines.append(f"PublicTest accuracy {promotion['PublicTest']:.1%}")
     if "protocol" in promotion:
         lines.append(f"{promotion['protocol']} protocol")
     return tuple(lines)

@@ -44,6 +44,7 @@ class Tally:
     _last: float = 0.0
 
     def add(self, faces: list[Face], classes: tuple[str, ...]) -> None:
+        """Count a frame that is finished now; faces that the detector missed (``held``) do not count."""
         now = time.perf_counter()
         if self.start is None:
             self.start = now
@@ -51,7 +52,6 @@ class Tally:
             step = now - self._last
             self.between = step if self.between is None else 0.9 * self.between + 0.1 * step
         self._last = now
-        # A face that the detector missed would be counted without having been seen
         faces = [face for face in faces if not face.held]
         self.frames += 1
         self.with_faces += bool(faces)

@@ -1,4 +1,4 @@
-"""The server's limits, so that no picture, client or crowd can stop it."""
+"""The server's limits, so that no picture and no number of clients can stop it."""
 
 from dataclasses import dataclass
 

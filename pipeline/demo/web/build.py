@@ -16,7 +16,7 @@ OUT, NPM = Path("build/web-static"), Path("build/npm")
 RUNTIME = "onnxruntime-web"
 # The runtime's files that the worker loads
 PARTS = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-# Of the page, what needs the server: the static site has its own
+# Files of the page that need the server; the static site has its own in their place
 SERVED = ("engine.js",)
 # With this the browser itself refuses to load from or send to anywhere else
 POLICY = ("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; "

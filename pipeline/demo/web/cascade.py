@@ -35,5 +35,4 @@ def _text(element: ElementTree.Element, name: str) -> str:
 
 def _nodes(text: str) -> list[list[float]]:
     numbers = text.split()
-    return [[int(numbers[at]), int(numbers[at + 1]), int(numbers[at + 2]), float(numbers[at + 3])]
-            for at in range(0, len(numbers), 4)]
+    return [[*map(int, numbers[start : start + 3]), float(numbers[start + 3])] for start in range(0, len(numbers), 4)]

@@ -1,1 +1,1 @@
-"""Replications of what the published systems' authors found on the side: a YAML file each, beside this one."""
+"""Replications of the published systems' side findings: a YAML file each, beside this one."""

@@ -10,7 +10,7 @@ def share(counts: list[str]) -> Estimate:
     return over_seeds([hits / images for hits, images in pairs], pairs[0][1])
 
 
-def estimate(entries: list[dict], variant: str, measure: str) -> Estimate | None:
+def estimate(entries: list[dict[str, str]], variant: str, measure: str) -> Estimate | None:
     """A variant's figure over its seeds; None without an entry, or where its entries lack it (a class of other class
     sets, an ensemble's accuracy on Training)."""
     entries = [entry for entry in entries if entry["variant"] == variant]
@@ -22,7 +22,7 @@ def estimate(entries: list[dict], variant: str, measure: str) -> Estimate | None
     return share([entry[measure] for entry in entries])
 
 
-def verdict(replication: Replication, entries: list[dict]) -> str:
+def verdict(replication: Replication, entries: list[dict[str, str]]) -> str:
     """The sentence under a replication's picture, from its entries alone."""
     missing = [row for row in replication.rows if row not in {entry["variant"] for entry in entries}]
     if missing:
@@ -42,7 +42,7 @@ def verdict(replication: Replication, entries: list[dict]) -> str:
     return f"**{word}** ({basis}): {'; '.join(text for _, text in weighed)}."
 
 
-def _weigh(claim: Claim, entries: list[dict]) -> tuple[str, str]:
+def _weigh(claim: Claim, entries: list[dict[str, str]]) -> tuple[str, str]:
     """``yes``, ``no`` or ``open``, and a claim's part of the sentence."""
     (variant, measure), (other, compared) = claim.higher, claim.lower
     names = (f"{MEASURES[measure]}: {variant}", other) if measure == compared else (

@@ -27,7 +27,7 @@ COLUMNS = ("variant", "recipe", "values", "seed", "epochs", "best_epoch", "param
            "training", "seen", *EMOTIONS)
 
 
-def entries_of(name: str) -> list[dict]:
+def entries_of(name: str) -> list[dict[str, str]]:
     """The entries of a replication that were trained as its file asks for now."""
     replication = plan.named(name)
     current = {(row, *replication.identity(row)) for row in replication.rows}

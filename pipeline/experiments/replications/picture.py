@@ -25,7 +25,7 @@ def panels(replication: Replication) -> list[Panel]:
                   for measure in replication.show])]
 
 
-def draw(path: Path, replication: Replication, entries: list[dict]) -> None:
+def draw(path: Path, replication: Replication, entries: list[dict[str, str]]) -> None:
     """Draw the variants that have entries."""
     from matplotlib.figure import Figure
 
@@ -52,7 +52,7 @@ def draw(path: Path, replication: Replication, entries: list[dict]) -> None:
     save(path, figure)
 
 
-def _put(axis, height: float, colour: str, mark: Mark, replication: Replication, entries: list[dict]) -> None:
+def _put(axis, height: float, colour: str, mark: Mark, replication: Replication, entries: list[dict[str, str]]) -> None:
     series, variant, measure = mark
     if (theirs := replication.published.get(variant, {}).get(measure)) is not None:
         axis.plot(theirs, height, "D", markersize=7, markerfacecolor="none", color=GRAY, label="published")

@@ -1,1 +1,1 @@
-"""How fast a model answers, and how fast a recipe trains, against what else does the same."""
+"""How fast a model answers and a recipe trains, against other runtimes and against plain Keras."""

@@ -17,6 +17,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def onnx(file: Path) -> Predict:
+    """An ONNX file under ONNX Runtime, on one thread."""
     from pipeline.bundle.bundle import onnx_session
 
     session = onnx_session(file)
@@ -24,6 +25,7 @@ def onnx(file: Path) -> Predict:
 
 
 def litert(file: Path) -> Predict:
+    """A .tflite file of one batch size under LiteRT, on one thread."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(file), num_threads=1)
@@ -39,6 +41,7 @@ def litert(file: Path) -> Predict:
 
 
 def keras(file: Path) -> Predict:
+    """A Keras file by ``predict``, on one thread."""
     import keras
     import tensorflow as tf
 
@@ -67,6 +70,7 @@ def milliseconds(predict: Predict, batch: np.ndarray, calls: int) -> list[float]
 
 
 def main() -> None:
+    """Load what the command line names, then answer the requests on stdin until it ends."""
     runtime, file = sys.argv[1:]
     loaded: dict[Path, Predict] = {}
 

@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 from datetime import UTC, datetime
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -37,7 +38,32 @@ LABELS_ALONE = {"train.votes": 0, "train.teacher": 0}
 RANDOM = {"model.weights": "none", "train.stages": []}
 
 
-def measured(recipe: str, seconds: float) -> dict:
+class Speed(TypedDict):
+    """A recipe's row of bench-train.json.
+
+    Attributes:
+        seconds: that were spent on both sides together, about.
+        time: ISO 8601.
+        images, epochs: of the recipe on FER-2013; ``batch`` in images.
+        ours, plain: images a second of our loop and of Keras's ``fit``, turn by turn.
+        augmentation: images a second of the augmentation alone; missing where a recipe has none.
+    """
+
+    recipe: str
+    seconds: float
+    time: str
+    images: int
+    epochs: int
+    batch: int
+    precision: str
+    parameters: int
+    machine: str
+    ours: list[float]
+    plain: list[float]
+    augmentation: NotRequired[list[float]]
+
+
+def measured(recipe: str, seconds: float) -> Speed:
     """A recipe's row, measured in a process of its own."""
     params = parameters.load(recipe=recipe).override(LABELS_ALONE)
     if "weights" in params.model.model_dump():
@@ -50,8 +76,9 @@ def measured(recipe: str, seconds: float) -> dict:
     if done.returncode:
         reason = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
         raise Failure(f"bench-train: {recipe}: {reason[-1]}")
-    return {"recipe": recipe, "seconds": seconds, "time": datetime.now(UTC).isoformat(timespec="minutes"),
-            "images": images(params), "epochs": params.train.epochs, **json.loads(done.stdout.splitlines()[-1])}
+    row = {"recipe": recipe, "seconds": seconds, "time": datetime.now(UTC).isoformat(timespec="minutes"),
+           "images": images(params), "epochs": params.train.epochs, **json.loads(done.stdout.splitlines()[-1])}
+    return cast(Speed, row)
 
 
 def images(params: Params) -> int:
@@ -62,29 +89,29 @@ def images(params: Params) -> int:
     return TRAINING + (int(balance.share * (TRAINING - HAPPY)) if balance.strategy == "replicate" else 0)
 
 
-def hours(row: dict) -> float:
+def hours(row: Speed) -> float:
     """What all epochs of the recipe take by the speed that was measured, with 48x48 images and every layer learning."""
     return row["epochs"] * row["images"] / statistics.median(row["ours"]) / 3600
 
 
-def kept() -> list[dict]:
+def kept() -> list[Speed]:
     """The rows of reports/bench-train.json; none where there is no such file."""
     path = project.root() / "reports" / "bench-train.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
-def ratio(row: dict) -> tuple[float, float, float]:
+def ratio(row: Speed) -> tuple[float, float, float]:
     """Ours to plain ``fit``: the median of the turns and the quartiles beside it, between which half of them lie."""
     low, median, high = np.quantile(np.divide(row["ours"], row["plain"]), (0.25, 0.5, 0.75))
     return float(median), float(low), float(high)
 
 
-def table(rows: list[dict]) -> str:
+def table(rows: list[Speed]) -> str:
     """The rows in Markdown."""
     text = ["| recipe | batch | precision | parameters | ours, images/s | plain `fit`, images/s | ours to plain "
             "| augmentation alone, images/s | hours for all epochs |", "|---|---:|---|---:|---:|---:|---:|---:|---:|"]
     for row in rows:
-        ours, plain = (statistics.median(row[side]) for side in ("ours", "plain"))
+        ours, plain = statistics.median(row["ours"]), statistics.median(row["plain"])
         alone = f"{statistics.median(row['augmentation']):,.0f}" if row.get("augmentation") else "none"
         middle, low, high = ratio(row)
         text.append(f"| {row['recipe']} | {row['batch']} | {row['precision']} | {row['parameters'] / 1e6:.2f} M "
@@ -93,7 +120,7 @@ def table(rows: list[dict]) -> str:
     return "\n".join(text)
 
 
-def conclusion(rows: list[dict]) -> str:
+def conclusion(rows: list[Speed]) -> str:
     """The ratio over all recipes, which of them are slower (in three quarters of their turns) or too close to tell,
     and whether the augmentation reaches its goal."""
     ratios = {row["recipe"]: ratio(row) for row in rows}
@@ -112,7 +139,7 @@ def conclusion(rows: list[dict]) -> str:
     return " ".join(sentences)
 
 
-def page(rows: list[dict]) -> str:
+def page(rows: list[Speed]) -> str:
     """bench-train.md."""
     machines = ", ".join(sorted({row["machine"] for row in rows}))
     times = sorted(row["time"] for row in rows)

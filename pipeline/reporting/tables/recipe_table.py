@@ -73,7 +73,7 @@ def groups(recipe: dict, entries: list[Entry]) -> list[tuple[str, list[Entry]]]:
     return [(changes, figures.by_seed(group)) for (changes, *_), group in sorted(grouped.items())]
 
 
-def rows(name: str, recipe: dict, entries: list[Entry], timed: dict[str, dict]) -> list[str]:
+def rows(name: str, recipe: dict, entries: list[Entry], timed: dict[str, throughput.Speed]) -> list[str]:
     """The rows of one recipe: one per changed values, data and processor, over the seeds.
 
     ``timed`` are bench-train's rows by recipe.
@@ -118,7 +118,7 @@ def by_system(entries: list[Entry]) -> list[tuple[str, dict, list[Entry]]]:
     return [(name, every[name], by_recipe[name]) for _, name in published]
 
 
-def page(entries: list[Entry], timed: Iterable[dict] = ()) -> str:
+def page(entries: list[Entry], timed: Iterable[throughput.Speed] = ()) -> str:
     """reports/recipes.md of these ledger entries and bench-train's rows."""
     timed_by_recipe = {row["recipe"]: row for row in timed}
     table = "\n".join(row for system in by_system(entries) for row in rows(*system, timed_by_recipe))

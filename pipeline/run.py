@@ -140,7 +140,7 @@ def call(*arguments: str, dataset: str | None = None) -> None:
         raise KeyboardInterrupt
     if code:
         again = how("run", "run")
-        reason = f"run: stopped at `{' '.join(arguments)}`, its reason is above; `{again}` goes on from there"
+        reason = f"run: stopped at `{' '.join(arguments)}`, its reason is above; `{again}` continues from there"
         if arguments[0] == "dvc":
             reason += "; `dvc checkout` and, for the reports, `git checkout reports` bring the previous outputs back"
         print(reason, file=sys.stderr)

@@ -15,7 +15,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
 class Record(BaseModel):
-    """A record or a part of one; what a file says beyond its fields is kept."""
+    """A record or a part of one; further keys of a file are kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
 
@@ -31,7 +31,7 @@ class Record(BaseModel):
         Raises Failure, which names the file, the field and what was expected there.
         """
         try:
-            # strict: "3" is no number, 1 is no text
+            # strict: "3" is not taken for a number, nor 1 for a text
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
             field, problem = _first_problem(error)

@@ -59,7 +59,7 @@ def read(out: Path) -> RemoteRun:
 
 
 def import_run(remote: RemoteRun, faces: Faces, settings: Evaluate) -> Entered:
-    """Make the bundle, measure it, record it; an import that was cut short goes on, a second one adds nothing.
+    """Make the bundle, measure it, record it; an interrupted import continues, a second one adds nothing.
 
     Args:
         faces: as they came, with seven labels.

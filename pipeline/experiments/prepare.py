@@ -33,7 +33,7 @@ def prepared(params: Params, faces: Faces) -> Faces:
 
 @contextmanager
 def trained(params: Params, faces: Faces) -> Iterator["Fitted"]:
-    """The network trained on prepared faces. A training that was cut short goes on from its last epoch; its
+    """The network trained on prepared faces. An interrupted training continues from its last epoch; its
     checkpoint is kept until the block has ended well."""
     with quiet():
         from pipeline.training import checkpoint, loop

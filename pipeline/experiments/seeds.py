@@ -1,7 +1,7 @@
 """``ferpipe seeds RECIPE``: several seeds of a recipe, straight into the ledger.
 
 Outside of DVC, whose workspace holds one model at a time: the faces are balanced in memory, and the trained network is
-imported like one from another machine. A seed that the ledger has is not trained again, one that was cut short
+imported like one from another machine. A seed that the ledger has is not trained again, an interrupted one
 continues. Values are the recipe's and the command line's; those in params.yaml do not count.
 """
 

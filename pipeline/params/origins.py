@@ -47,7 +47,7 @@ def in_force(file: Path = Path("params.yaml"), recipe: str | None = None) -> tup
 
 
 def page(values: list[Value]) -> str:
-    """A table of path, value and origin; long values go on in the next line."""
+    """A table of path, value and origin; long values continue on the next line."""
     first, last = (max(len(getattr(value, name)) for value in values) + 2 for name in ("path", "origin"))
     middle = WIDTH - first - last
     rows = []

@@ -19,8 +19,8 @@ class Block(BaseModel):
 class Published(Block):
     """The figure that a recipe's authors published, as a share, and the split it was measured on.
 
-    Without ``accuracy`` they describe the recipe and give no figure. ``parameters`` is their count. A recipe that is
-    not theirs says ``by`` which recipe of theirs the figure is.
+    Without ``accuracy`` they describe the recipe and give no figure. ``parameters`` is their count. In a
+    recipe that is not theirs, ``by`` names the recipe of theirs that the figure belongs to.
     """
 
     accuracy: float | None = Field(ge=0, le=1)

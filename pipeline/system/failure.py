@@ -44,7 +44,7 @@ def run(main: Callable[[], None], name: str) -> None:
             raise
         sys.exit(f"{name}: {advice}")
     except KeyboardInterrupt:
-        print(f"\n{name}: interrupted; the same command goes on from here", file=sys.stderr)
+        print(f"\n{name}: interrupted; the same command continues from here", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         # numpy's tofile, which np.save uses, gives neither number nor reason

@@ -18,7 +18,7 @@ def cores() -> int:
 
 
 def cpuinfo() -> list[str]:
-    """The lines of Linux's /proc/cpuinfo; none on another system."""
+    """The lines of Linux's /proc/cpuinfo; empty on other systems."""
     try:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

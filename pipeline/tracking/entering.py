@@ -33,8 +33,8 @@ class Origin:
 
     Attributes:
         kind: of the run: train, quantise or ensemble.
-        mark: name and value of a tag that only the run which makes this model has, so that a run that was cut short is
-            found again.
+        mark: name and value of a tag that only the run which makes this model has, so that an interrupted run is found
+            again.
         trained: what is known of the training.
         shelf: the folder that gets the bundle, under its id.
         name: of the run; without one it has recipe and seed.
@@ -64,7 +64,7 @@ def enter(
     make: Callable[[Path, str], Bundle],
     measure: Callable[[Bundle], Measured],
 ) -> Entered:
-    """Take a model into the records; a call that was cut short goes on where it was, a second one adds nothing.
+    """Take a model into the records; an interrupted call continues where it was, a second one adds nothing.
 
     Args:
         bundle: the model, where it is on its shelf already (``shelves.first``).
@@ -91,13 +91,13 @@ def enter(
 @contextmanager
 def begin(tags: Mapping[str, Any], config: Mapping[str, Any], manifest: Mapping[str, Any], *, name: str = "",
           run_id: str | None = None, note: Path | None = None, system_metrics: bool = False) -> Iterator[Run]:
-    """The run that makes a model, with its parameters and its data: a new one, or ``run_id``'s where it was cut short.
+    """The run that makes a model, with its parameters and its data: a new one, or the interrupted one of ``run_id``.
 
     Args:
         tags: ``runs.tags_of`` or ``restoring.tags_of``, and more.
         config: the resolved recipe.
         manifest: of the faces that are trained on.
-        note: a file that keeps the run's id for the call that goes on after this one.
+        note: a file that keeps the run's id for the call that continues an interrupted one.
     """
     if note is not None and note.exists():
         run_id = note.read_text(encoding="utf-8")

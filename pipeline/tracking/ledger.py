@@ -29,7 +29,7 @@ def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float) -> Entry:
 
 
 def unmeasured(bundle: Bundle) -> Entry:
-    """What can be said of a bundle before it is measured: enough for its MLflow run, too little for the ledger."""
+    """A bundle's entry before it is measured: enough for its MLflow run, too little for the ledger."""
     provenance = bundle.provenance
     entry = Entry(
         format=FORMAT,

@@ -28,7 +28,7 @@ def rebuild() -> int:
         if bundle_id in at_hand:
             registry.alias(name, "champion", entering.register(name, at_hand[bundle_id]))
         else:
-            print(f"rebuild-mlflow: the champion of {name}, {bundle_id}, is not at hand; the registry stays without")
+            print(f"rebuild-mlflow: the champion of {name}, {bundle_id}, is not at hand; the registry gets no champion")
     return count
 
 

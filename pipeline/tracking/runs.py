@@ -154,7 +154,7 @@ class Run:
         run = self._client.get_run(self.id)
         for output in run.outputs.model_outputs if run.outputs else []:
             logged = self._client.get_logged_model(output.model_id)
-            # one that was cut short while it was logged is not ready, and is logged anew
+            # a model whose logging was interrupted is not ready, and is logged anew
             if logged.tags.get("bundle") == bundle.id and logged.status == "READY":
                 return logged.model_id
         import mlflow.onnx
@@ -179,7 +179,7 @@ class Run:
 @in_one_line()
 def start(name: str, experiment: str, tags: Mapping[str, Any], parent: str | None = None, run_id: str | None = None,
           system_metrics: bool = False) -> Run:
-    """Begin a run, as a child of ``parent``; or go on with ``run_id`` if the server has it, killed or finished."""
+    """Begin a run, as a child of ``parent``; or continue ``run_id`` if the server has it, killed or finished."""
     client = connect()
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
     from mlflow.tracking.context.registry import resolve_tags

@@ -1,7 +1,7 @@
 """The recipe's network trained on the balanced faces, as a model bundle.
 
-Checkpoints lie in .checkpoints/ under a hash of everything that decides the result, outside DVC's outs: an
-interrupted run goes on to the same end, and no other run can take up its state.
+Checkpoints are in .checkpoints/ under a hash of everything that decides the result, outside DVC's outs: an interrupted
+run continues to the same result, and no other run can take up its state.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from pipeline.system.atomic import atomic_file
 from pipeline.tracking import entering, runs
 from pipeline.training.importing import quiet
 
-# The file beside the checkpoint that names the MLflow run in which a cut training goes on
+# The file beside the checkpoint with the id of the MLflow run in which an interrupted training continues
 RUN_ID = "run_id"
 
 

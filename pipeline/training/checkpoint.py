@@ -1,4 +1,4 @@
-"""The state of a training run on disk after every epoch, so that a run that was cut goes on to the same end.
+"""The state of a training run on disk after every epoch, so that an interrupted run continues to the same result.
 
 A folder ``epoch-00012`` holds variables.npz (the student's variables, then the optimiser's), best.npz (the network's
 weights of the best epoch) and state.json (``Progress``). It appears by a rename, and only then do the epochs before it
@@ -42,7 +42,7 @@ class Checkpoint:
 
 def key(config: ResolvedConfig, data_digest: str) -> str:
     """The name of a run's folder: a hash of all that decides its result (config, faces, backend, Keras, this code), so
-    that no other run goes on from its state."""
+    that no other run continues from its state."""
     sha = hashlib.sha256(json.dumps([config, data_digest, keras.backend.backend(), keras.__version__]).encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         sha.update(source.read_bytes())

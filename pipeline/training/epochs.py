@@ -37,7 +37,7 @@ def epochs_of(student: keras.Model, data: Data, batch_size: int, verbose: bool) 
 
 
 class _GraphOfSteps:
-    """Keras's own train step in a loop of TensorFlow's, so that no Python stands between two steps.
+    """Keras's own train step in a loop of TensorFlow's, so that no Python runs between two steps.
 
     Not ``Model.fit``: it feeds numpy through tf.data, whose autotuner (TensorFlow 2.21) makes the end of an epoch wait
     for its next tick, up to 40 % of an epoch on two cores.
@@ -119,7 +119,7 @@ def _batch_by_batch(student, data, order, batch_size, verbose) -> dict[str, floa
 
 
 def _scanned(student, data, batch_size) -> Epoch:
-    """The epoch as ``lax.scan`` over Keras's own train step, so that no Python stands between two steps.
+    """The epoch as ``lax.scan`` over Keras's own train step, so that no Python runs between two steps.
 
     JAX's functions have no side effects: the values of all variables go in and come out as one state, and are assigned
     after the epoch.

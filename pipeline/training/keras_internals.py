@@ -88,7 +88,7 @@ class MuonHooks(keras.optimizers.Muon):
     """
 
     def trained_by_adamw(self, variable) -> bool:
-        """Whether AdamW trains the variable, not Muon; asked at ``build`` and for weight decay."""
+        """Whether AdamW trains the variable, not Muon; called at ``build`` and for weight decay."""
         return super()._should_use_adamw(variable)
 
     def step_all(self, gradients, variables, learning_rate) -> None:

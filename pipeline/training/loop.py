@@ -88,12 +88,12 @@ def fit(
         train: uint8 images ``(N, H, W)`` and integer labels ``(N,)``.
         validation: the same for the split that chooses the epoch.
         extra: more targets for the training images, see Student: votes, teacher.
-        checkpoint: folder that holds the state after every epoch; when it already holds one, training goes
-            on from there to the same end as an undisturbed run. Removed by the caller on success.
+        checkpoint: folder that holds the state after every epoch; when it already holds one, training
+            continues from there to the same result as an uninterrupted run. Removed by the caller on success.
         on_epoch: called after every epoch with its row of the history; what it raises ends training.
         verbose: whether a line is printed after every epoch, and at a terminal a bar during it.
 
-    Every random number is a function of (seed, epoch, step), so where a run was cut does not matter.
+    Every random number is a function of (seed, epoch, step), so it does not matter where a run was interrupted.
 
     Raises Failure when the network cannot be built or targets are missing, and Diverged when the loss is infinite or
     NaN.
@@ -105,7 +105,7 @@ def fit(
         student = Student(build_net(config), config)
     trainer = Trainer(student, config, feed(config, *train, extra or {}), verbose)
 
-    # Where the run stands: at its beginning, or where it was cut
+    # Begin, or continue where the run was interrupted
     saved = None if checkpoint is None else checkpoints.latest(checkpoint)
     if saved is None:
         progress, best_weights = Progress(), student.net.get_weights()

@@ -5,7 +5,7 @@ backbone's last layers with it, which are the most particular to what it was tra
 lower rates (Howard & Ruder 2018, arXiv 1801.06146, section 3.3, there for language models).
 
 A recipe says it as data: ``stages: [{epochs: 10, trainable: head, learning_rate: 1e-4}, ...]``. Everything follows from
-the settings and the history so far, so that a run that was cut goes on in the stage that it was in. Stages are counted
+the settings and the history so far, so that an interrupted run continues in its stage. Stages are counted
 from 0 here, from 1 in the history.
 """
 
@@ -43,7 +43,7 @@ def current_stage(history: list[dict]) -> int:
 
 
 def stage_column(settings: TrainConfig, stage: int) -> dict[str, int]:
-    """What a row of the history says of its stage; nothing for a recipe without stages."""
+    """The ``stage`` column of the history's row, from 1; empty for a recipe without stages."""
     return {"stage": stage + 1} if settings.get("stages") else {}
 
 

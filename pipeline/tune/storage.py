@@ -1,4 +1,4 @@
-"""The search's study: a sqlite file with a heartbeat, so that a trial that a kill -9 cut short is queued again."""
+"""The search's study: a sqlite file with a heartbeat, so that a trial whose process was killed is queued again."""
 
 import contextlib
 import time

@@ -146,7 +146,7 @@ def main(argv: list[str] | None = None) -> None:
         if choice.search:
             low, high = choice.search["sizes"]
             print(f"ensemble: {choice.search['tried']:,} ensembles of {low} to {high} of {len(candidates)} models "
-                  f"tried on PublicTest in {choice.seconds:.2f} s; the best of so many figures is optimistic")
+                  f"tried on PublicTest in {choice.seconds:.2f} s; the best of that many figures is optimistic")
         entered = ensemble(choice, faces, params.evaluate)
     entry, made = entered.entry, entered.bundle
     for bundle_id, member in entry.config["members"].items():

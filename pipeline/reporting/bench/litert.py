@@ -29,6 +29,6 @@ def convert(net: keras.Model, path: Path, batch: int, images: np.ndarray | None 
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: (
             [images[start : start + batch, ..., None].astype("float32")] for start in whole)
-    # it says what it does and that no statistics of the input were given, which are not needed
+    # the converter reports its progress, and that there are no statistics of the input, which are not needed
     with quiet(), warnings.catch_warnings(action="ignore"):
         path.write_bytes(converter.convert())

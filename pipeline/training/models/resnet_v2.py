@@ -16,8 +16,9 @@ from pipeline.training.models.entrance import entrance
 
 def build(classes: int, size: int = 48, *, blocks: Sequence[int] = (2, 2, 1), width: int = 64, dropout: float = 0.3,
           crop: int = 0, standardise: bool = False) -> keras.Model:
-    """Build our own network, of the pre-activation blocks of He et al. 2016: groups of so many ``blocks`` of ``width``
-    filters, twice as many from group to group, after two convolutions of a quarter and a half of ``width``.
+    """Build our own network of the pre-activation blocks of He et al. 2016: two convolutions of a quarter and a half of
+    ``width`` filters, then a group for each number in ``blocks``, with that many blocks. The first group has ``width``
+    filters, each later one twice as many as the one before.
 
     ``crop`` and ``standardise`` are the entrance's.
     """

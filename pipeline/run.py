@@ -219,7 +219,7 @@ def contender(record: dict) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the whole pipeline on FER-2013 where it can be had, else on drawn sample faces."""
+    """Run the whole pipeline on FER-2013 where it is available, else on drawn sample faces."""
     parser = argparse.ArgumentParser("ferpipe run", description=main.__doc__)
     parser.add_argument("--dataset", choices=DATASETS, help="instead of choosing by itself")
     parser.add_argument("--fer2013", type=Path, metavar="PATH", help="a zip, folder or CSV, copied into data/external/")

@@ -53,7 +53,7 @@ class Trained(Record):
     Attributes:
         data_digest: of the faces as they were trained on.
         source_digest: of the faces as they came.
-        config: the resolved recipe (of an ensemble: members and weights).
+        config: the resolved config (of an ensemble: members and weights).
         finished: ISO 8601.
         weights: what the backbone started from, where there is a pretrained one.
         tuned: the values that the search found, by path.

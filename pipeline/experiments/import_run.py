@@ -107,7 +107,7 @@ def _write(folder: Path, run_id: str, net: "keras.Model", remote: RemoteRun, fac
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Bring home OUT of `python -m pipeline.training`: bundle, ledger entry, MLflow run."""
+    """Import a run of `python -m pipeline.training` on another machine: bundle, ledger entry, MLflow run."""
     parser = argparse.ArgumentParser("ferpipe import-run", description=main.__doc__)
     parser.add_argument("out", type=Path, help="the folder with net.keras, history.json and run.json")
     options = parser.parse_args(argv)

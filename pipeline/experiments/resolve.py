@@ -13,7 +13,7 @@ from pipeline.system.failure import Failure
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print the resolved recipe, for ``python -m pipeline.training`` on a machine without the rest."""
+    """Print the resolved config, for `python -m pipeline.training` on a machine without the rest of this project."""
     parser = argparse.ArgumentParser("ferpipe resolve", description=main.__doc__)
     parser.add_argument("values", nargs="*", metavar="path=value", help="other values, as in train.votes=0.4")
     parser.add_argument("--own", action="store_true", help="the recipe's own values, without what the search found")
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, help="another seed than params.yaml's")
     parser.add_argument("--leak-free", action="store_true", help="without exact duplicates of images in a test split")
     parser.add_argument("--faces", type=Path, metavar="DIR",
-                        help="leave the faces for it in this new folder, instead of taking what stage balance left")
+                        help="write balanced faces for it into this new folder, instead of using stage balance's")
     options = parser.parse_intermixed_args(argv)
     if options.faces and options.faces.exists():
         raise Failure(f"{options.faces}: exists already; name a new folder for the faces")

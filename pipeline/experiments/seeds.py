@@ -71,9 +71,9 @@ def _imported(params: Params, config: ResolvedConfig, faces: Faces, balanced: Fa
 def main(argv: list[str] | None = None) -> None:
     """Train a recipe with several seeds and enter each into the ledger; one that it has is not trained again."""
     parser = argparse.ArgumentParser("ferpipe seeds", description=main.__doc__)
-    parser.add_argument("recipe")
+    parser.add_argument("recipe", metavar="RECIPE", help="its file's values; params.yaml's do not count")
     parser.add_argument("values", nargs="*", metavar="path=value", help="other values; the tables name them")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", default=[1, 2, 3], help="default: 1 2 3")
     parser.add_argument("--leak-free", action="store_true", help="without exact duplicates of images in a test split")
     options = parser.parse_intermixed_args(argv)
     values = values_of(options.values)

@@ -98,7 +98,7 @@ def write_page() -> None:
 def main(argv: list[str] | None = None) -> None:
     """Train the speedrun's recipe with several seeds and enter them into the ledger; or try an idea on PublicTest."""
     parser = argparse.ArgumentParser("ferpipe speedrun", description=main.__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", default=[1, 2, 3], help="default: 1 2 3")
     parser.add_argument("--try", dest="idea", metavar="IDEA", help="a row for the log; PrivateTest stays closed")
     parser.add_argument("--page", action="store_true", help="only generate reports/speedrun.md anew")
     parser.add_argument("values", nargs="*", metavar="path=value", help="with --try: train.optimizer=muon and the like")

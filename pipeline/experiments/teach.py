@@ -72,11 +72,11 @@ def _faces_for(training: Faces, member: Bundle) -> np.ndarray:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Let trained models predict every Training face; recipes with train.teacher learn from the answers."""
+    """Let trained models predict every Training face; recipes with train.teacher learn from the predictions."""
     parser = argparse.ArgumentParser("ferpipe teach", description=main.__doc__)
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE",
                         help="a bundle's folder or id, an MLflow run's id, or a registered version (fer2013-7/3)")
-    parser.add_argument("--name", default="mine", help="how train.teachers is to call them together (mine)")
+    parser.add_argument("--name", default="mine", help="the folder in data/teacher/, as in train.teachers (mine)")
     options = parser.parse_args(argv)
     params = parameters.load().override({"train.teachers": options.name})  # which refuses what cannot be a name
     at_hand = shelves.bundles("teach")

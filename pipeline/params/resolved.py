@@ -1,4 +1,4 @@
-"""The resolved recipe: plain JSON that training.loop.fit takes, made from params, the search's result and the data."""
+"""The resolved config: plain JSON that training.loop.fit takes, made from params, the search's result and the data."""
 
 from collections.abc import Mapping
 from typing import Any, cast

@@ -7,7 +7,7 @@ from pipeline.system import failure
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Let the trained bundle, or an imported one, challenge the champion; a refusal is no error."""
+    """Let the trained bundle, or an imported one, challenge the champion; being refused is not an error."""
     from pipeline.bundle.bundle import Bundle
     from pipeline.faces.faces import Faces
     from pipeline.params import params as parameters

@@ -95,7 +95,7 @@ def begin(tags: Mapping[str, Any], config: Mapping[str, Any], manifest: Mapping[
 
     Args:
         tags: ``runs.tags_of`` or ``restoring.tags_of``, and more.
-        config: the resolved recipe.
+        config: the resolved config.
         manifest: of the faces that are trained on.
         note: a file that keeps the run's id for the call that continues an interrupted one.
     """

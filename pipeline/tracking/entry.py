@@ -59,7 +59,7 @@ class Entry(Record):
         onnx_bytes: of the file that is served.
         milliseconds: of a call with one face on one thread; the first entries lack it.
         bundle: the bundle's id, a hash of its content.
-        config: the resolved recipe (of an ensemble: members and weights).
+        config: the resolved config (of an ensemble: members and weights).
         tuned: the values that the search found, by path.
         history: the curves, a row an epoch.
         figures: by split and view; empty for a model that is not measured yet, which no file holds.

@@ -18,7 +18,7 @@ PATIENCE = 10
 def main(argv: list[str] | None = None) -> None:
     """Open MLflow at 127.0.0.1, on the same database that the pipeline writes to."""
     parser = argparse.ArgumentParser("ferpipe ui", description=main.__doc__)
-    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--port", type=int, default=5000, help="default: 5000")
     options = parser.parse_args(argv)
     uri = mlflow_server.uri()
     if uri.startswith(("http:", "https:", "databricks")):

@@ -2,7 +2,7 @@
 
     python -m pipeline.training CONFIG.json FACES OUT
 
-CONFIG.json is a resolved recipe (``ferpipe resolve``), FACES a folder with images.npy and faces.csv,
+CONFIG.json is a resolved config (``ferpipe resolve``), FACES a folder with images.npy and faces.csv,
 OUT receives net.keras, history.json and run.json, which ``ferpipe import-run OUT`` brings home.
 """
 
@@ -17,7 +17,7 @@ from pipeline.training.importing import quiet
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train from a resolved recipe and a faces folder; the result is for ``ferpipe import-run``."""
+    """Train from a resolved config and a faces folder; the result is for ``ferpipe import-run``."""
     arguments = sys.argv[1:] if argv is None else argv
     if len(arguments) != 3:
         raise Failure("usage: python -m pipeline.training CONFIG.json FACES OUT")

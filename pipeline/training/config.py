@@ -150,9 +150,9 @@ def read(path: Path) -> ResolvedConfig:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Failure(f"{path}: not a resolved recipe ({error}); {advice}") from error
+        raise Failure(f"{path}: not a resolved config ({error}); {advice}") from error
     if wrong := problems(config):
-        raise Failure(f"{path}: not a resolved recipe ({'; '.join(wrong)}); {advice}")
+        raise Failure(f"{path}: not a resolved config ({'; '.join(wrong)}); {advice}")
     return config
 
 

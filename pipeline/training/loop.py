@@ -1,4 +1,4 @@
-"""The loop: a resolved recipe's network trained on images, epoch by epoch, and what came of it."""
+"""The loop: the network of a resolved config trained on images, epoch by epoch."""
 
 import math
 import time
@@ -49,7 +49,7 @@ class Fitted:
 
 
 def build_net(config: NetConfig) -> keras.Model:
-    """The network of a resolved recipe, weights drawn from its seed."""
+    """The network of a resolved config, weights drawn from its seed."""
     keras.utils.set_random_seed(config["seed"])
     return models.build(classes=len(config["classes"]), **config["model"])
 
@@ -81,10 +81,10 @@ def fit(
     on_epoch: Callable[[dict], None] | None = None,
     verbose: bool = True,
 ) -> Fitted:
-    """Train the network of a resolved recipe.
+    """Train the network of a resolved config.
 
     Args:
-        config: the resolved recipe.
+        config: the resolved config.
         train: uint8 images ``(N, H, W)`` and integer labels ``(N,)``.
         validation: the same for the split that chooses the epoch.
         extra: more targets for the training images, see Student: votes, teacher.

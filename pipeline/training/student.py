@@ -86,7 +86,7 @@ class Student(keras.Model):
 
 def feed(config: ResolvedConfig, images: np.ndarray, labels: np.ndarray,
          extra: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What the student of a resolved recipe is fed: images ``(N, H, W)``, labels ``(N,)`` and ``extra`` targets as the
+    """What the student of a resolved config is fed: images ``(N, H, W)``, labels ``(N,)`` and ``extra`` targets as the
     columns that batches are cut from. Raises Failure for a target that the recipe learns from and ``extra`` lacks."""
     data = {"images": images[..., None], "label": np.eye(len(config["classes"]), dtype="float32")[labels]}
     if class_weights := config.get("class_weights"):

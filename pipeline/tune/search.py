@@ -27,7 +27,7 @@ DRAWS = 20
 
 
 def study_name(params: Params, manifest: Manifest) -> str:
-    """A hash of the space, the resolved recipe, the schedule's length and the data."""
+    """A hash of the space, the resolved config, the schedule's length and the data."""
     space = {path: dimension.model_dump() for path, dimension in params.tune.space.items()}
     inputs = [space, params.tune.epochs, params.tune.max_parameters, resolve(params, manifest), manifest["digest"]]
     return f"{params.recipe}-{hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""The resolved recipe: it fits the data that lies there, and the search's values belong to their recipe alone."""
+"""The resolved config: it fits the data that lies there, and the search's values belong to their recipe alone."""
 
 import json
 import shutil

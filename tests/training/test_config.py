@@ -65,7 +65,7 @@ def test_a_config_is_read_as_it_is(tmp_path):
     ([1], r"the file is \[1\], expected a block"),
 ])
 def test_what_is_missing_or_wrong_is_named_in_one_line(config, reason, tmp_path):
-    with pytest.raises(Failure, match=rf"config\.json: not a resolved recipe \({reason}\); make one with") as failure:
+    with pytest.raises(Failure, match=rf"config\.json: not a resolved config \({reason}\); make one with") as failure:
         read(config, tmp_path)
     assert "\n" not in str(failure.value)
 

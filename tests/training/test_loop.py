@@ -277,7 +277,7 @@ def test_a_config_that_is_none_is_one_line(content, tmp_path):
     from pipeline.training.__main__ import main
 
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(Failure, match="not a resolved recipe"):
+    with pytest.raises(Failure, match="not a resolved config"):
         main([str(tmp_path / "config.json"), str(tmp_path), str(tmp_path / "out")])
 
 

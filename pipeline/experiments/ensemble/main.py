@@ -123,7 +123,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("members", metavar="MEMBER", nargs="+",
                         help="a bundle's folder or id, an MLflow run's id, or a registered version (fer2013-6/3)")
     parser.add_argument("--weights", choices=(*ledger.WEIGHTINGS, ALL), default="mean",
-                        help="of the mean (default: mean, which is plain); all: whichever is best on PublicTest")
+                        help="how members are weighted (default: mean, which is plain); all: the best on PublicTest")
     parser.add_argument("--search", metavar=("LOW", "HIGH"), nargs="*", type=int,
                         help="take the best on PublicTest of all subsets of LOW to HIGH members (default: "
                              f"{SIZES[0]} {SIZES[1]}); put it after the members")

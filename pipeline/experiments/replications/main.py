@@ -182,10 +182,11 @@ def publish() -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train what replications still miss and publish the results; without a name, only publish."""
+    """Train the variants that these replications lack and regenerate the page; without a name, only regenerate it."""
     parser = argparse.ArgumentParser("ferpipe replicate", description=main.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(plan.names()))
-    parser.add_argument("--seeds", type=int, nargs="+", help="default: the replication's own, 1 where it names none")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED",
+                        help="default: the replication's own, 1 where it names none")
     options = parser.parse_args(argv)
     replications: dict[str, Replication] = {name: plan.named(name) for name in options.names}
     for name, replication in replications.items():

@@ -1,6 +1,6 @@
 """Images a second of our training loop and of plain Keras ``fit`` with the same network, in turn, in one process.
 
-``python -m pipeline.reporting.bench.train_speed SECONDS`` reads a resolved recipe from stdin and prints the figures as
+``python -m pipeline.reporting.bench.train_speed SECONDS`` reads a resolved config from stdin and prints the figures as
 JSON; ``ferpipe bench-train`` calls it for every recipe.
 """
 

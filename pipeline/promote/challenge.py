@@ -140,8 +140,8 @@ def _size_advice(bundle: Bundle) -> str:
 
 def _record(name: str, version: str, new: Score, old: Score | None, decision: Decision, params: Params,
             faces: Faces) -> PromotionRecord:
-    of_new, of_old = _private(new), _private(old)
-    measured = of_new or of_old
+    new_private, old_private = _private(new), _private(old)
+    measured = new_private or old_private
     return PromotionRecord(
         format=promotions.FORMAT,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -157,7 +157,7 @@ def _record(name: str, version: str, new: Score, old: Score | None, decision: De
         champion=old.contender if old else None,
         public=Accuracies(n=len(new.correct), challenger=new.accuracy, champion=old.accuracy if old else None),
         private=Accuracies(n=measured["n"] if measured else None,
-                           challenger=of_new["accuracy"] if of_new else None,
-                           champion=of_old["accuracy"] if of_old else None),
+                           challenger=new_private["accuracy"] if new_private else None,
+                           champion=old_private["accuracy"] if old_private else None),
         faces=FacesUsed(edition=faces.manifest["edition"], digest=faces.manifest["digest"]),
     )

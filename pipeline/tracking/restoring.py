@@ -26,12 +26,12 @@ def restore(entry: Entry, bundle: Bundle | None = None, tags: Mapping[str, Any] 
     Args:
         tags: further tags, for a run that has to be made.
     """
-    about = tags_of(entry)
-    experiment = runs.experiment_of(about)
+    entry_tags = tags_of(entry)
+    experiment = runs.experiment_of(entry_tags)
     run_id = entry.run_id if runs.exists(entry.run_id) else runs.find(experiment, "bundle", entry.bundle)
     if run_id is None:
-        about |= {"bundle": entry.bundle, "kind": "train", "rebuilt": "true", "trained_as": entry.run_id}
-        with runs.start(runs.run_name(about), experiment, {**about, **(tags or {})}) as run:
+        entry_tags |= {"bundle": entry.bundle, "kind": "train", "rebuilt": "true", "trained_as": entry.run_id}
+        with runs.start(runs.run_name(entry_tags), experiment, {**entry_tags, **(tags or {})}) as run:
             run.params(entry.config)
             run.dataset(data_of(entry))
             run.history(entry.history)

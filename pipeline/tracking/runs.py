@@ -89,10 +89,10 @@ class Run:
         """Parameters, a tree or flat."""
         from mlflow.entities import Param
 
-        every = [Param(name, str(value)) for name, value in flat(values).items()]
+        entities = [Param(name, str(value)) for name, value in flat(values).items()]
         # a server takes a hundred parameters at a time
-        for first in range(0, len(every), 100):
-            self._client.log_batch(self.id, params=every[first : first + 100])
+        for first in range(0, len(entities), 100):
+            self._client.log_batch(self.id, params=entities[first : first + 100])
 
     @in_one_line()
     def tags(self, values: Mapping[str, Any]) -> None:
@@ -141,9 +141,9 @@ class Run:
         """The data as an input of the run, named by its edition, with digest and counts."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        about = {name: manifest[name] for name in ("dataset", "edition", "protocol", "digest") if name in manifest}
+        tags = {name: manifest[name] for name in ("dataset", "edition", "protocol", "digest") if name in manifest}
         # MLflow holds 36 characters of a digest
-        data = Dataset(manifest["edition"], manifest["digest"][:36], "code", json.dumps({"tags": about}),
+        data = Dataset(manifest["edition"], manifest["digest"][:36], "code", json.dumps({"tags": tags}),
                        profile=json.dumps(manifest.get("counts", {})))
         self._client.log_inputs(self.id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
@@ -190,8 +190,8 @@ def start(name: str, experiment: str, tags: Mapping[str, Any], parent: str | Non
     else:
         dvc = {key: os.environ[key] for key in ("DVC_EXP_NAME", "DVC_STAGE") if os.environ.get(key)}
         nested = {"mlflow.parentRunId": parent} if parent else {}
-        every = resolve_tags({key: str(value) for key, value in {**dvc, **tags, **nested}.items()})
-        run_id = client.create_run(_experiment(client, experiment), run_name=name, tags=every).info.run_id
+        all_tags = resolve_tags({key: str(value) for key, value in {**dvc, **tags, **nested}.items()})
+        run_id = client.create_run(_experiment(client, experiment), run_name=name, tags=all_tags).info.run_id
     if not system_metrics:
         return Run(client, run_id)
     monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=uri())

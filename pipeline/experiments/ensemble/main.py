@@ -56,10 +56,10 @@ def choose(candidates: list[Bundle], public: Faces, weighted: str, sizes: tuple[
         sizes: search all subsets of the smallest to the largest size, cut to as many as there are; None takes all.
     """
     predictions = members.predictions(candidates, public)
-    every = len(candidates)
-    chosen, search, seconds = list(range(every)), None, 0.0
+    count = len(candidates)
+    chosen, search, seconds = list(range(count)), None, 0.0
     if sizes is not None or weighted == ALL:
-        low, high = (min(size, every) for size in sizes or (every, every))
+        low, high = (min(size, count) for size in sizes or (count, count))
         names = ledger.WEIGHTINGS if weighted == ALL else (weighted,)
         best = weighting.search(predictions, public.labels, (low, high), names)
         chosen, weighted = list(best.members), best.weighting

@@ -173,12 +173,12 @@ def counts(right: np.ndarray, faces: Faces) -> dict[str, str]:
 
 def publish() -> None:
     """Generate every picture and the page from the entries."""
-    every = {name: entries_of(name) for name in plan.names()}
-    for name, entries in every.items():
+    entries_by_name = {name: entries_of(name) for name in plan.names()}
+    for name, entries in entries_by_name.items():
         if entries:
             picture.draw(project.root() / FOLDER / f"{name}.png", plan.named(name), entries)
     with atomic_file(project.root() / PAGE) as new:
-        new.write_text(page.page(every), encoding="utf-8")
+        new.write_text(page.page(entries_by_name), encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> None:

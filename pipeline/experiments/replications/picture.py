@@ -29,12 +29,12 @@ def draw(path: Path, replication: Replication, entries: list[dict[str, str]]) ->
     """Draw the variants that have entries."""
     from matplotlib.figure import Figure
 
-    every = panels(replication)
-    rows = len(every[0][1])
-    thick = max(len(marks) for _, marks in every[0][1])
+    drawn = panels(replication)
+    rows = len(drawn[0][1])
+    thick = max(len(marks) for _, marks in drawn[0][1])
     figure = Figure(figsize=(9, 1.9 + rows * (0.28 + 0.2 * thick)), layout="constrained")
-    axes = figure.subplots(1, len(every), sharey=True, squeeze=False)
-    for axis, (title, labelled) in zip(axes[0], every, strict=True):
+    axes = figure.subplots(1, len(drawn), sharey=True, squeeze=False)
+    for axis, (title, labelled) in zip(axes[0], drawn, strict=True):
         for row, (_, marks) in enumerate(labelled):
             for index, mark in enumerate(marks):
                 height = row + 0.22 * (index - (len(marks) - 1) / 2)

@@ -187,9 +187,9 @@ def main(argv: list[str] | None = None) -> None:
         print(table([row]).splitlines()[-1], flush=True)
         rows[row["recipe"]] = row
         if written:
-            every = [rows[recipe] for recipe in sorted(rows)]
-            records = ",\n".join(json.dumps(row) for row in every)
-            for ending, text in (("json", f"[\n{records}\n]\n"), ("md", page(every))):
+            ordered = [rows[recipe] for recipe in sorted(rows)]
+            records = ",\n".join(json.dumps(row) for row in ordered)
+            for ending, text in (("json", f"[\n{records}\n]\n"), ("md", page(ordered))):
                 with atomic_file(reports / f"bench-train.{ending}") as new:
                     new.write_text(text, encoding="utf-8")
     print(f"\n{table(list(rows.values()))}\n\n{conclusion(list(rows.values()))}")

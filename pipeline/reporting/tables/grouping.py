@@ -49,11 +49,11 @@ class Group:
 
 def groups(entries: list[Entry]) -> list[Group]:
     """The entries by recipe, values, protocol, class set, data and processor, sorted by those."""
-    found = defaultdict(list)
+    grouped = defaultdict(list)
     for entry in entries:
         config = {name: value for name, value in resolved.comparable(entry.config).items() if name != "seed"}
         key = (entry.recipe, entry.class_set, entry.protocol, entry.parameters, figures.processor(entry),
                entry.source_digest, json.dumps(entry.tuned), json.dumps(config, sort_keys=True),
                entry.quantised is not None)
-        found[key].append(entry)
-    return [Group(group) for _, group in sorted(found.items())]
+        grouped[key].append(entry)
+    return [Group(group) for _, group in sorted(grouped.items())]

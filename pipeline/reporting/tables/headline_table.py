@@ -30,8 +30,8 @@ def chosen(name: str, entries: list[Entry]) -> Group | None:
     int8 = quantises(name)
     ours = [entry for entry in entries if entry.recipe == name and entry.protocol == "published"
             and entry.class_set == "7" and not entry.tuned]
-    found = [group for group in groups(ours) if group.int8 == int8 and not group.changes and _whole(group, name)]
-    return max(found, key=lambda group: (len(group.seeds), max(entry.finished for entry in group.entries)),
+    candidates = [group for group in groups(ours) if group.int8 == int8 and not group.changes and _whole(group, name)]
+    return max(candidates, key=lambda group: (len(group.seeds), max(entry.finished for entry in group.entries)),
                default=None)
 
 

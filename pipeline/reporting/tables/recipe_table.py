@@ -113,9 +113,9 @@ def by_system(entries: list[Entry]) -> list[tuple[str, dict, list[Entry]]]:
     by_recipe = defaultdict(list)
     for entry in entries:
         by_recipe[entry.recipe].append(entry)
-    every = {name: recipes.named(name) for name in recipes.names()}
-    published = sorted((recipe["title"][:2], name) for name, recipe in every.items() if recipe["published"])
-    return [(name, every[name], by_recipe[name]) for _, name in published]
+    by_name = {name: recipes.named(name) for name in recipes.names()}
+    published = sorted((recipe["title"][:2], name) for name, recipe in by_name.items() if recipe["published"])
+    return [(name, by_name[name], by_recipe[name]) for _, name in published]
 
 
 def page(entries: list[Entry], timed: Iterable[throughput.Speed] = ()) -> str:

@@ -1,6 +1,6 @@
 """Make .venv from requirements.lock, with nothing but Python: ``python -m pipeline.install``.
 
-Imports nothing of the project and keeps to old syntax, so that an unsuitable Python gets its one line too.
+Imports nothing of the project and uses old syntax only, so that an unsuitable Python gets its one line too.
 """
 
 import os
@@ -48,7 +48,7 @@ def main():
 
 def _make_venv():
     if VENV.exists():
-        print("install: .venv is incomplete or not of this project's making; starting it afresh", flush=True)
+        print("install: .venv is incomplete or was not made by this project; starting it afresh", flush=True)
     made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True)
     if made.returncode:
         words = " ".join((made.stdout + made.stderr).split())
@@ -64,7 +64,7 @@ def pip(python, *arguments):
     """Run ``pip install``, which shows its own progress and errors; exit where it fails."""
     done = subprocess.run([str(python), "-m", "pip", "--disable-pip-version-check", "install"] + list(arguments))
     if done.returncode:
-        sys.exit("install: pip failed, its reason is above; without a network or disk nothing is lost, run again")
+        sys.exit("install: pip failed, its reason is above; after mending the network or the disk run again, nothing is lost")
 
 
 if __name__ == "__main__":

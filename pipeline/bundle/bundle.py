@@ -19,7 +19,7 @@ from pipeline.system import processor
 from pipeline.system.failure import Failure
 
 BATCH = 64
-# What a copy that only serves may leave out (the champion in git does, for its size)
+# Files that a copy for serving may leave out (the champion in git does, for its size)
 LEFT_OUT = ("model.keras",)
 # Written beside a champion by promote: {"name", "version", "PublicTest": accuracy, "protocol", "edition"}
 PROMOTION = "promotion.json"

@@ -21,7 +21,7 @@ def main() -> None:
     measured = evaluation.figures
     entry = ledger.entry(bundle, measured, evaluation.milliseconds)
     reports = params.reports
-    # DVC's metric is cached; its copy among the reports is in git, for clones without a cache
+    # scores.json is DVC's metric, in its cache; the copy among the reports is in git, for clones without a cache
     for folder in (params.data, reports):
         with atomic_file(folder / "scores.json") as new:
             new.write_text(json.dumps(scores(measured), indent=2) + "\n", encoding="utf-8")

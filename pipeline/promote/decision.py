@@ -1,4 +1,4 @@
-"""Is the challenger better than the champion beyond chance, and good enough in every class? Numbers in, verdict out."""
+"""Whether a challenger is better than the champion beyond chance, and good enough in every class; pure."""
 
 from dataclasses import dataclass
 

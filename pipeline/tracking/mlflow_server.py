@@ -1,4 +1,4 @@
-"""Where MLflow is, and what a person reads when it cannot be reached."""
+"""Where MLflow's database or server is, and the message when it cannot be reached."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""The record of what was promoted and refused: promotions.jsonl, one line each, in git; MLflow's aliases keep none."""
+"""The record of promotions and refusals: promotions.jsonl, one line each, in git; MLflow's aliases keep no history."""
 
 from pathlib import Path
 from typing import Any, Literal

@@ -1,5 +1,5 @@
-"""What ensembles of a replication's networks reach on PublicTest. Each half of its images is predicted by the members
-that the other half chose, so that no ensemble is flattered by its choice, and PrivateTest stays closed.
+"""The accuracy of ensembles of a replication's networks on PublicTest. Each half of its images is predicted by the
+members that the other half chose, so that the choice does not inflate the figure, and PrivateTest stays closed.
 """
 
 from pathlib import Path

@@ -64,7 +64,7 @@ def pip(python, *arguments):
     """Run ``pip install``, which shows its own progress and errors; exit where it fails."""
     done = subprocess.run([str(python), "-m", "pip", "--disable-pip-version-check", "install"] + list(arguments))
     if done.returncode:
-        sys.exit("install: pip failed, its reason is above; after mending the network or the disk run again, nothing is lost")
+        sys.exit("install: pip failed, its reason is above; if network or disk failed, nothing is lost: run again")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether a challenger is better than the champion beyond chance, and good enough in every class; pure."""
+"""Whether a challenger is better than the champion beyond chance, and good enough in every class."""
 
 from dataclasses import dataclass
 

@@ -17,6 +17,16 @@ for name, value in importing.ENVIRONMENT.items():
     os.environ.setdefault(name, value)
 
 
+# The files that take longest come first, so that with several processes none waits for another at the end
+LONGEST = ("tests/test_repro.py", "tests/training/test_loop.py", "tests/experiments/test_import_run.py",
+           "tests/training/models/test_models.py", "tests/test_packaging.py", "tests/tune/test_search.py")
+
+
+def pytest_collection_modifyitems(items):
+    rank = {file: index for index, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
+
 @pytest.fixture(scope="session")
 def database(tmp_path_factory):
     """An MLflow database whose migrations are paid for once."""

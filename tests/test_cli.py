@@ -315,6 +315,7 @@ def test_the_pages_of_the_training_runs_are_named(monkeypatch):
     assert "no training runs yet" in ui.addresses(f"sqlite:///{Path('nowhere/mlflow.db').absolute()}", 5001)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
 def test_a_signal_ends_mlflow_and_the_server_that_it_has_started(tmp_path, number, code):

@@ -222,6 +222,7 @@ def test_the_stage_writes_faces_and_pictures(project):
         assert (project / "reports/fer2013" / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_two_runs_draw_the_same_pictures(project):
     reports = project / "reports/fer2013"
     __main__.main()

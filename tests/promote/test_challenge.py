@@ -54,6 +54,7 @@ def test_a_worse_challenger_never_wins():
         assert not decide(challenger, champion, FAIR, GATES, seed).promote
 
 
+@pytest.mark.slow
 def test_noise_passes_no_oftener_than_the_confidence_allows_and_both_ways_alike():
     """Two models of equal skill: each wins about one time in ten when asked for 90 %."""
     wins = [0, 0]

@@ -219,6 +219,7 @@ def test_every_epoch_says_how_long_the_rest_will_take(toy, capsys):
     assert re.search(r"^epoch   1 of 1: PublicTest accuracy .* min, about 0\.0 left$", capsys.readouterr().out, re.M)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_run_in_one_line(toy):
     with pytest.raises(Failure, match=r"lower train\.learning_rate"):
         fitted(toy, config(epochs=1, optimizer="sgd", learning_rate=1e30))

@@ -299,6 +299,7 @@ def test_the_recipe_s_own_values_survive_a_kill_before_the_first_value_is_drawn(
         assert toy.baselines() == ["FAIL", "COMPLETE"] and found["trials"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), Failure("the disk burns")])
 def test_a_study_that_is_locked_in_the_middle_of_the_search_is_one_line(impatient, toy, said, error):
     with contextlib.closing(sqlite3.connect(toy.file)) as other:

@@ -90,6 +90,7 @@ def test_statistics_find_duplicates_leaks_and_conflicts():
     assert table.index[table.conflict].tolist() == [30, 90]
 
 
+@pytest.mark.slow
 def test_a_small_csv_passes_with_a_warning():
     result = checks.validate(toy(), LIMITS)
     assert result["verdict"] == "passed with warnings"

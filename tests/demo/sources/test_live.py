@@ -68,6 +68,7 @@ def test_a_camera_that_vanishes_for_good_ends_the_demo_and_is_freed(monkeypatch,
     assert FakeCamera.opened[-1].freed
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_gone_is_tried_again_and_again_and_that_is_said(monkeypatch, tmp_path, model, capsys):
     tries = []
 

@@ -64,6 +64,7 @@ def test_ids_name_the_split_and_are_unique(drawn):
     assert all(str(name).startswith(f"{split}_") for name, split in zip(drawn.ids, drawn.splits, strict=True))
 
 
+@pytest.mark.slow
 def test_same_seed_same_faces_other_seed_other_faces(drawn):
     assert draw_faces(140, seed=5).digest() == drawn.digest()
     assert draw_faces(140, seed=6).digest() != drawn.digest()

@@ -17,6 +17,8 @@ from pipeline.bundle.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
+# The first repro has searched; again it would only take its time
+NO_SEARCH = ("-S", "tune.trials=0")
 
 
 def files() -> list[str]:
@@ -26,7 +28,7 @@ def files() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, database):
     """A copy in a folder with a blank in its name, with tiny parameters, after its first repro."""
     folder = tmp_path_factory.mktemp("a clone") / "fer pipe"
     for name in files():
@@ -36,6 +38,7 @@ def project(tmp_path_factory):
     toy_models.small_run(folder)
     for command in ("init -q", "add -A", "-c user.name=t -c user.email=t@t commit -qm copy"):
         subprocess.run(["git", *command.split()], cwd=folder, check=True)
+    shutil.copyfile(database, folder / "mlflow.db")
     dvc(folder, "repro", "evaluate")
     return folder
 
@@ -96,7 +99,7 @@ def test_nothing_changed_means_nothing_runs(project):
 def test_a_changed_parameter_trains_anew_and_a_cache_hit_brings_the_old_model_with_its_own_run(project):
     """The worst trap: a checkpoint that is taken up by the next parameter set would report the old model's figures."""
     first = bundle(project)
-    dvc(project, "exp", "run", "-q", "-S", "train.learning_rate=0.05", "evaluate")
+    dvc(project, "exp", "run", "-q", "-S", "train.learning_rate=0.05", *NO_SEARCH, "evaluate")
     second = bundle(project)
     assert second["files"]["model.keras"] != first["files"]["model.keras"]
     assert second["provenance"]["epochs_run"] == 2 and second["provenance"]["config"]["train"]["learning_rate"] == 0.05
@@ -105,14 +108,14 @@ def test_a_changed_parameter_trains_anew_and_a_cache_hit_brings_the_old_model_wi
     assert not list((project / ".checkpoints").iterdir()), "no checkpoint stays behind"
 
     before = runs(project)
-    dvc(project, "exp", "run", "-q", "-S", "train.learning_rate=null", "evaluate")
+    dvc(project, "exp", "run", "-q", "-S", "train.learning_rate=null", "-S", "tune.trials=1", "evaluate")
     assert bundle(project) == first and len(runs(project) - before) == 0
 
 
 def test_a_temporary_experiment_in_int8_leaves_its_run_in_the_project_s_own_mlflow_and_ledger(project):
     before, entries = runs(project), ledger(project)
     int8 = ("-S", "quantise.int8=true", "-S", "quantise.max_loss=1.0")
-    dvc(project, "exp", "run", "-q", "--temp", "-S", "seed=5", *int8, "evaluate")
+    dvc(project, "exp", "run", "-q", "--temp", "-S", "seed=5", *int8, *NO_SEARCH, "evaluate")
     assert len(runs(project) - before) >= 1
     new = set(ledger(project)) - set(entries)
     entry, = (json.loads(path.read_text()) for path in new)

@@ -299,8 +299,10 @@ def test_the_standalone_program_survives_kill_9(toy, tmp_path):
     def command(out):
         return [sys.executable, "-m", "pipeline.training", f"{tmp_path}/config.json", f"{tmp_path}/faces", str(out)]
 
+    from pipeline.training.__main__ import main
+
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(command(tmp_path / "whole"), check=True, env=env, capture_output=True)
+    main(command(tmp_path / "whole")[3:])
     process = subprocess.Popen(command(tmp_path / "cut"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not list((tmp_path / "cut/checkpoint").glob("*/epoch-*")):
         assert process.poll() is None

@@ -22,7 +22,8 @@ from pipeline.training.student import Student, feed
 
 # FER-2013's Training
 IMAGES = 28709
-# Seconds of a turn, one step at least: what else runs on a machine then hits the neighbouring turn as well
+# Seconds of a turn, one step at least and never more than the whole measurement: what else runs on a machine then hits
+# the neighbouring turn as well
 TURN = 0.4
 # Turns of each side, however long they are
 FEWEST = 15
@@ -128,14 +129,15 @@ def compare(config: ResolvedConfig, seconds: float) -> dict:
     labels = rng.integers(0, len(config["classes"]), len(images))
     loop = ours(config, images, labels)
     loop(1)  # traces and compiles
-    steps = max(1, min(len(images) // batch // 4, round(TURN * loop(1) / batch)))
+    turn = min(TURN, seconds)
+    steps = max(1, min(len(images) // batch // 4, round(turn * loop(1) / batch)))
     loop(steps)
     turns = Turns(loop, batch, steps, seconds)
     plain(config, images, labels, turns)
     speeds = {"ours": [round(other, 1) for other, _ in turns.pairs], "plain": [round(fit, 1) for _, fit in turns.pairs]}
     if (alone := augmentation(config, images)) is not None:
         alone(2)
-        steps = max(2, round(TURN * alone(2) / batch))
+        steps = max(2, round(turn * alone(2) / batch))
         speeds["augmentation"] = [round(alone(steps), 1) for _ in range(LOOKS)]
     return {"batch": batch, "precision": hardware.precision(config["train"]["precision"]),
             "parameters": build_net(config).count_params(), "machine": hardware.describe(), **speeds}

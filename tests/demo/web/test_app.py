@@ -352,7 +352,7 @@ def test_clients_that_send_too_slowly_are_let_go_and_take_no_ones_place(served, 
 @pytest.mark.slow
 def test_a_client_that_does_not_read_its_answers_harms_no_other(served, frame):
     picture = encoded(frame, ".jpg")
-    with live(served) as deaf, live(served) as other:
+    with live(served, close_timeout=1) as deaf, live(served) as other:
         deaf.socket.setblocking(True)
         for step in range(20):
             deaf.send(struct.pack("<d", step / 30) + picture)

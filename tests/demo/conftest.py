@@ -38,11 +38,18 @@ def frames() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def chromium(tmp_path_factory, frames):
-    """One browser for all tests; its webcam shows two drawn people. Skips where there is none."""
+def _chromium(tmp_path_factory, frames):
     if browsers.PROGRAM is None:
         pytest.skip("no Chromium here (Debian: apt-get install chromium)")
     folder = tmp_path_factory.mktemp("chromium")
     camera = browsers.webcam(folder / "camera.mjpeg", [frame for frame in frames[1:4] for _ in range(10)])
     with browsers.Chromium(folder / "browser", camera) as browser:
         yield browser
+
+
+@pytest.fixture
+def chromium(_chromium):
+    """The one browser of all tests; its webcam shows two drawn people. Skips where there is none."""
+    yield _chromium
+    # A page with a camera would take a core until the session ends
+    _chromium.call("Page.navigate", url="about:blank")

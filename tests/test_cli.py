@@ -80,7 +80,7 @@ def test_the_tab_key_completes_commands_options_and_recipes_in_bash(tmp_path):
         parsers[name] = completion.parser_of(cli.load(name)), cli.COMMANDS[name][1]
     script = completion.script("ferpipe", {**parsers, "results": (None, "a table")}, "bash", {"RECIPE": ["compact"]})
     (tmp_path / "ferpipe").write_text(script)
-    program = """source ferpipe
+    program = """source ./ferpipe
     complete_at_end() {
       COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); COMPREPLY=(); _shtab_ferpipe; echo "${COMPREPLY[@]}"
     }

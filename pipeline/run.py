@@ -16,6 +16,7 @@ from pipeline.download.kaggle import kaggle_cached, kaggle_reachable
 from pipeline.params import params
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
+from pipeline.tracking.promotions import IN_GIT
 
 # The most seconds that the check whether Kaggle can be reached may take, whatever the name resolver does
 REACH = 5
@@ -32,8 +33,6 @@ STAGES = {
     "demo": ("render the champion on a clip", 0.3, 0.2),
 }
 DATASETS = ("fer2013", "sample")
-# The registered model whose champion the demo shows
-SHOWN = "fer2013-7"
 
 
 def choose(
@@ -175,8 +174,8 @@ def summary(dataset: str, seconds: float) -> str:
     challenges = [record for record in promotions(dataset) if record["model"] == model]
     rows.append(f"Champion  {verdict(model, metrics['bundle'], challenges)}")
     shown = next((record for record in reversed(promotions("fer2013"))
-                  if record["model"] == SHOWN and record["decision"] == "promoted"), None)
-    rows.append(f"Demo      {how('demo', 'demo')} shows the champion of {SHOWN}{contender(shown) if shown else ''}")
+                  if record["model"] == IN_GIT and record["decision"] == "promoted"), None)
+    rows.append(f"Demo      {how('demo', 'demo')} shows the champion of {IN_GIT}{contender(shown) if shown else ''}")
     if shown is None or shown["challenger"]["bundle"] != metrics["bundle"]:
         rows.append(f"          ferpipe demo --model data/{dataset}/bundle shows what was trained now")
     rows.append(f"Reports   {reports.as_posix()}/ (validation.html opens in a browser)")

@@ -148,7 +148,7 @@ def test_the_demo_needs_neither_tensorflow_nor_mlflow():
         for name in closure(module):
             assert room(name) not in ("tracking", "training"), f"{module} reaches {name}"
             # A diagram of a video's emotions is drawn only where it is asked for
-            allowed = {"matplotlib"} if module.startswith(("pipeline.demo.predict", "pipeline.demo.reading")) else set()
+            allowed = {"matplotlib"} if module.startswith("pipeline.demo.predict") else set()
             used = foreign(name) & heavy - allowed
             assert not used, f"{module} reaches {name}, which imports {used}"
 

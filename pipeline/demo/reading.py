@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.demo.predict.reader import Detected, classified
 from pipeline.demo.see import boxes
+from pipeline.demo.see.batches import Detected, classified, detected
 from pipeline.demo.see.boxes import UNSURE, Box
-from pipeline.demo.see.crop import to_gray
 from pipeline.demo.see.detector import Detector
 from pipeline.demo.see.open import open_detector
 from pipeline.demo.see.tracks import Tracks
@@ -134,10 +133,9 @@ class Reader:
         def detections() -> Iterator[Detected]:
             for picture in pictures:
                 image = _pixels(picture, channels)
-                yield _detected(0.0, image, everywhere(image, detector), detector)
+                yield detected(Path(), 0.0, image, everywhere(image, detector), detector, keep=False)
 
-        return [[self._face(boxes.Face(box, row, number, unsure_below=self.unsure_below))
-                 for number, (box, row) in enumerate(zip(item.boxes, scores, strict=True), 1)]
+        return [[self._face(face) for face in boxes.numbered(item.boxes, scores, self.unsure_below)]
                 for item, scores in classified(detections(), self._bundle)]
 
     def watch(self, source: str | os.PathLike[str] | int) -> Iterator[Frame]:
@@ -169,7 +167,7 @@ class Reader:
         def detections() -> Iterator[Detected]:
             for image, seconds in source:
                 if image is not None:
-                    yield _detected(seconds, image, search.find(image, seconds), detector, keep=True)
+                    yield detected(Path(), seconds, image, search.find(image, seconds), detector, keep=True)
 
         for item, scores in classified(detections(), self._bundle):
             assert item.frame is not None
@@ -198,14 +196,6 @@ class Reader:
     def _new_detector(self) -> Detector:
         name = "haar" if self._detector_file is None else "yunet"
         return open_detector(name, self._detector_file, self._bundle.crop_margin)
-
-
-def _detected(seconds: float, image: np.ndarray, face_boxes: list[Box], detector: Detector,
-              keep: bool = False) -> Detected:
-    """An image's boxes and crops for the classifier; ``keep`` keeps the image, for a caller who gets it back."""
-    gray = to_gray(image) if face_boxes else image
-    crops = np.array([detector.crop(gray, box) for box in face_boxes], "uint8").reshape(-1, 48, 48)
-    return Detected(Path(), seconds, face_boxes, crops, image if keep else None)
 
 
 def _pixels(picture: Picture, channels: Channels) -> np.ndarray:

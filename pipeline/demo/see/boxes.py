@@ -1,5 +1,6 @@
 """A face in a frame: its box, its track and its scores. Needs NumPy alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,3 +88,9 @@ class Face:
         scores = {name: round(float(score), 4) for name, score in zip(classes, self.scores, strict=True)}
         return {"id": self.id, "box": box, "emotion": classes[self.best], "sure": self.sure,
                 "says": self.says(classes), "probabilities": scores}
+
+
+def numbered(boxes: Sequence[Box], scores: np.ndarray, unsure_below: float) -> list[Face]:
+    """The faces of a single picture, numbered from 1, from their boxes and scores ``(N, C)``."""
+    return [Face(box, row, number, unsure_below=unsure_below)
+            for number, (box, row) in enumerate(zip(boxes, scores, strict=True), 1)]

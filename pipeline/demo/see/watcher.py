@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.demo.see.boxes import UNSURE, Box, Face
+from pipeline.demo.see.boxes import UNSURE, Box, Face, numbered
 from pipeline.demo.see.classifier import Model, classify
 from pipeline.demo.see.crop import to_gray
 from pipeline.demo.see.detector import Detector
@@ -98,8 +98,7 @@ def look(frame: np.ndarray, detector: Detector, model: Model, unsure_below: floa
         return []
     gray = to_gray(frame)
     scores = classify(model, np.stack([detector.crop(gray, box) for box in boxes]))
-    return [Face(box, row, number, unsure_below=unsure_below)
-            for number, (box, row) in enumerate(zip(boxes, scores, strict=True), 1)]
+    return numbered(boxes, scores, unsure_below)
 
 
 def everywhere(frame: np.ndarray, detector: Detector) -> list[Box]:

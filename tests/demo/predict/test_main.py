@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from toy_faces import face_frame, frames_of, python, toy_bundle, write_clip
 
-from pipeline.demo.predict import reader
 from pipeline.demo.predict.answers import Answer
 from pipeline.demo.predict.main import expand, main
-from pipeline.demo.predict.reader import Detected, classified
+from pipeline.demo.see import batches
+from pipeline.demo.see.batches import Detected, classified
 from pipeline.demo.see.boxes import Box, Face
 from pipeline.faces.faces import EMOTIONS
 from pipeline.system.failure import Failure
@@ -132,7 +132,7 @@ def test_faces_of_many_frames_go_to_the_classifier_together_and_come_back_in_ord
     for number, (_, scores) in enumerate(results):
         assert scores[:, 1] == pytest.approx(np.full(number % 3, number / 255), abs=1e-5)
     assert len(calls) <= 3
-    monkeypatch.setattr(reader, "BYTES", 1)
+    monkeypatch.setattr(batches, "BYTES", 1)
     items = [Detected(Path(), 0.0, [], crop, np.zeros((4, 4, 3), "uint8")) for crop in crops]
     assert len(list(classified(items, Bright()))) == 100 and max(calls[3:]) <= 4, "large frames do not pile up"
 
@@ -149,9 +149,10 @@ def test_a_long_video_has_a_table_of_bounded_length():
 def test_ctrl_c_tells_what_was_read_and_leaves_a_playable_video(album, tmp_path):
     shutil.copy(album / "clip.mp4", tmp_path)
     script = (
-        "import os, signal, sys; from pipeline.demo.predict import main as predict, reader\n"
+        "import os, signal, sys; from pipeline.demo.predict import main as predict\n"
+        "from pipeline.demo.see import batches\n"
         "from pipeline.demo.output import VideoOutput\n"
-        "reader.FRAMES = 1\n"
+        "batches.FRAMES = 1\n"
         "add, count = VideoOutput.add, []\n"
         "def interrupted(self, frame):\n"
         "    add(self, frame); count.append(1)\n"

@@ -41,15 +41,15 @@ function drawFace(context, face, { scale, main, about, emoji }) {
   const size = Math.min(Math.max(width / 8, 13 * unit), 22 * unit);
   let text = label;
   context.font = `600 ${size}px ${FONT}`;
-  const picture = sure ? emoji[emotion] : null, side = picture ? size * 2 : 0, plate = size * 1.6;
+  const picture = sure ? emoji[emotion] : null, side = picture ? size * 2 : 0, gap = picture ? 3 * unit : 0, plate = size * 1.6;
   // A small face has room for less: the emotion alone, at last the emoji alone
-  const room = () => side + context.measureText(text).width <= 1.4 * width;
+  const room = () => side + gap + context.measureText(text).width <= 1.4 * width;
   if (!room()) text = word;
   if (!room() && picture) text = "";
   const long = text ? context.measureText(text).width + size : 0;
   // Above the box, or inside it at the picture's upper edge
   const top = y - plate - 5 * unit < 0 ? y + 5 * unit : y - plate - 5 * unit;
-  const left = Math.min(Math.max(x, 0), Math.max(0, canvas.width - long - side));
+  const left = Math.min(Math.max(x, 0), Math.max(0, canvas.width - long - gap - side));
   context.fillStyle = colour;
   context.beginPath();
   context.roundRect(left, top, long, plate, plate / 3.2);
@@ -57,7 +57,7 @@ function drawFace(context, face, { scale, main, about, emoji }) {
   context.fillStyle = INK;
   context.textBaseline = "middle";
   context.fillText(text, left + size / 2, top + plate * 0.54);
-  if (picture) context.drawImage(picture, left + long + 3 * unit, Math.max(0, top + plate - side), side, side);
+  if (picture) context.drawImage(picture, left + long + gap, Math.max(0, top + plate - side), side, side);
 }
 
 // What `source` shows, with its faces, over the whole canvas of `context`

@@ -17,9 +17,9 @@ class Lost extends Error {}
 const same = (one, other) => one.length === other.length && one.every((byte, index) => byte === other[index]);
 
 export async function open() {
-  const about = await (await fetch("about.json")).json();
+  const begun = performance.now(), about = await (await fetch("about.json")).json();
   const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
-  const pace = new Pace();
+  const pace = new Pace(performance.now() - begun);
   let socket = null, waiting = null, refusal = "", last = null;
 
   // One frame at a time: the next one is sent after this one's answer

@@ -20,6 +20,16 @@ export function between(faces, next, share) {
   });
 }
 
+// A face stays the main one until another has this many times its area, as in pipeline/demo/show/annotate.py
+const NEARLY = 1.5;
+
+// The face that the panel is about: the chosen one while it is visible, else the largest, which changes only if clearly larger
+export function mainFace(faces, chosen, latest) {
+  const area = ({ box }) => box.width * box.height, [largest] = faces;
+  return faces.find(({ id }) => id === chosen)
+    ?? faces.find((face) => face.id === latest && area(face) * NEARLY >= area(largest)) ?? largest;
+}
+
 export const percent = (share) => `${Math.round(100 * share)}%`;
 
 // The one thing that picture, panel and bars say of a face: {word, named, detail, label}; `named` are the classes that the

@@ -4,6 +4,7 @@ import { drawTimeline, Trace } from "./chart.js";
 import { Clip, LONGEST } from "./clip.js";
 import { drawFaces, loadEmoji } from "./draw.js";
 import { open } from "./engine.js";
+import { mainFace } from "./faces.js";
 import { Film } from "./film.js";
 import { keepFocus } from "./focus.js";
 import { listen } from "./input.js";
@@ -13,18 +14,15 @@ import { save, saveJson, savePicture } from "./saving.js";
 
 const $ = (id) => document.getElementById(id);
 const canvas = $("canvas"), context = canvas.getContext("2d");
-// A face stays the main one until another has this many times its area, as in pipeline/demo/show/annotate.py
-const NEARLY = 1.5;
 let engine, panel, emoji, source = null, trace = null, clip = null, chosen = null, latest = null, photos = [], drawing = 0;
 // Counts the actions begun; the late result of an earlier one is dropped
 let action = 0, starting = false;
 
-// The id of the panel's face: the chosen one while it is visible, else the largest, which changes only if clearly larger
+// The id of the panel's face
 function main() {
-  const faces = source?.faces ?? [], area = ({ box }) => box.width * box.height, [largest] = faces;
-  const same = faces.find(({ id }) => id === chosen) ?? faces.find((face) => face.id === latest && area(face) * NEARLY >= area(largest));
-  latest = (same ?? largest)?.id ?? latest;
-  return (same ?? largest)?.id;
+  const face = mainFace(source?.faces ?? [], chosen, latest);
+  latest = face?.id ?? latest;
+  return face?.id;
 }
 
 const options = () => ({ main: main(), about: engine.about, emoji });
@@ -46,7 +44,7 @@ function show(next) {
   trace = kind === "camera" ? new Trace() : null;
   document.body.classList.toggle("busy", Boolean(source));
   $("welcome").hidden = Boolean(source);
-  canvas.hidden = $("tools").hidden = !source;
+  canvas.hidden = $("backdrop").hidden = $("tools").hidden = !source;
   $("pause").hidden = kind === "picture";
   $("clip").hidden = kind === "picture" || !Clip.possible;
   $("mirror").hidden = kind !== "camera";
@@ -73,7 +71,7 @@ function show(next) {
 
 function status() {
   if (source.done < 1) return `${Math.round(100 * source.done)}% read`;
-  if (source.kind === "camera") return source.rate ? `${source.rate.toFixed(source.rate < 10 ? 1 : 0)} frames a second` : "";
+  if (source.kind === "camera") return source.rate ? `${source.rate.toFixed(source.rate < 10 ? 1 : 0)} frames/s` : "";
   const { length } = source.faces;
   return `${length || "no"} face${length === 1 ? "" : "s"}`;
 }
@@ -101,6 +99,8 @@ function draw() {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   context.unit = ratio;
   source.draw(context, width, height);
+  // A few pixels of the picture, drawn large, fill the stage to the left and right of an upright one
+  if (canvas.clientWidth < $("stage").clientWidth) source.draw($("backdrop").getContext("2d"), 12, 12);
   drawFaces(context, source.faces, { ...options(), scale: width / source.width });
   if (!source.paused) clip?.frame(options());
   label("pause", source.paused ? "Play" : "Pause");

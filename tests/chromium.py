@@ -153,7 +153,8 @@ class Chromium:
     def downloaded(self, name: str) -> Path:
         """The path of a file that the page saved, once it is there."""
         end = time.monotonic() + 20
-        while not (self.downloads / name).exists():
+        # Chromium reserves the name with an empty file
+        while not ((self.downloads / name).exists() and (self.downloads / name).stat().st_size):
             assert time.monotonic() < end, f"{name} was not saved; there are {list(self.downloads.iterdir())}"
             time.sleep(0.05)
         return self.downloads / name

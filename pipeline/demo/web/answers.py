@@ -90,8 +90,8 @@ class About(BaseModel):
     model: str = Field(description="the model bundle's id")
     about: list[str] = Field(description="lines about the model for a visitor: name, version and id; accuracy")
     dataset: str = Field(description="the data set that the model was trained on")
-    accuracy: float | None = Field(description="the share of the data set's PublicTest for which the highest probability "
-                                               "is right; null for a model that was never promoted")
+    accuracy: float | None = Field(description="the share of the data set's PublicTest for which the highest "
+                                               "probability is right; null for a model that was never promoted")
     classes: list[str] = Field(description="in the order of the network's outputs")
     temperature: float = Field(description="of the calibration (temperature scaling)")
     crop_margin: float = Field(description="the detector's box as a share of the classifier's crop")

@@ -13,9 +13,8 @@ from pipeline.demo.see.classifier import classify
 from pipeline.demo.see.detector import Detector, HaarDetector
 from pipeline.demo.see.watcher import Watcher, look
 
-
-# Frames of a stream are tracked with at least this longer side, in pixels: on a slow line the page sends smaller ones, and
-# a face that jumped from 240 to 640 pixels would be another one to the tracker
+# Frames of a stream are tracked with at least this longer side, in pixels: on a slow line the page sends smaller ones,
+# and a face that jumped from 240 to 640 pixels would be another one to the tracker
 TRACKED = 640
 
 
@@ -39,8 +38,8 @@ class Service:
     def watch(self) -> Callable[[np.ndarray, float], dict]:
         """A function with the same answer for the frames of one stream, each with its time in seconds.
 
-        Faces are tracked, also over frames of the same view in other sizes; probabilities are smoothed. A time before an
-        earlier frame's counts as equal to it.
+        Faces are tracked, also over frames of the same view in other sizes; probabilities are smoothed. A time before
+        an earlier frame's counts as equal to it.
         """
         watcher, latest = Watcher(self._detector(), self.bundle), float("-inf")
 

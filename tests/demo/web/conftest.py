@@ -62,8 +62,10 @@ CAMERA = """(async () => {
     await picture.decode();
     return picture;
   }));
-  const canvas = Object.assign(document.createElement("canvas"), { width: pictures[0].width, height: pictures[0].height });
-  const show = () => canvas.getContext("2d").drawImage(pictures[Math.floor(performance.now() / %(milliseconds)s) %% pictures.length], 0, 0);
+  const { width, height } = pictures[0];
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const picture = () => pictures[Math.floor(performance.now() / %(milliseconds)s) %% pictures.length];
+  const show = () => canvas.getContext("2d").drawImage(picture(), 0, 0);
   setInterval(show, 33);
   show();
   navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(30);

@@ -40,7 +40,7 @@ def axe() -> str:
 
 
 def state(page, name: str, frames, tmp_path) -> None:
-    """Bring the page into a state: start, live, picture, several, error."""
+    """Bring the page into a state: start, live, picture, several, video, error."""
     if name == "live":
         page.press("c")
         page.until("document.querySelectorAll('#faces button').length === 2")
@@ -52,13 +52,20 @@ def state(page, name: str, frames, tmp_path) -> None:
         files = ("two.png",) if name == "picture" else ("two.png", "upright.png")
         page.choose("#file", *(tmp_path / file for file in files))
         page.until(f"{RATE} === '2 faces' && document.querySelectorAll('#strip button').length === {len(files)}")
+    elif name == "video":
+        writer = cv2.VideoWriter(str(tmp_path / "clip.webm"), cv2.VideoWriter.fourcc(*"VP80"), 10, (640, 480))
+        for frame in frames[:5]:
+            writer.write(frame)
+        writer.release()
+        page.choose("#file", tmp_path / "clip.webm")
+        page.until(RATE + ".includes('face')")
     elif name == "error":
         (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
         page.choose("#file", tmp_path / "broken.png")
         page.until("document.getElementById('message').innerText.includes('not a picture')")
 
 
-@pytest.mark.parametrize("name", ["start", "live", "picture", "several", "error"])
+@pytest.mark.parametrize("name", ["start", "live", "picture", "several", "video", "error"])
 def test_axe_finds_nothing(page, axe, frames, tmp_path, name):
     state(page, name, frames, tmp_path)
     page.js("document.getElementById('meaning').open = true")
@@ -165,8 +172,9 @@ def test_an_upright_picture_leaves_no_gap(page, tmp_path, width, height):
     page.choose("#file", tmp_path / "upright.png")
     page.until(RATE + " === '1 face'")
     time.sleep(0.3)
-    stage, canvas, panel = (page.js(f"(({{ left, right, top }}) => [left, right, top])(document.getElementById('{name}')"
-                                    ".getBoundingClientRect())") for name in ("stage", "canvas", "panel"))
+    stage, canvas, panel = (page.js("(({ left, right, top }) => [left, right, top])"
+                                    f"(document.getElementById('{name}').getBoundingClientRect())")
+                            for name in ("stage", "canvas", "panel"))
     if width > 900:
         assert canvas[:2] == pytest.approx(stage[:2], abs=1), "the stage is as wide as the picture"
         assert panel[0] - stage[1] == pytest.approx(16, abs=1) and panel[1] > width - 80, "the panel takes the rest"

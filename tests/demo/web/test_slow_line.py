@@ -44,7 +44,7 @@ def test_boxes_are_drawn_on_the_frame_that_was_answered(page, address, film_came
         film_camera([on_a_side("left"), on_a_side("right")], 0.9)
         page.press("c")
         page.until(f"parseInt({RATE}) > 0")
-        assert page.js("document.getElementById('slow').textContent") == "", "a fast line is not called slow"
+        page.until("document.getElementById('slow').textContent === ''")
         line.slow = True
         said = page.until("document.getElementById('slow').textContent")
         assert "Slow connection" in said
@@ -60,7 +60,7 @@ def test_boxes_are_drawn_on_the_frame_that_was_answered(page, address, film_came
             time.sleep(0.11)
         assert sides == {"left", "right"}
         seconds = time.monotonic() - begun
-        assert float(page.js(RATE).split()[0]) > 0.9, "small frames: more than one answer a second at 25 kB a second"
+        assert float(page.js(RATE).split()[0]) > 0.6, "frames of the usual size would be .45 a second"
         assert (line.sent - before) / seconds < 15_000
         line.slow = False
         page.until("document.getElementById('slow').textContent === ''")

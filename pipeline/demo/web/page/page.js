@@ -207,7 +207,8 @@ function record() {
       clip = null;
       label("clip", "Record clip");
       button.classList.remove("on");
-      save(blob, of, ending);
+      // Nothing was recorded yet when it is stopped at once
+      if (blob.size) save(blob, of, ending);
     },
   });
   button.classList.add("on");

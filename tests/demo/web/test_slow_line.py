@@ -44,9 +44,9 @@ def test_boxes_are_drawn_on_the_frame_that_was_answered(page, address, film_came
         film_camera([on_a_side("left"), on_a_side("right")], 0.9)
         page.press("c")
         page.until(f"parseInt({RATE}) > 0")
-        page.until("document.getElementById('slow').textContent === ''")
+        page.until("document.getElementById('status').textContent === ''")
         line.slow = True
-        said = page.until("document.getElementById('slow').textContent")
+        said = page.until("document.getElementById('status').textContent")
         assert "Slow connection" in said
         time.sleep(2)
         before, begun, sides = line.sent, time.monotonic(), set()
@@ -63,7 +63,7 @@ def test_boxes_are_drawn_on_the_frame_that_was_answered(page, address, film_came
         assert float(page.js(RATE).split()[0]) > 0.6, "frames of the usual size would be .45 a second"
         assert (line.sent - before) / seconds < 15_000
         line.slow = False
-        page.until("document.getElementById('slow').textContent === ''")
+        page.until("document.getElementById('status').textContent === ''")
     page.press("Escape")
     page.asked.clear()
 

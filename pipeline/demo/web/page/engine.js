@@ -99,8 +99,7 @@ export async function open() {
     about,
     api: true,
     get slow() {
-      if (!pace.slow) return "";
-      return `Slow connection: smaller frames are sent, an answer takes ${(pace.trip / 1000).toFixed(1)} s`;
+      return pace.slow ? `Slow connection: an answer takes ${(pace.trip / 1000).toFixed(1)} s` : "";
     },
     promise: `Each picture goes to ${where}, is analysed there and discarded at once. Nothing is stored, nothing is passed on.`,
     frame,

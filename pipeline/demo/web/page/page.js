@@ -8,7 +8,7 @@ import { mainFace } from "./faces.js";
 import { Film } from "./film.js";
 import { keepFocus } from "./focus.js";
 import { listen } from "./input.js";
-import { meaning, Panel } from "./panel.js";
+import { meaning, Panel, summary } from "./panel.js";
 import { Photo } from "./photo.js";
 import { save, saveJson, savePicture } from "./saving.js";
 
@@ -26,7 +26,8 @@ function main() {
 }
 
 const options = () => ({ main: main(), about: engine.about, emoji });
-const label = (id, text) => { const span = $(id).querySelector("span"); if (span.textContent !== text) span.textContent = text; };
+const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+const label = (id, text) => write($(id).querySelector("span"), text);
 const focus = () => keepFocus("pause", "again", "start");
 
 function problem(sentence) {
@@ -64,25 +65,17 @@ function show(next) {
     });
   }
   canvas.setAttribute("aria-label", source ? `${source.name} with a box round every face` : "");
-  if (!source) $("rate").textContent = $("slow").textContent = "";
+  if (!source) $("rate").textContent = $("status").textContent = "";
   changed();
   focus();
-}
-
-function status() {
-  if (source.done < 1) return `${Math.round(100 * source.done)}% read`;
-  if (source.kind === "camera") return source.rate ? `${source.rate.toFixed(source.rate < 10 ? 1 : 0)} frames/s` : "";
-  const { length } = source.faces;
-  return `${length || "no"} face${length === 1 ? "" : "s"}`;
 }
 
 // The source's faces, picture or state changed
 function changed() {
   panel.show(source?.faces ?? [], main(), source?.kind);
   if (source) {
-    const reading = source.kind === "camera" || source.done < 1, slow = reading && engine.slow || "";
-    $("rate").textContent = status();
-    if ($("slow").textContent !== slow) $("slow").textContent = slow;
+    write($("rate"), summary(source));
+    write($("status"), (source.kind === "camera" || source.done < 1) && engine.slow || "");
     const face = source.faces.find(({ id }) => id === main());
     if (trace && !source.paused && trace.add(performance.now() / 1000, face)) trace.draw($("chart"), engine.about);
   }
@@ -143,7 +136,7 @@ async function take(files) {
   const started = clear(), most = engine.about.bounds.batch, problems = [];
   if (files.length > most) problems.push(`The first ${most} of ${files.length} are read.`);
   for (const file of files.slice(0, most)) {
-    $("rate").textContent = `reading ${file.name}`;
+    $("status").textContent = `Reading ${file.name} …`;
     const film = file.type.startsWith("video/");
     if (film && photos.length) {
       problems.push(`${file.name}: a video is read alone.`);
@@ -161,7 +154,7 @@ async function take(files) {
       problems.push(`${file.name}: ${error.message}`);
     }
   }
-  if (!source) $("rate").textContent = "";
+  if (started === action && !(source?.done < 1)) $("status").textContent = "";
   if (problems.length) problem(problems.join(" "));
 }
 

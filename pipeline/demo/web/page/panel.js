@@ -86,6 +86,13 @@ export class Panel {
   }
 }
 
+// A source in a few words: how fast it is, how much of it is read, how many faces it shows
+export function summary({ kind, done, rate, faces }) {
+  if (done < 1) return `${percent(done)} read`;
+  if (kind === "camera") return rate ? `${rate.toFixed(rate < 10 ? 1 : 0)} frames/s` : "";
+  return `${faces.length || "no"} face${faces.length === 1 ? "" : "s"}`;
+}
+
 // What a percentage means for this model, in words
 export function meaning({ accuracy, dataset, unsure_below: least }) {
   const tested = dataset === "fer2013" ? "FER-2013's test photographs" : "the test pictures that it was made with";

@@ -29,17 +29,42 @@ class Keyboard:
     """A window that nobody sees: from the given picture on it hears the given keys, one at a time."""
 
     def __init__(self, keys):
-        self.keys, self.shown, self.closed = dict(keys), [], False
+        self.keys, self.shown, self.closed, self.full = dict(keys), [], False, False
 
     def show(self, picture):
         self.shown.append(picture)
 
     def key(self, seconds):
         waiting = [at for at in self.keys if at <= len(self.shown)]
-        return self.keys.pop(min(waiting)) if waiting else ""
+        if waiting:
+            return self.keys.pop(min(waiting))
+        time.sleep(min(seconds, 0.01))
+        return ""
+
+    def toggle_full_screen(self):
+        self.full = not self.full
 
     def close(self):
         self.closed = True
+
+
+def drawn(count: int, fps: float = 1000.0) -> Files:
+    """A video that only the corner's brightness tells apart, frame by frame; its left edge is brighter than the rest."""
+    def frames():
+        for index in range(count):
+            frame = np.full((480, 640, 3), index, "uint8")
+            frame[400:, :50] = 255
+            yield frame, index / fps
+
+    source = Files("drawn", "video", fps, count)
+    source._captured = frames
+    source._capture = type("Nothing", (), {"release": lambda self: None})()
+    return source
+
+
+def bottom(picture):
+    """Where notes are drawn."""
+    return picture[430:470, 10:300]
 
 
 def played(source, keys, tmp_path, open_camera=None):
@@ -65,21 +90,51 @@ def test_q_ends_it_and_s_saves_what_is_seen(tmp_path):
 def test_space_pauses_until_the_next_one(tmp_path):
     with open_source(str(write_clip(tmp_path / "clip.mp4"))) as source:
         source.fps = 1000
-        keyboard, player = played(source, {3: " ", 4: " "}, tmp_path)
-    assert player.annotator.tally.frames == 12 and len(keyboard.shown) == 13
+        keyboard, player = played(source, {3: " ", 4: " ", 14: "q"}, tmp_path)
+    assert player.annotator.tally.frames == 12 and len(keyboard.shown) == 14
     with open_source(str(tmp_path / "clip.mp4")) as source:
         source.fps = 1000
         assert played(source, {3: " ", 4: "q"}, tmp_path)[1].annotator.tally.frames == 3, "q ends it then, too"
 
 
 def test_m_mirrors_from_the_next_picture_on(tmp_path):
-    frame = np.zeros((480, 640, 3), "uint8")
-    frame[400:, :50] = 255
-    source = Files("drawn", "video", 1000.0, 4)
-    source._captured = lambda: ((frame, index / 1000) for index in range(4))
-    source._capture = type("Nothing", (), {"release": lambda self: None})()
-    keyboard, _ = played(source, {2: "m"}, tmp_path)
-    assert [bool(shown[410, 5, 0] == 255) for shown in keyboard.shown] == [True, True, False, False]
+    keyboard, _ = played(drawn(4), {2: "m", 5: "q"}, tmp_path)
+    assert [bool(shown[410, 5, 0] == 255) for shown in keyboard.shown[:4]] == [True, True, False, False]
+
+
+def test_f_fills_the_screen_playing_and_paused(tmp_path):
+    assert played(drawn(4), {2: "f", 5: "q"}, tmp_path)[0].full
+    assert played(drawn(4), {2: " ", 2.5: "f", 3: "q"}, tmp_path)[0].full
+    assert not played(drawn(4), {2: "f", 3: "f", 5: "q"}, tmp_path)[0].full
+
+
+def test_what_is_saved_and_mirrored_in_a_pause_is_seen_in_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.demo.play.NOTE_SECONDS", 0.3)
+    keyboard, player = played(drawn(3), {2: " ", 3: "s", 4: "m", 6: "q"}, tmp_path)
+    playing, paused, saved, mirrored, paused_again = keyboard.shown[1:]
+    assert player.annotator.tally.frames == 2, "it stands still"
+    notes = [bottom(picture).tobytes() for picture in (playing, paused, saved)]
+    assert len(set(notes)) == 3, "the name of the file takes the place of 'paused' for a while"
+    assert saved[410, 5, 0] == 255 and mirrored[410, 635, 0] == 255 > mirrored[410, 5, 0]
+    assert (bottom(paused_again) != bottom(mirrored)).any(), "and gives it back"
+    (file,) = tmp_path.glob("ferpipe-*.png")
+    assert (cv2.imread(str(file)) == playing).all(), "the picture itself carries no note"
+
+
+@pytest.mark.parametrize("key", ["q", " ", "\r"])
+def test_a_clip_that_ends_shows_its_last_frame_until_a_key_and_others_still_work(tmp_path, key):
+    keyboard, player = played(drawn(3), {4: "s", 5: key}, tmp_path)
+    assert player.annotator.tally.frames == 3 and len(keyboard.shown) == 5
+    assert (keyboard.shown[3][:380] == keyboard.shown[2][:380]).all()
+    assert (bottom(keyboard.shown[3]) != bottom(keyboard.shown[2])).any(), "it says that this is the end"
+    assert len(list(tmp_path.glob("ferpipe-*.png"))) == 1
+
+
+def test_a_clip_that_is_cut_short_by_frames_does_not_wait(tmp_path):
+    keyboard = Keyboard({})
+    annotator = Annotator(lambda *_: [], EMOTIONS, Tally())
+    Player(drawn(9), annotator, None, keyboard, open_camera=None, limit=3, snapshots=tmp_path).play()
+    assert len(keyboard.shown) == 3 and keyboard.closed
 
 
 def test_a_number_takes_another_camera_and_one_that_is_not_there_changes_nothing(monkeypatch, tmp_path):
@@ -99,6 +154,17 @@ def test_a_number_takes_another_camera_and_one_that_is_not_there_changes_nothing
     assert asked == [2, 1], "camera 0, key 1, is the one that is shown"
     assert player.source.name == "camera 1" and player.annotator.tally.frames > 6
     assert first._capture.freed, "the old one is free for others"
+
+
+@pytest.mark.parametrize("keys", [{2: " ", 3: "1", 6: "q"}, {4: "1", 6: "q"}], ids=["paused", "over"])
+def test_a_camera_can_be_chosen_while_a_clip_stands_still(monkeypatch, tmp_path, keys):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+
+    def open_camera(index):
+        return open_source(str(index), reconnect=0), lambda *_: []
+
+    _, player = played(drawn(3), keys, tmp_path, open_camera)
+    assert player.source.name == "camera 0" and player.annotator.tally.frames > len(keys)
 
 
 # On a virtual screen

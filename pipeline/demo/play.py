@@ -16,7 +16,7 @@ from pipeline.system.failure import Failure
 
 # The panel's last lines
 KEYS = ("q quits, s saves, m mirrors, f full screen", "space pauses, 1-9 choose a camera")
-# Keys that end a picture or clip that is over
+# Keys that close the window after a clip's end
 ENDING = (QUIT, " ", "\r", "\n")
 # Seconds for which a note is shown
 NOTE_SECONDS = 2.0
@@ -96,7 +96,10 @@ class Player:
                 return False
         self._print_note(bar)
         if self.window is not None and not self.source.live:
-            self._hold("" if self.source.kind == "picture" else "the end; space or q closes", ENDING)
+            if self.source.kind == "picture":
+                self._hold("", (QUIT,))
+            else:
+                self._hold("the end; space or q closes", ENDING)
         return self._switched
 
     def _time_left(self, seconds: float) -> float:

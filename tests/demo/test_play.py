@@ -13,11 +13,12 @@ import time
 import cv2
 import numpy as np
 import pytest
+from PIL import ImageGrab
 from toy_faces import ROOT, FakeCamera, python, write_clip
 
 from pipeline.demo.play import Player
 from pipeline.demo.see.boxes import Box, Face
-from pipeline.demo.show import window
+from pipeline.demo.show import view, window
 from pipeline.demo.show.annotate import Annotator, Tally
 from pipeline.demo.sources.open import open_source
 from pipeline.demo.sources.source import Files
@@ -250,6 +251,68 @@ def test_escape_ends_it(screen, picture, model, kind):
     assert process.returncode == 0 and err == "", err
 
 
+@pytest.mark.screen
+@pytest.mark.slow
+def test_the_picture_fills_a_resized_window(screen, picture, model, kind):
+    process = started(screen, picture, model, "--window", kind)
+    try:
+        shown = window_id(screen, process)
+        subprocess.run(["xdotool", "windowmove", shown, "0", "0", "windowsize", shown, "450", "640"], check=True,
+                       env=os.environ | {"DISPLAY": screen}, timeout=20)
+        # 900x480 becomes 450x240, with 200 rows of black above and below
+        for _ in range(100):
+            grabbed = np.asarray(ImageGrab.grab(xdisplay=screen))[:640, :450, ::-1]
+            if not grabbed[:199].any() and not grabbed[441:].any() and grabbed[201:439].any(axis=(1, 2)).all():
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the picture does not fill the window's width")
+        assert abs(grabbed[320, 445].astype(int) - view.BACKGROUND).max() <= 3, "the panel is at the right edge"
+        press(screen, shown, "q")
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and err == "", err
+
+
+@pytest.mark.screen
+@pytest.mark.slow
+def test_f_asks_the_desktop_for_the_whole_screen(screen, picture, model):
+    """Tk's; Qt asks only where a desktop runs, so test_window has OpenCV's."""
+    pytest.importorskip("tkinter", reason="this Python has no Tk (Debian: apt-get install python3-tk)")
+    process = started(screen, picture, model, "--window", "tk")
+    try:
+        shown = window_id(screen, process)
+        assert full_screen_requests(screen, lambda: press(screen, shown, "f")) == 1
+        press(screen, shown, "q")
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and err == "", err
+
+
+def full_screen_requests(display: str, action) -> int:
+    """How often a window manager is asked for full screen during an action."""
+    name = ctypes.util.find_library("X11")
+    if not name:
+        pytest.skip("libX11 not installed (Debian: apt-get install libx11-6)")
+    x = ctypes.CDLL(name)
+    x.XOpenDisplay.restype = ctypes.c_void_p
+    x.XDefaultRootWindow.restype = x.XInternAtom.restype = ctypes.c_ulong
+    server = ctypes.c_void_p(x.XOpenDisplay(display.encode()))
+    substructure_notify, client_message = 1 << 19, 33
+    x.XSelectInput(server, ctypes.c_ulong(x.XDefaultRootWindow(server)), ctypes.c_long(substructure_notify))
+    x.XSync(server, 0)
+    action()
+    state, full = (x.XInternAtom(server, atom, 0) for atom in (b"_NET_WM_STATE", b"_NET_WM_STATE_FULLSCREEN"))
+    # XClientMessageEvent in an XEvent: type, serial, send_event, display, window, message_type, format, data
+    event, count = (ctypes.c_long * 24)(), 0
+    while x.XCheckTypedEvent(server, client_message, ctypes.byref(event)):
+        count += event[5] == state and event[7] == 1 and full in event[8:10]
+    x.XCloseDisplay(server)
+    return count
+
+
 def close_window(display: str, number: int) -> None:
     """What a window manager sends when somebody clicks the window's cross."""
     x = ctypes.CDLL(ctypes.util.find_library("X11"))
@@ -278,9 +341,16 @@ def test_closing_the_window_ends_the_demo(screen, picture, model, kind):
 
 @pytest.mark.screen
 @pytest.mark.slow
-def test_a_clip_plays_in_its_time_and_closes_by_itself(screen, tmp_path, model, kind):
+def test_a_clip_plays_in_its_time_and_its_last_frame_stays_until_a_key(screen, tmp_path, model, kind):
     process = started(screen, write_clip(tmp_path / "clip.mp4"), model, "--window", kind)
-    printed, err = process.communicate(timeout=30)
+    try:
+        shown = window_id(screen, process)
+        time.sleep(2)
+        assert process.poll() is None
+        press(screen, shown, "space")
+        printed, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 0, err
     fps = float(re.search(r"12 frames, ([\d.]+) a second", printed)[1])
     assert fps < 12, "not faster than the ten frames a second that it was filmed at"

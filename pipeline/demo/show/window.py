@@ -14,7 +14,7 @@ TITLE = "ferpipe demo"
 ESCAPE = 27
 QUIT = "q"
 # A window opens in the picture's size where that is within these bounds, which fit on nearly every screen
-OPENING: Size = (1284, 720)
+OPENING: Size = (1200, 720)
 
 
 class Window(Protocol):

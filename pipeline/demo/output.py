@@ -76,7 +76,8 @@ class PictureOutput:
 class VideoOutput:
     """Writes a video of all frames in the size of the first, under a temporary name until it is finished.
 
-    A .webm is at most ``LARGEST_VP8``. The encoder runs in a thread, since VP8 takes as long as everything else together.
+    A .webm is at most ``LARGEST_VP8``. The encoder runs in a thread, since VP8 takes as long as everything else
+    together.
     """
 
     def __init__(self, path: Path, fps: float):

@@ -50,7 +50,7 @@ class Keyboard:
 
 
 def drawn(count: int, fps: float = 1000.0) -> Files:
-    """A video that only the corner's brightness tells apart, frame by frame; its left edge is brighter than the rest."""
+    """A video of ``count`` frames, each brighter than the one before, with a white corner at the bottom left."""
     def frames():
         for index in range(count):
             frame = np.full((480, 640, 3), index, "uint8")

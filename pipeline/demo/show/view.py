@@ -65,7 +65,10 @@ def draw(
 
 
 def _unit(height: int, width: int) -> float:
-    """The factor by which lengths grow on a canvas of this size: by its shorter side, so that the panel stays narrow."""
+    """The factor by which lengths grow on a canvas of this size.
+
+    By its shorter side, so that the panel of a portrait picture stays narrow.
+    """
     return max(1.0, min(height, width) / SMALLEST_HEIGHT)
 
 

@@ -88,6 +88,9 @@ def test_the_focus_never_falls_to_the_body(page, frames, tmp_path):
     page.enter()
     page.until("!document.getElementById('tools').hidden")
     assert page.js(FOCUS) == "pause", "Start is gone; the first tool is there"
+    for expected in ("mirror", "picture", "clip", "json", "again", "stop"):
+        page.press("Tab")
+        assert page.js(FOCUS) == expected
     # A face's button is pressed, and then all faces leave
     page.until("document.querySelectorAll('#faces button').length === 2")
     page.js("document.querySelector('#faces button').focus()")

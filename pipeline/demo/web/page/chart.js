@@ -2,7 +2,7 @@
 
 // Seconds that the live chart shows, and between two of its points
 const SPAN = 30, EVERY = 0.1;
-const GRID = "#ffffff2e", GROUND = "#1d2026", LETTERS = "600 11px system-ui, sans-serif";
+const GRID = "#ffffff2e", GROUND = "#14161a", LETTERS = "600 11px system-ui, sans-serif";
 
 // A canvas with one pixel per pixel of the screen, emptied; returns its context in CSS pixels, and its width and height
 function cleared(canvas) {

@@ -69,7 +69,8 @@ def _names(path: Path, suffix: str = "") -> tuple[Path, Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     process = os.getpid()
     for child in list(path.parent.iterdir()):
-        left = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(new|old){re.escape(suffix)}", child.name)
+        # sqlite has a journal beside the file that it writes
+        left = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(new|old){re.escape(suffix)}(-journal)?", child.name)
         if not left or (int(left[1]) != process and _alive(int(left[1]))):
             continue
         if left[2] == "old" and not path.exists():

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.system import project
+from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
 # Seconds to wait for another program that writes to the database, and for another that creates it
@@ -21,6 +22,9 @@ SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
+HALF_MADE = "half upgraded by a program that was ended; move the file away and run `ferpipe rebuild-mlflow`"
+# What sqlite leaves beside a database whose process was killed
+JOURNALS = ("-journal", "-wal", "-shm")
 # The explanation of an error, by a phrase of its message
 ADVICE = {
     "database is locked": "locked by another program; end it (a second run, a database browser) and run again",
@@ -28,6 +32,8 @@ ADVICE = {
     "file is not a database": "not an MLflow database; move the file away and run `ferpipe rebuild-mlflow`",
     "readonly database": "cannot be written; look at the file's rights",
     "disk is full": "no space left on the disk; free some and run again",
+    "already exists": HALF_MADE,
+    "duplicate column name": HALF_MADE,
     "out-of-date database": "made by another version; move the file away and run `ferpipe rebuild-mlflow`",
     "HTTPConnectionPool": "no server answers there; start it, or unset MLFLOW_TRACKING_URI to use mlflow.db",
 }
@@ -94,7 +100,45 @@ def alone(database: Path) -> Iterator[None]:
     with contextlib.closing(sqlite3.connect(f"{database}.lock", CREATION, isolation_level=None)) as gate:
         gate.execute("BEGIN EXCLUSIVE")
         # A database that cannot be written is found here in seconds; MLflow would go on trying for minutes
-        with contextlib.closing(sqlite3.connect(database, WAIT, isolation_level=None)) as probe:
-            probe.execute("BEGIN IMMEDIATE")
-            probe.rollback()
+        if database.exists():
+            with contextlib.closing(sqlite3.connect(database, WAIT, isolation_level=None)) as probe:
+                probe.execute("BEGIN IMMEDIATE")
+                probe.rollback()
         yield
+
+
+def complete(address: str, database: Path) -> None:
+    """Make the database where there is none, or only a part of one; inside ``alone``.
+
+    MLflow's migrations take seconds, and MLflow cannot go on with those that a killed process began: they are done
+    under another name.
+    """
+    empty = not database.exists() or not database.stat().st_size
+    if not empty:
+        if not _half_made(database):
+            return
+        print(f"MLflow at {address}: its making was interrupted and it holds no run; made again", flush=True)
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with atomic_file(database) as new:
+        SqlAlchemyStore(f"sqlite:///{new.as_posix()}", artefacts(address)).engine.dispose()
+        for ending in JOURNALS:
+            # of the database that is replaced: sqlite would play it back into the new one
+            Path(f"{database}{ending}").unlink(missing_ok=True)
+
+
+def _half_made(database: Path) -> bool:
+    """Whether a file is the beginning of an MLflow database, without anything that a run left in it."""
+    from mlflow.store.db import utils
+    from mlflow.store.db.base_sql_model import Base
+
+    with contextlib.closing(sqlite3.connect(database, WAIT)) as content:
+        tables = {name for (name,) in content.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        others = {name for name in tables - set(Base.metadata.tables) if not name.lstrip("_").startswith("alembic_")}
+        holds_data = any(content.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone()
+                         for name in ("runs", "registered_models", "trace_info") if name in tables)
+        if others or holds_data:
+            return False
+        version = content.execute("SELECT version_num FROM alembic_version").fetchall() if (
+            "alembic_version" in tables) else []
+    return version != [(utils._get_latest_schema_revision(),)]

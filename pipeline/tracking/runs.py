@@ -53,9 +53,12 @@ def connect():
     if inherited is not None:
         os.environ["MLFLOW_TRACKING_URI"] = inherited
     database = mlflow_server.file(address)
-    with mlflow_server.alone(database) if database and address not in _opened else contextlib.nullcontext():
+    new = address not in _opened
+    with mlflow_server.alone(database) if database and new else contextlib.nullcontext():
+        if database and new:
+            mlflow_server.complete(address, database)
         client = mlflow.MlflowClient(address)
-        if address not in _opened:
+        if new:
             client.search_experiments(max_results=1)
             _opened.add(address)
     return client

@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
             raise Failure(f"port {options.port} is taken; end the program that listens there, or name another port "
                           "(PORT=, --port)")
     print(f"MLflow opens at http://127.0.0.1:{options.port} in about fifteen seconds, Ctrl-C ends it\n"
-          f"{addresses(uri, options.port)}", flush=True)
+          f"{addresses(options.port)}", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--host", "127.0.0.1"]
     # No log line per page, and no traceback at Ctrl-C
     command += ["--uvicorn-opts", "--log-level critical", "--port", str(options.port), "--backend-store-uri", uri]
@@ -39,14 +39,12 @@ def main(argv: list[str] | None = None) -> None:
         raise Failure(f"MLflow ended with exit code {code}; its reason is above")
 
 
-def addresses(uri: str, port: int) -> str:
+def addresses(port: int) -> str:
     """Where the training runs are, a line per experiment: MLflow's home page is for language models."""
-    database = mlflow_server.file(uri)
-    experiments = []
-    if database is None or database.exists():
-        with mlflow_server.in_one_line():
-            experiments = [experiment for experiment in runs.connect().search_experiments(order_by=["name ASC"])
-                           if experiment.name != "Default"]
+    # Where there is no database yet, it is made here: MLflow's server would leave half of one at Ctrl-C
+    with mlflow_server.in_one_line():
+        experiments = [experiment for experiment in runs.connect().search_experiments(order_by=["name ASC"])
+                       if experiment.name != "Default"]
     if not experiments:
         return "There are no training runs yet: `ferpipe run` makes the first"
     page = f"http://127.0.0.1:{port}/#/experiments/{{}}/runs?workflowType=machine_learning"

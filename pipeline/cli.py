@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from pipeline.system import extras, failure
+from pipeline.system import extras, failure, telemetry
 
 COMPLETION = "completion"
 # command: (module inside pipeline whose main(argv) it is, what it does)
@@ -43,9 +43,7 @@ INSTALLING = """Print the script that completes ferpipe's commands, options and 
 
 # No telemetry, less chatter, the same encoding everywhere; what is set already stays
 ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "GX_ANALYTICS_ENABLED": "False",
-    "DVC_NO_ANALYTICS": "true",
+    **telemetry.OFF,
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "PYTHONUTF8": "1",
     "PYTHONUNBUFFERED": "1",

@@ -5,13 +5,13 @@ import signal
 
 import pytest
 
+from pipeline.system import telemetry
 from pipeline.training import importing
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and what they start would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+telemetry.switch_off()
 os.environ.setdefault("MPLBACKEND", "Agg")
 for name, value in importing.ENVIRONMENT.items():
     os.environ.setdefault(name, value)

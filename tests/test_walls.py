@@ -114,6 +114,10 @@ def test_only_tracking_imports_mlflow():
     assert {room(name) for name in MODULES if "mlflow" in foreign(name)} == {"tracking"}
 
 
+def test_onnx_runtime_has_one_door_which_makes_it_silent():
+    assert {name for name in MODULES if "onnxruntime" in foreign(name)} == {"pipeline.bundle.runtime"}
+
+
 def test_only_params_reads_params_yaml_and_recipes():
     """run names the file too: it changes the line that chooses the data set, as bytes."""
     named = {room(name) for name, path in MODULES.items() if '"params.yaml"' in path.read_text(encoding="utf-8")}

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.bundle import runtime
 from pipeline.bundle.manifest import BundleManifest, Provenance, Trained
 from pipeline.system import processor
 from pipeline.system.failure import Failure
@@ -127,12 +128,8 @@ def check_faces(trained: Trained, manifest: Mapping[str, Any], where: Path) -> N
 
 
 def onnx_session(path: Path):
-    """An ONNX Runtime session on one thread: with two, the times swing wildly on a busy machine."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    """An ONNX Runtime session of a file, on one thread."""
+    return runtime.session(path)
 
 
 def sha256(path: Path) -> str:

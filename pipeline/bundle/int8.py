@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.bundle import runtime
 from pipeline.bundle.bundle import Bundle, onnx_session, probabilities
 from pipeline.bundle.manifest import Int8Accuracies, Quantised, Sizes
 from pipeline.bundle.sealing import fit_temperature, seal
@@ -108,22 +109,22 @@ def static(source: Path, target: Path, images: np.ndarray) -> None:
     products of eight overflow the 16-bit sums of x86 processors without VNNI, whose results would differ.
     """
     import onnx
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quant_pre_process, quantize_static
 
+    ort = runtime.quantization()
     batches = (images[start : start + BATCH, ..., None].astype("float32") for start in range(0, len(images), BATCH))
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         prepared = Path(folder) / "prepared.onnx"
         # symbolic shapes would need sympy, and these graphs have none
-        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        ort.quant_pre_process(source, prepared, skip_symbolic_shape=True)
         model = onnx.load(prepared)
         # nodes are excluded by name, and tf2onnx leaves some without one
         for number, node in enumerate(model.graph.node):
             node.name = node.name or f"{node.op_type}_{number}"
         onnx.save(model, prepared)
-        quantize_static(
-            prepared, target, _Batches(batches), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
-            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax, nodes_to_exclude=_float(model.graph),
+        ort.quantize_static(
+            prepared, target, _Batches(batches), quant_format=ort.QuantFormat.QDQ, per_channel=True, reduce_range=True,
+            activation_type=ort.QuantType.QUInt8, weight_type=ort.QuantType.QInt8,
+            calibrate_method=ort.CalibrationMethod.MinMax, nodes_to_exclude=_float(model.graph),
         )
 
 

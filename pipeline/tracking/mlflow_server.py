@@ -8,14 +8,14 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.system import project
+from pipeline.system import project, telemetry
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
 # Seconds to wait for another program that writes to the database, and for another that creates it
 WAIT, CREATION = 5, 180
 SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
+    **telemetry.OFF,
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # MLflow's own seven retries take minutes when a server is down
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",

@@ -53,6 +53,6 @@ def train(params: Params, faces: Faces, tuned: dict) -> None:
         if params.quantise.int8:
             bundle = int8.quantise(bundle, folder, faces, params.quantise)
         entering.attach(run, bundle)
-    with atomic_file(params.reports / "history.csv") as new:
-        shutil.copyfile(bundle.folder / "history.csv", new)
+        with atomic_file(params.reports / "history.csv") as new:
+            shutil.copyfile(bundle.folder / "history.csv", new)
     print(f"train: bundle {bundle.id} in {bundle.folder}, {fitted.seconds / 60:.1f} minutes of training")

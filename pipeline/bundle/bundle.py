@@ -77,11 +77,22 @@ class Bundle:
 
     @cached_property
     def _session(self):
-        return onnx_session(self.folder / "model.onnx")
+        path = self.folder / "model.onnx"
+        model = path.read_bytes()
+        # what is served is what was hashed, whatever happened to the file since
+        if hashlib.sha256(model).hexdigest() != self.manifest.files["model.onnx"]:
+            raise Failure(f"{path}: not the file that the bundle was made with; restore it")
+        session = runtime.session(model, path)
+        runtime.check(session, len(self.classes), path)
+        return session
 
     def predict(self, images: np.ndarray, flip: bool = False) -> np.ndarray:
         """Probabilities float32 ``(N, C)`` for uint8 images ``(N, 48, 48)``; of the mirror images when ``flip``."""
-        return probabilities(self._session, images, len(self.classes), flip)
+        with runtime.in_one_line(self.folder / "model.onnx"):
+            answers = probabilities(self._session, images, len(self.classes), flip)
+        if not np.isfinite(answers).all():
+            raise Failure(f"{self.folder / 'model.onnx'}: its answers are no probabilities; restore the file")
+        return answers
 
     def milliseconds(self, calls: int = 200) -> float:
         """The median time of a call with one face, on one thread; the first calls, which are slower, do not count."""
@@ -128,8 +139,8 @@ def check_faces(trained: Trained, manifest: Mapping[str, Any], where: Path) -> N
 
 
 def onnx_session(path: Path):
-    """An ONNX Runtime session of a file, on one thread."""
-    return runtime.session(path)
+    """An ONNX Runtime session of a file, on one thread. Raises Failure when it cannot be opened."""
+    return runtime.session(path.read_bytes(), path)
 
 
 def sha256(path: Path) -> str:

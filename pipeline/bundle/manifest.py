@@ -1,24 +1,28 @@
 """bundle.json: what a model is, which files belong to it, and how it came about."""
 
 import re
+import reprlib
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.bundle.record import Name, Record
+from pipeline.faces.faces import CLASS_SETS, SIZE
 
 FORMAT: Literal[1] = 1
 # FER-2013's crop in terms of a Haar detector's box: one side is the box's side divided by this
 CROP_MARGIN = 0.97
 SHA256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Int8Accuracies(Record):
     """Shares of PublicTest: right in float32, right in int8, answered alike by both."""
 
-    float32: float
-    int8: float
-    agreement: float
+    float32: Share
+    int8: Share
+    agreement: Share
 
 
 class Sizes(Record):
@@ -69,17 +73,25 @@ class Trained(Record):
     source_digest: str
     recipe: Name
     config: dict[str, Any]
-    seed: int
-    epochs_run: int
-    epochs_asked: int
-    best_epoch: int
-    seconds: float
+    seed: Count
+    epochs_run: Count
+    epochs_asked: Count
+    best_epoch: Count
+    seconds: float = Field(ge=0, allow_inf_nan=False)
     finished: str
     hardware: str
     backend: str
     precision: str
     weights: str | None = None
     tuned: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("config")
+    @classmethod
+    def _the_balance_is_a_block(cls, config: dict[str, Any]) -> dict[str, Any]:
+        balance = config.get("balance", {})
+        if not isinstance(balance, dict) or not isinstance(balance.get("without", ""), str):
+            raise ValueError(f"expected balance to be a block of parameters, found {reprlib.repr(balance)}")
+        return config
 
 
 class Provenance(Trained):
@@ -91,10 +103,10 @@ class Provenance(Trained):
         net: of an imported network, the SHA-256 of its file.
     """
 
-    parameters: int
-    run_id: str | None = None
-    parity: float | None = None
-    net: str | None = None
+    parameters: Count
+    run_id: Name | None = None
+    parity: float | None = Field(None, allow_inf_nan=False)
+    net: Name | None = None
     quantised: Quantised | None = None
 
     @property
@@ -107,6 +119,7 @@ class BundleManifest(Record):
     """bundle.json.
 
     Attributes:
+        classes: those of the class set, in its order.
         size: of the images, in pixels.
         crop_margin: one side of the training images' crop is a Haar detector's box divided by this.
         temperature: softmax(log p / temperature) is calibrated.
@@ -116,18 +129,27 @@ class BundleManifest(Record):
     format: Literal[1] = FORMAT
     classes: tuple[str, ...] = Field(min_length=1)
     class_set: Name
-    size: int = Field(ge=1)
-    crop_margin: float = Field(gt=0, allow_inf_nan=False)
-    temperature: float = Field(gt=0, allow_inf_nan=False)
+    size: int = Field(ge=SIZE, le=SIZE)
+    crop_margin: float = Field(ge=0.1, le=10, allow_inf_nan=False)
+    # fit_temperature looks from .25 to 4
+    temperature: float = Field(ge=0.1, le=10, allow_inf_nan=False)
     files: dict[str, SHA256]
     provenance: Provenance
+
+    @model_validator(mode="after")
+    def _the_class_set_is_known(self) -> "BundleManifest":
+        expected = CLASS_SETS.get(self.class_set, ((), None))[0]
+        if self.classes != expected:
+            raise ValueError(f"expected one of the class sets {', '.join(CLASS_SETS)} and its classes, found "
+                             f"{self.class_set} with {reprlib.repr(', '.join(self.classes))}")
+        return self
 
     @field_validator("files")
     @classmethod
     def _files_lie_in_the_folder(cls, files: dict[str, str]) -> dict[str, str]:
         for name in files:
             # neither a path, nor hidden, nor a drive or a stream of Windows
-            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == "bundle.json":
                 raise ValueError(f"expected names of files in the bundle's folder, found {name!r}")
         if "model.onnx" not in files:
             raise ValueError(f"expected model.onnx among the files, found {', '.join(files) or 'none'}")

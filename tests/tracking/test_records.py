@@ -195,7 +195,7 @@ FILES = json.loads(MANIFEST)["files"]
     (changed(MANIFEST, provenance={}), r"provenance\.dataset: missing"),
     (changed(MANIFEST, classes="angry"), "classes: expected"),
     (changed(MANIFEST, classes=[]), "classes: "),
-    (changed(MANIFEST, temperature=0), "temperature: expected greater than 0, found 0"),
+    (changed(MANIFEST, temperature=0), "temperature: expected greater than or equal to 0.1, found 0"),
     (changed(MANIFEST, crop_margin=float("nan")), "crop_margin: expected"),
     (changed(MANIFEST, format=2), "format: expected 1, found 2.*update this project"),
 ])

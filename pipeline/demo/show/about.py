@@ -9,9 +9,12 @@ from pipeline.bundle.bundle import PROMOTION, Bundle
 def promotion_of(bundle: Bundle) -> dict[str, Any]:
     """What ``promote`` wrote beside the bundle (see ``bundle.PROMOTION``); empty where it was not promoted."""
     try:
-        return json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        promotion = json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
+    if not isinstance(promotion, dict) or not isinstance(promotion.get("PublicTest", 0.0), float | int):
+        return {}
+    return promotion
 
 
 def about(bundle: Bundle) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.bundle.manifest import Trained
+from pipeline.bundle.record import Name
 from pipeline.evaluate import measure
 from pipeline.faces.faces import CLASS_SETS, Faces
 from pipeline.params import params
@@ -27,7 +28,8 @@ from pipeline.training.importing import quiet
 if TYPE_CHECKING:
     import keras
 
-HISTORY = TypeAdapter(Annotated[list[dict[str, float]], Field(min_length=1)])
+# A loss may be NaN: trainings that diverged are on record too
+HISTORY = TypeAdapter(Annotated[list[dict[Name, float]], Field(min_length=1)])
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,10 @@ def read(out: Path) -> RemoteRun:
         raise Failure(f"{out / 'run.json'}: there is no class set {trained.class_set!r}, there are "
                       f"{', '.join(CLASS_SETS)}; update this project")
     try:
-        rows = HISTORY.validate_json(history)
-    except ValidationError as error:
+        rows = HISTORY.validate_json(history, strict=True)
+        if any(row.keys() != rows[0].keys() or row.get("epoch") != epoch for epoch, row in enumerate(rows, 1)):
+            raise ValueError("not the same figures of every epoch")
+    except ValueError as error:
         raise Failure(f"{out / 'history.json'}: expected the figures of every epoch, at least one; {finish}") from error
     return RemoteRun(out / "net.keras", hashlib.sha256(net).hexdigest(), rows, trained)
 

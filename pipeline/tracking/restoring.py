@@ -5,8 +5,9 @@ from typing import Any
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.bundle.manifest import Trained
-from pipeline.tracking import runs
+from pipeline.tracking import killed, runs
 from pipeline.tracking.entry import Entry
+from pipeline.tracking.mlflow_server import in_one_line
 
 
 def tags_of(record: Trained | Entry) -> dict[str, Any]:
@@ -38,5 +39,8 @@ def restore(entry: Entry, bundle: Bundle | None = None, tags: Mapping[str, Any] 
             run.figures(entry.figures)
             run_id = run.id
     if bundle is not None:
-        runs.Run(runs.connect(), run_id).model(bundle.folder)
+        client = runs.connect()
+        runs.Run(client, run_id).model(bundle.folder)
+        with in_one_line():
+            killed.complete(client, run_id, bundle.id)
     return run_id

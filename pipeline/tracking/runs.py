@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.tracking import mlflow_server
+from pipeline.tracking import killed, mlflow_server
 from pipeline.tracking.mlflow_server import in_one_line, uri
 
 TAGS = ("recipe", "seed", "dataset", "edition", "data_digest", "protocol", "class_set")
@@ -182,14 +182,20 @@ class Run:
 @in_one_line()
 def start(name: str, experiment: str, tags: Mapping[str, Any], parent: str | None = None, run_id: str | None = None,
           system_metrics: bool = False) -> Run:
-    """Begin a run, as a child of ``parent``; or continue ``run_id`` if the server has it, killed or finished."""
+    """Begin a run, as a child of ``parent``; or continue ``run_id`` if the server has it, killed or finished.
+
+    What killed processes left RUNNING is ended first.
+    """
     client = connect()
+    if parent is None:
+        killed.end(client)
+    tags = {**tags, killed.TAG: killed.mark()}
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
     from mlflow.tracking.context.registry import resolve_tags
 
     if run_id and exists(run_id):
-        client.update_run(run_id, "RUNNING")
         Run(client, run_id).tags(tags)
+        client.update_run(run_id, "RUNNING")
     else:
         dvc = {key: os.environ[key] for key in ("DVC_EXP_NAME", "DVC_STAGE") if os.environ.get(key)}
         nested = {"mlflow.parentRunId": parent} if parent else {}

@@ -56,6 +56,26 @@ def test_a_folder_that_training_did_not_finish_is_one_line(tmp_path):
             import_run.read(tmp_path)
 
 
+@pytest.mark.parametrize("history", [
+    "", "null", "{}", "[[]]", "[{}]", "[null]", '[{"epoch": "1"}]', '[{"loss": 1}]', '[{"epoch": 2}]',
+    '[{"epoch": 1}, {"epoch": 1}]', '[{"epoch": 1, "loss": 1}, {"epoch": 2}]', '[{"epoch": 1, "a\\n,b": 1}]',
+    '[{"epoch": 1, "loss": [1]}]', "[" * 9999,
+])
+def test_curves_that_cannot_be_are_one_line(tmp_path, history):
+    (tmp_path / "net.keras").write_bytes(b"")
+    (tmp_path / "run.json").write_text(json.dumps(trained("0" * 64)))
+    (tmp_path / "history.json").write_text(history)
+    with pytest.raises(Failure, match=r"history\.json: expected the figures of every epoch, at least one"):
+        import_run.read(tmp_path)
+
+
+def test_the_curves_of_a_training_that_diverged_are_curves(tmp_path):
+    read = left(tmp_path, b"", "0" * 64)
+    assert [row["epoch"] for row in read.history] == [1, 2]
+    (tmp_path / "history.json").write_text('[{"epoch": 1, "loss": NaN}]')
+    assert np.isnan(import_run.read(tmp_path).history[0]["loss"])
+
+
 def trained(source_digest):
     """The record of a training."""
     return {"dataset": "sample", "edition": "drawn", "protocol": "published", "class_set": "7", "data_digest": "d",

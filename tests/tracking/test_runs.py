@@ -1,6 +1,7 @@
 """MLflow shows what happened: the right status, no holes in a curve, one run per model; one line when it is away."""
 
 import os
+import platform
 import shutil
 import socket
 import sqlite3
@@ -9,11 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import toy_models
 
 from pipeline.system.failure import Failure
-from pipeline.tracking import entering, ledger, mlflow_server, registry, restoring, runs
+from pipeline.tracking import entering, killed, ledger, mlflow_server, registry, restoring, runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,6 +104,64 @@ def test_a_killed_run_goes_on_and_a_lost_one_begins_anew(project):
     assert runs.exists(other.id)
     assert not runs.exists("a" * 32)
     assert not runs.exists(None)
+
+
+def as_of(process: int, monkeypatch, name: str = "one", **changes):
+    """A run that a process began and has not ended."""
+    with monkeypatch.context() as patched:
+        patched.setattr(killed, "mark", lambda: f"{process} {psutil.Process().create_time():.0f} {platform.node()}")
+        return runs.start(name, "sample-7", {}, **changes)
+
+
+@pytest.fixture
+def dead() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_the_next_run_ends_what_killed_processes_left_running(project, monkeypatch, dead):
+    left = [as_of(dead, monkeypatch), as_of(dead, monkeypatch, parent="a" * 32)]
+    living = [runs.start("mine", "sample-7", {}), runs.start("child", "sample-7", {}, parent="b" * 32)]
+    foreign = as_of(dead, monkeypatch)
+    runs.connect().set_tag(foreign.id, killed.TAG, f"{dead} 1700000000 another-machine")
+    unknown = as_of(dead, monkeypatch)
+    runs.connect().delete_tag(unknown.id, killed.TAG)
+    with runs.start("next", "sample-7", {}):
+        pass
+    assert {facts(run.id).info.status for run in left} == {"KILLED"}
+    assert {facts(run.id).info.status for run in (*living, foreign, unknown)} == {"RUNNING"}
+
+
+def test_a_killed_run_that_goes_on_is_its_new_process_s(project, monkeypatch, dead):
+    run = as_of(dead, monkeypatch)
+    again = runs.start("one", "sample-7", {}, run_id=run.id)
+    with runs.start("another", "sample-7", {}):
+        assert facts(again.id).info.status == "RUNNING"
+
+
+@pytest.mark.parametrize("process", ["", "x", "1 2", "a b c", "1 x y", f"-1 1 {platform.node()}",
+                                     f"{os.getpid()} {psutil.Process().create_time():.0f} {platform.node()}"])
+def test_who_cannot_be_looked_up_is_not_dead(process):
+    assert not killed.is_dead(process)
+
+
+def test_a_number_that_another_process_has_now_is_a_dead_one_s():
+    assert killed.is_dead(f"{os.getpid()} 1000 {platform.node()}")
+    assert not killed.is_dead(killed.mark())
+
+
+def test_a_run_killed_after_its_model_was_complete_is_finished_with_it(project, monkeypatch, dead):
+    """The bundle is on its shelf, and the process was killed before it became the run's model."""
+    run = as_of(dead, monkeypatch)
+    bundle = toy_models.bundle(project / "made", run_id=run.id)
+    with runs.start("another", "sample-7", {}):
+        assert facts(run.id).info.status == "KILLED"
+    entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle)
+    assert facts(run.id).info.status == "FINISHED"
+    assert facts(run.id).data.tags["bundle"] == bundle.id
+    assert len(facts(run.id).outputs.model_outputs) == 1
 
 
 def test_a_trial_is_a_child_of_the_search(project):

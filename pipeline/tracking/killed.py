@@ -1,0 +1,49 @@
+"""Runs whose process was killed: MLflow would call them RUNNING for ever; the next run here ends them."""
+
+import os
+import platform
+
+# The tag that says which process writes a run
+TAG = "process"
+# Seconds by which two readings of a process' start may differ
+TOLERANCE = 2
+
+
+def mark() -> str:
+    """This process as the tag has it: number, start in seconds, machine."""
+    import psutil
+
+    return f"{os.getpid()} {psutil.Process().create_time():.0f} {platform.node()}"
+
+
+def is_dead(process: str) -> bool:
+    """Whether the process that a tag names was on this machine and has ended."""
+    import psutil
+
+    number, start, machine = [*process.split(" ", 2), "", ""][:3]
+    if machine != platform.node() or not number.isdecimal() or not start.isdecimal():
+        return False
+    try:
+        other = psutil.Process(int(number))
+        # after a while the system gives the number to another process
+        return abs(other.create_time() - int(start)) > TOLERANCE or other.status() == psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, OverflowError):
+        return True
+    except psutil.AccessDenied:
+        return False
+
+
+def end(client) -> None:
+    """Call the runs KILLED that dead processes of this machine left RUNNING."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
+        if is_dead(run.data.tags.get(TAG, "")):
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+def complete(client, run_id: str, bundle_id: str) -> None:
+    """The run of a model that is complete is FINISHED, though its process was killed right after it had written it."""
+    run = client.get_run(run_id)
+    if run.info.status in ("RUNNING", "KILLED") and is_dead(run.data.tags.get(TAG, "")):
+        client.set_tag(run_id, "bundle", bundle_id)
+        client.set_terminated(run_id, "FINISHED")

@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.bundle import runtime
 from pipeline.bundle.manifest import BundleManifest, Provenance, Trained
 from pipeline.system import processor
+from pipeline.system.atomic import put_back
 from pipeline.system.failure import Failure
 
 BATCH = 64
@@ -38,6 +39,7 @@ class Bundle:
     def load(cls, folder: Path) -> "Bundle":
         """Open a bundle and check every file against its hash. Raises Failure when one is missing or differs."""
         folder = Path(folder)
+        put_back(folder)
         try:
             text = (folder / "bundle.json").read_bytes()
         except OSError as error:

@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -40,6 +40,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def put_back(path: Path) -> None:
+    """For readers: the old version, where a process was killed before ``atomic_folder`` put the new one in its place."""
+    if path.exists():
+        return
+    # a reader that may not write, or comes second, finds what there is
+    with suppress(OSError):
+        for child, version in _left(path):
+            if version == "old":
+                child.rename(path)
+                return
+
+
 def temporary_name(path: Path) -> Path:
     """A name beside ``path`` that has its suffix, for writers that go by it; renaming and deleting is the caller's.
 
@@ -68,12 +80,8 @@ def _names(path: Path, suffix: str = "") -> tuple[Path, Path]:
     deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     process = os.getpid()
-    for child in list(path.parent.iterdir()):
-        # sqlite has a journal beside the file that it writes
-        left = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(new|old){re.escape(suffix)}(-journal)?", child.name)
-        if not left or (int(left[1]) != process and _alive(int(left[1]))):
-            continue
-        if left[2] == "old" and not path.exists():
+    for child, version in _left(path, suffix):
+        if version == "old" and not path.exists():
             child.rename(path)
         elif child.is_dir():
             shutil.rmtree(child, ignore_errors=True)
@@ -83,7 +91,17 @@ def _names(path: Path, suffix: str = "") -> tuple[Path, Path]:
     return new, old
 
 
-def _alive(process: int) -> bool:
+def _left(path: Path, suffix: str = "") -> list[tuple[Path, str]]:
+    """What earlier calls and dead processes left under temporary names for ``path``, each with ``new`` or ``old``."""
+    # sqlite has a journal beside the file that it writes
+    name = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.(new|old){re.escape(suffix)}(-journal)?")
+    matches = [(child, name.fullmatch(child.name)) for child in path.parent.iterdir()]
+    return [(child, match[2]) for child, match in matches
+            if match and (int(match[1]) == os.getpid() or not alive(int(match[1])))]
+
+
+def alive(process: int) -> bool:
+    """Whether there is a process of this number."""
     if sys.platform == "win32":
         import ctypes
 

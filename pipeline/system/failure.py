@@ -33,9 +33,12 @@ def missing_package(error: ModuleNotFoundError) -> str | None:
 
 def run(main: Callable[[], None], name: str) -> None:
     """Call ``main``; turn a Failure, a missing package, a full disk or Ctrl-C into one line on stderr and a non-zero
-    exit."""
+    exit. Temporary files are in a folder that does not outlive the next command."""
+    from pipeline.system.scratch import own_folder
+
     try:
-        main()
+        with own_folder():
+            main()
     except Failure as failure:
         sys.exit(f"{name}: {' '.join(str(failure).split())}")
     except ModuleNotFoundError as error:

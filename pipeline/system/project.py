@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from pipeline.system.atomic import put_back
+
 # The committed champion, that of fer2013-7, from the project's folder
 CHAMPION = Path("data/champion")
 # Its copy in an installed package; in an editable installation, the checkout's
@@ -15,8 +17,10 @@ def root() -> Path:
 
 
 def champion_folder() -> Path:
-    """The folder of the committed champion, that of fer2013-7."""
-    return root() / CHAMPION
+    """The folder of the committed champion, that of fer2013-7; an interrupted promotion's is put back first."""
+    folder = root() / CHAMPION
+    put_back(folder)
+    return folder
 
 
 def model_folder(named: str | os.PathLike[str] | None = None) -> Path:

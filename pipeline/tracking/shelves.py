@@ -40,7 +40,7 @@ def bundles(command: str) -> dict[str, Bundle]:
     """The complete bundles at hand by id; prints, in the command's name, which are left out as damaged."""
     by_id = {}
     data = project.root() / "data"
-    for folder in (data / "champion", *(folder for shelf in SHELVES for folder in sorted(data.glob(shelf)))):
+    for folder in (project.champion_folder(), *(folder for shelf in SHELVES for folder in sorted(data.glob(shelf)))):
         # what begins with a dot is half made, or a cache
         if folder.name.startswith(".") or not (folder / "bundle.json").exists():
             continue

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.system.atomic import atomic_file, atomic_folder
+from pipeline.system.atomic import atomic_file, atomic_folder, put_back
 
 ROOT = Path(__file__).parents[2]
 SHORT = """
@@ -104,6 +104,27 @@ def test_what_a_killed_process_left_is_put_back_or_deleted(out, dead):
     with atomic_folder(out):
         assert (out / "file").read_text() == "old"
     assert names(out.parent) == {"out"}
+
+
+def test_a_reader_puts_back_what_a_killed_process_had_moved_away(out, dead):
+    for name in (".out.1.new", ".other.1.old", f".out.{os.getppid()}.old"):
+        out.with_name(name).mkdir()
+    others = names(out.parent) - {"out"}
+    put_back(out)
+    assert (out / "file").read_text() == "old"
+    out.rename(out.with_name(f".out.{dead}.old"))
+    put_back(out)
+    assert (out / "file").read_text() == "old"
+    assert names(out.parent) == {"out", *others}, "what living processes write is theirs"
+    put_back(out.parent / "nowhere" / "deeper")
+
+
+def test_a_killed_process_s_journal_is_deleted(tmp_path, dead):
+    (tmp_path / f".mlflow.db.{dead}.new").touch()
+    (tmp_path / f".mlflow.db.{dead}.new-journal").touch()
+    with atomic_file(tmp_path / "mlflow.db") as new:
+        new.touch()
+    assert names(tmp_path) == {"mlflow.db"}
 
 
 def test_a_killed_process_s_file_is_deleted_and_its_neighbours_are_not(tmp_path, dead):

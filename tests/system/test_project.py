@@ -1,5 +1,7 @@
 """Which model serves when none is named."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,15 @@ def test_the_projects_champion_comes_before_the_installed_one(installed, tmp_pat
 def test_a_model_that_is_named_comes_before_every_other_even_where_it_is_missing(installed):
     champion(Path())
     assert project.model_folder("elsewhere") == Path("elsewhere")
+
+
+def test_a_promotion_that_was_killed_leaves_the_champion_that_there_was(installed):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    old = champion(Path()).rename(f"data/.champion.{process.pid}.old")
+    Path(f"data/.champion.{process.pid}.new").mkdir()
+    assert project.model_folder() == Path("data/champion")
+    assert not old.exists()
 
 
 def test_where_there_is_none_the_projects_place_is_named(installed):

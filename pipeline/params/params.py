@@ -6,7 +6,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.faces.faces import CLASS_SETS
+from pipeline.params import bounds
 from pipeline.params import recipe as recipes
+from pipeline.params.bounds import MAX_EPOCHS, MAX_SEED
 from pipeline.params.recipe import Block, Published, Quantise, Stage
 from pipeline.params.space import Tune
 from pipeline.system.failure import Failure, did_you_mean
@@ -17,8 +19,8 @@ class Download(Block):
     url: str | None
     sha256: str | None
     validation_share: float = Field(gt=0, lt=0.5)
-    sample_faces: int = Field(ge=70)
-    sample_seed: int
+    sample_faces: int = Field(ge=70, le=100_000)
+    sample_seed: int = Field(ge=0, le=MAX_SEED)
 
 
 class Validate(Block):
@@ -31,13 +33,13 @@ class Validate(Block):
 
 class Balance(Block):
     strategy: Literal["none", "augment_to", "replicate", "class_weights"]
-    target: int = Field(0, ge=0)
+    target: int = Field(0, ge=0, le=100_000)
     share: float = Field(0.0, ge=0, le=1)
     drop_leaks: bool = False
-    without: str = Field("", pattern=r"^([1-9]\d*/[1-9]\d*)?$")  # "2/3": the second of three folds is held out
+    without: str = Field("", pattern=r"^([1-9]\d?/[1-9]\d?)?$")  # "2/3": the second of three folds is held out
     # augment_to's transformations: degrees, and shares of the side
-    rotation: float = Field(0.0, ge=0)
-    shear: float = Field(0.0, ge=0)
+    rotation: float = Field(0.0, ge=0, le=360)
+    shear: float = Field(0.0, ge=0, le=10)
     zoom: float = Field(0.0, ge=0, lt=1)
     flip: bool = False
 
@@ -46,14 +48,14 @@ class Augment(Block):
     """The arguments of pipeline.training.augment.Augment."""
 
     flip: bool = False
-    rotation: float = Field(0.0, ge=0)
+    rotation: float = Field(0.0, ge=0, le=360)
     translation: float = Field(0.0, ge=0, lt=1)
     zoom: float = Field(0.0, ge=0, lt=1)
-    shear: float = Field(0.0, ge=0)
+    shear: float = Field(0.0, ge=0, le=10)
     brightness: float = Field(0.0, ge=0, le=1)
     contrast: float = Field(0.0, ge=0, le=1)
     erasing: float = Field(0.0, ge=0, le=1)
-    strength: float = Field(1.0, ge=0)
+    strength: float = Field(1.0, ge=0, le=10)
     fill: Literal["nearest", "constant"] = "nearest"
 
 
@@ -62,34 +64,35 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str
+    _options_are_plain = model_validator(mode="after")(bounds.plain_options)
 
 
 class Train(Block):
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=MAX_EPOCHS)
+    batch_size: int = Field(ge=1, le=65_536)
     optimizer: Literal["adam", "adamw", "sgd", "muon"]
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, le=100)
     schedule: Literal["constant", "one_cycle", "plateau"]
     warmup: float = Field(0.0, ge=0, lt=1)
     momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, le=100)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     ema: float = Field(0.0, ge=0, lt=1)  # moving average of the weights, a step's share; 0: none
     # the share of the epochs after which images are only mirrored: the last ones then look like those in use
     augment_until: float = Field(1.0, ge=0, le=1)
     # see pipeline.training.mixing.Mix; mix_until is the share of the epochs after which it stops
-    mixup: float = Field(0.0, ge=0)
-    cutmix: float = Field(0.0, ge=0)
+    mixup: float = Field(0.0, ge=0, le=100)
+    cutmix: float = Field(0.0, ge=0, le=100)
     mix_share: float = Field(1.0, ge=0, le=1)
     mix_until: float = Field(0.85, ge=0, le=1)
-    votes: float = Field(0.0, ge=0)  # see pipeline.training.student.Student
+    votes: float = Field(0.0, ge=0, le=100)  # see pipeline.training.student.Student
     teacher: float = Field(0.0, ge=0, le=1)
     teachers: str = Field("hour", pattern=r"^[\w-]+$")  # the folder in data/teacher
-    temperature: float = Field(2.0, gt=0)
+    temperature: float = Field(2.0, ge=0.01, le=100)
     keep: Literal["best", "last"]
-    early_stopping: int = Field(0, ge=0)
+    early_stopping: int = Field(0, ge=0, le=MAX_EPOCHS)
     plateau_factor: float = Field(0.5, gt=0, lt=1)
-    plateau_patience: int = Field(5, ge=1)
+    plateau_patience: int = Field(5, ge=1, le=MAX_EPOCHS)
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     # of a pretrained network (pipeline.training.unfreezing); epochs beyond theirs are not run
     stages: tuple[Stage, ...] = ()
@@ -119,14 +122,14 @@ class Evaluate(Block):
 
 
 class Promote(Block):
-    min_gain: float
+    min_gain: float = Field(ge=-1, le=1)
     confidence: float = Field(gt=0, lt=1)
     min_class_recall: float = Field(ge=0, le=1)
 
 
 class Demo(Block):
-    seconds: float = Field(gt=0)
-    frames_per_second: int = Field(ge=1)
+    seconds: float = Field(gt=0, le=600)
+    frames_per_second: int = Field(ge=1, le=120)
 
 
 class Params(Block):
@@ -134,7 +137,7 @@ class Params(Block):
 
     dataset: Literal["fer2013", "sample"]
     recipe: str
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=MAX_SEED)
     title: str
     source: str
     published: Published | None
@@ -155,10 +158,11 @@ class Params(Block):
     @field_validator("classes", mode="before")
     @classmethod
     def _classes_are_known(cls, classes: Any) -> str:
-        if str(classes) not in CLASS_SETS:
-            raise ValueError(f"there is no such class set{did_you_mean(str(classes), CLASS_SETS)}; there are "
+        name = str(classes) if isinstance(classes, int | str) else ""
+        if name not in CLASS_SETS:
+            raise ValueError(f"there is no such class set{did_you_mean(name, CLASS_SETS)}; there are "
                              f"{', '.join(CLASS_SETS)}")
-        return str(classes)  # DVC's -S classes=6 writes a number
+        return name  # DVC's -S classes=6 writes a number
 
     @property
     def data(self) -> Path:
@@ -197,7 +201,7 @@ def layers(path: Path = Path("params.yaml"), recipe: str | None = None) -> tuple
     name = tree["recipe"] = recipe or tree.get("recipe")
     known = recipes.names()
     if name not in known:
-        raise Failure(f"{path}: recipe: there is no recipe {name!r}{did_you_mean(str(name), known)}; there are "
+        raise Failure(f"{path}: recipe: there is no recipe {bounds.shown(name)}{did_you_mean(bounds.shown(name), known)}; there are "
                       f"{', '.join(known)}")
     base = recipes.named(name)
     clash = sorted(set(base) & set(tree) - {"classes", *RECIPE_BLOCKS})
@@ -208,7 +212,7 @@ def layers(path: Path = Path("params.yaml"), recipe: str | None = None) -> tuple
     for block, form in RECIPE_BLOCKS.items():
         values = tree.get(block) or {}
         if not isinstance(values, dict):
-            raise Failure(f"{path}: {block}: expected a block of parameters, found {values!r}")
+            raise Failure(f"{path}: {block}: expected a block of parameters, found {bounds.shown(values)}")
         # Unset leaves the recipe's value, but under a name that does not exist it is a mistake like any other
         unknown = set() if form is Model else set(values) - set(form.model_fields)
         tree[block] = {key: value for key, value in values.items() if value is not None or key in unknown}
@@ -235,7 +239,7 @@ def _validated(tree: dict, where: str) -> Params:
             if problem["type"] == "extra_forbidden":
                 problems.append(_unknown(path))
             else:
-                problems.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})")
+                problems.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (got {bounds.shown(problem['input'])})")
         raise Failure(f"{where}: {'; '.join(problems)}") from error
 
 

@@ -7,13 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.params.bounds import MAX_EPOCHS
 from pipeline.system.failure import Failure
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 
 class Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Published(Block):
@@ -25,7 +26,7 @@ class Published(Block):
 
     accuracy: float | None = Field(ge=0, le=1)
     split: Literal["PublicTest", "PrivateTest", "test"]
-    parameters: int | None = None
+    parameters: int | None = Field(None, ge=0)
     by: str | None = None
     note: str = ""
 
@@ -33,18 +34,18 @@ class Published(Block):
 class Stage(Block):
     """``epochs`` in which the head is trained with the last ``trainable`` (a share) of the backbone's layers."""
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=MAX_EPOCHS)
     trainable: Literal["head"] | Annotated[float, Field(gt=0, le=1)]
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, le=100)
 
 
 class Quantise(Block):
     """The bundle's ONNX file in int8; see pipeline.bundle.int8."""
 
     int8: bool = False
-    faces: int = Field(512, ge=1)
+    faces: int = Field(512, ge=1, le=100_000)
     max_loss: float = Field(0.003, ge=0, le=1)
-    max_bytes: int | None = Field(None, ge=1)
+    max_bytes: int | None = Field(None, ge=1, le=10**10)
 
 
 def names() -> list[str]:
@@ -58,8 +59,9 @@ def read(path: Path) -> dict:
         tree = YAML(typ="safe", pure=True).load(path)
     except OSError as error:
         raise Failure(f"{path}: cannot be read ({error.strerror}); run inside the project's folder") from error
-    except YAMLError as error:
-        raise Failure(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    # the last two: numbers and dates that cannot be, and brackets in brackets without end
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise Failure(f"{path}: not YAML: {' '.join(str(error).split())[:500]}") from error
     if not isinstance(tree, dict):
         raise Failure(f"{path}: expected parameters, found {type(tree).__name__}")
     return tree

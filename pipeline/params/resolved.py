@@ -68,7 +68,7 @@ def best(params: Params) -> dict:
         return {}
     try:
         result = YAML(typ="safe", pure=True).load(path)
-        recipe, take = result["recipe"], dict(result["take"])
+        recipe, take = result["recipe"], {str(path): value for path, value in dict(result["take"]).items()}
     except (YAMLError, OSError, KeyError, TypeError, ValueError) as error:
         raise Failure(f"{path}: not what the search leaves ({error}); run `dvc repro tune`") from error
     if recipe != params.recipe:

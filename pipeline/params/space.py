@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from pipeline.params.bounds import MAX_EPOCHS
 from pipeline.params.recipe import Block
 
 
@@ -32,8 +33,8 @@ class Range(Block):
 
 
 class Tune(Block):
-    trials: int = Field(ge=0)
-    epochs: int = Field(ge=1)
-    standard_errors: float = Field(ge=0)
-    max_parameters: int = Field(ge=1)
+    trials: int = Field(ge=0, le=100_000)
+    epochs: int = Field(ge=1, le=MAX_EPOCHS)
+    standard_errors: float = Field(ge=0, le=100)
+    max_parameters: int = Field(ge=1, le=10**9)
     space: dict[str, Range]

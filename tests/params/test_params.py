@@ -1,9 +1,13 @@
 """params.yaml and the recipes: every one loads, and a wrong key or value is one line with its path."""
 
+import io
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import toy_models
+from pydantic import BaseModel
+from ruamel.yaml import YAML
 
 from pipeline.params import params, recipe
 from pipeline.system.failure import Failure
@@ -75,6 +79,65 @@ def test_a_mistake_is_named_with_its_path(tmp_path, old, new, said):
     with pytest.raises(Failure) as caught:
         load(tmp_path, OWN.replace(old, new))
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def numbers(form=params.Params, above=()):
+    """The path of every parameter that is a number, and of some options of a network."""
+    for name, field in form.model_fields.items():
+        path = (*above, field.alias or name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from numbers(field.annotation, path)
+        elif {int, float} & {field.annotation, *get_args(field.annotation)}:
+            yield path
+    if form is params.Model:
+        yield from ((*above, name) for name in ("width", "depth", "dropout"))
+
+
+@pytest.mark.parametrize("path", numbers(), ids=".".join)
+def test_no_number_is_without_bounds(tmp_path, path):
+    tree = recipe.read(toy_models.PARAMS)
+    node = tree
+    for name in path[:-1]:
+        node = node[name]
+    for text in (".inf", "-.inf", ".nan", "1e300", "-1e300", "1e11", "-7", "9" * 5000):
+        node[path[-1]] = "VALUE"
+        yaml = io.StringIO()
+        YAML(typ="safe", pure=True).dump(tree, yaml)
+        with pytest.raises(Failure) as caught:
+            load(tmp_path, yaml.getvalue().replace("VALUE", text))
+        message = str(caught.value)
+        assert "\n" not in message and len(message) < 400
+        assert ".".join(path) in message or "not YAML" in message or f"{path[0]}: {path[-1]}: " in message \
+            or f"model: Value error, {path[-1]}" in message, message
+
+
+BOMB = "x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 9)}]\n" for level in range(1, 6))
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("seed: 1", "seed: 4294967296", "seed: Input should be less than or equal to 2147483647"),
+    ("  sample_seed: 2013", "  sample_seed: -1", "download.sample_seed"),
+    ("  seconds: 4", "  seconds: .inf", "demo.seconds"),
+    ("  frames_per_second: 15", "  frames_per_second: 1e9", "demo.frames_per_second"),
+    ("  width: null", "  width: 1e8", "width: expected numbers from 0 to 10,000"),
+    ("  width: null", "  width: [16, [1]]", "width: expected numbers from 0 to 10,000"),
+    ("  width: null", "  width: &a [*a]", "width: expected numbers from 0 to 10,000"),
+    ("  width: null", "  width: {low: 1}", "width: expected numbers from 0 to 10,000"),
+    ("  without: null", "  without: 1/99999999999999999999", "balance.without"),
+    ("seed: 1", "seed: 2026-99-99", "not YAML"),
+    ("seed: 1", "seed: " + "[" * 1000, "not YAML"),
+    ("dataset: fer2013", BOMB + "dataset: *x5", "dataset: "),
+    ("recipe: compact", BOMB + "recipe: *x5", "there is no recipe"),
+    ("classes: null", BOMB + "classes: *x5", "classes: there is no such class set"),
+    ("seed: 1", BOMB + "seed: *x5", "seed: "),
+])
+def test_what_no_stage_could_honour_is_one_short_line(tmp_path, old, new, said):
+    assert old in OWN
+    with pytest.raises(Failure) as caught:
+        load(tmp_path, OWN.replace(old, new, 1))
+    message = str(caught.value)
+    assert said in message and "\n" not in message and len(message) < 1000
 
 
 @pytest.mark.parametrize(("dimension", "said"), [

@@ -4,10 +4,10 @@ import re
 import reprlib
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from pipeline.bundle.record import Name, Record
-from pipeline.faces.faces import CLASS_SETS, SIZE
+from pipeline.faces.faces import SIZE, is_class_name
 
 FORMAT: Literal[1] = 1
 # FER-2013's crop in terms of a Haar detector's box: one side is the box's side divided by this
@@ -119,7 +119,6 @@ class BundleManifest(Record):
     """bundle.json.
 
     Attributes:
-        classes: those of the class set, in its order.
         size: of the images, in pixels.
         crop_margin: one side of the training images' crop is a Haar detector's box divided by this.
         temperature: softmax(log p / temperature) is calibrated.
@@ -127,7 +126,7 @@ class BundleManifest(Record):
     """
 
     format: Literal[1] = FORMAT
-    classes: tuple[str, ...] = Field(min_length=1)
+    classes: tuple[str, ...] = Field(min_length=2)
     class_set: Name
     size: int = Field(ge=SIZE, le=SIZE)
     crop_margin: float = Field(ge=0.1, le=10, allow_inf_nan=False)
@@ -136,13 +135,12 @@ class BundleManifest(Record):
     files: dict[str, SHA256]
     provenance: Provenance
 
-    @model_validator(mode="after")
-    def _the_class_set_is_known(self) -> "BundleManifest":
-        expected = CLASS_SETS.get(self.class_set, ((), None))[0]
-        if self.classes != expected:
-            raise ValueError(f"expected one of the class sets {', '.join(CLASS_SETS)} and its classes, found "
-                             f"{self.class_set} with {reprlib.repr(', '.join(self.classes))}")
-        return self
+    @field_validator("classes")
+    @classmethod
+    def _classes_have_names_that_differ(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(is_class_name, classes)) or len(set(classes)) != len(classes):
+            raise ValueError(f"expected names that differ, found {reprlib.repr(classes)}")
+        return classes
 
     @field_validator("files")
     @classmethod

@@ -3,13 +3,17 @@
 import csv
 import hashlib
 import json
+import re
+import reprlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import UnionType
+from typing import cast, get_args, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 
 from pipeline.faces.manifest import Counts, Manifest
-from pipeline.system.atomic import atomic_folder
+from pipeline.system.atomic import atomic_folder, put_back
 from pipeline.system.failure import Failure
 
 SIZE = 48
@@ -127,16 +131,75 @@ class Faces:
     @classmethod
     def load(cls, folder: Path) -> "Faces":
         """Read what ``save`` wrote. Raises Failure when something is missing or does not fit together."""
+        put_back(folder)
         try:
-            images = np.load(folder / "images.npy", allow_pickle=False)
+            images = _array(folder / "images.npy")
             with open(folder / "faces.csv", newline="", encoding="utf-8") as file:
-                rows = list(csv.reader(file))[1:]
-            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-            if not rows or len(rows) != len(images):
-                raise ValueError(f"{len(images)} images, {len(rows)} rows")
+                header, *rows = csv.reader(file)
+            if header != ["id", "split", "label"]:
+                raise ValueError(f"faces.csv: expected the columns id, split, label, found {reprlib.repr(header)}")
+            if not rows or images.shape[:1] != (len(rows),):
+                raise ValueError(f"{images.shape[0] if images.ndim else 'no'} images, {len(rows)} rows")
             ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
-            optional = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("votes", "teacher")
+            optional = {name: _array(folder / f"{name}.npy") for name in ("votes", "teacher")
                         if (folder / f"{name}.npy").exists()}
-            return cls(images, ids, splits, labels.astype("int64"), manifest, **optional)
-        except (OSError, ValueError, EOFError) as error:
+            faces = cls(images, ids, splits, labels.astype("int64"), _manifest(folder / "manifest.json"), **optional)
+            faces._check()
+            return faces
+        except (OSError, ValueError, EOFError, OverflowError, RecursionError, csv.Error) as error:
             raise Failure(f"{folder}: no readable faces ({error}); run the stage that makes them again") from error
+
+    def _check(self) -> None:
+        """Raise ValueError where the columns do not go together, or hold what no stage writes."""
+        rows, classes = len(self), len(self.classes)
+        expected = {"images": (self.images, "uint8", (rows, SIZE, SIZE)), "votes": (self.votes, "uint8", (rows, 10)),
+                    "teacher": (self.teacher, "float32", (rows, classes))}
+        for name, (column, dtype, shape) in expected.items():
+            if column is not None and (column.dtype != dtype or column.shape != shape):
+                raise ValueError(f"{name}: expected {dtype} {shape}, found {column.dtype} {column.shape}")
+        if self.teacher is not None and not np.isfinite(self.teacher).all():
+            raise ValueError("teacher: expected probabilities, found some that are no numbers")
+        if odd := set(self.splits.tolist()) - set(SPLITS):
+            raise ValueError(f"expected the splits {', '.join(SPLITS)}, found {reprlib.repr(odd.pop())}")
+        if not 0 <= self.labels.min() <= self.labels.max() < classes:
+            raise ValueError(f"expected labels from 0 to {classes - 1}, found {self.labels.min()} to "
+                             f"{self.labels.max()}")
+
+
+def is_class_name(name: object) -> bool:
+    """Whether a class may be called this: a few words or numbers, which fit into a table, a CSV and a path."""
+    return isinstance(name, str) and re.fullmatch(r"\w[\w .+-]{,59}", name) is not None
+
+
+def _array(path: Path) -> np.ndarray:
+    """The array in an .npy file; one that says that it is larger than the file takes no memory."""
+    try:
+        return np.array(np.lib.format.open_memmap(path, mode="r"), order="C")
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {str(error).splitlines()[0]}") from error
+
+
+def _manifest(path: Path) -> Manifest:
+    """The manifest in a JSON file. Raises ValueError where a key has another type than ``Manifest`` says."""
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{path.name}: expected an object, found {reprlib.repr(manifest)}")
+    for name, hint in get_type_hints(Manifest).items():
+        kinds = tuple(dict if is_typeddict(kind) else get_origin(kind) or kind
+                      for kind in (get_args(hint) if isinstance(hint, UnionType) else [hint]))
+        if name in manifest and not isinstance(manifest[name], kinds):
+            raise ValueError(f"{path.name}: {name}: expected {hint}, found {reprlib.repr(manifest[name])}")
+    classes = tuple(manifest.get("classes", EMOTIONS))
+    if not all(map(is_class_name, classes)) or len(set(classes)) != len(classes):
+        raise ValueError(f"{path.name}: expected classes with names that differ, found {reprlib.repr(classes)}")
+    weights = manifest.get("class_weights")
+    if weights is not None and (len(weights) != len(classes) or not all(isinstance(weight, float | int) and weight >= 0
+                                                                       for weight in weights)):
+        raise ValueError(f"{path.name}: class_weights: expected {len(classes)} numbers, found {reprlib.repr(weights)}")
+    for name in ("dataset", "protocol", "class_set"):
+        if not re.fullmatch(r"[\w.-]*", manifest.get(name, "")):
+            raise ValueError(f"{path.name}: {name}: expected a name, found {reprlib.repr(manifest[name])}")
+    for name in ("votes", "teacher"):
+        if name in manifest and not isinstance(manifest[name].get("sha256"), str):
+            raise ValueError(f"{path.name}: {name}: expected its sha256")
+    return cast(Manifest, manifest)

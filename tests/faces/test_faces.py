@@ -1,5 +1,7 @@
 """Faces come back from the disk as they went there, or one line says why not."""
 
+import io
+import itertools
 import os
 import subprocess
 import sys
@@ -60,6 +62,59 @@ def test_a_broken_file_is_one_line(folder, name, change):
     (folder / name).write_bytes(change((folder / name).read_bytes()))
     with pytest.raises(Failure, match="no readable faces"):
         Faces.load(folder)
+
+
+def npy(array, **options) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array, **options)
+    return content.getvalue()
+
+
+def header(*shape) -> bytes:
+    """An .npy file that says it holds an array of this shape, and has no more than that."""
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return content.getvalue()
+
+
+def archive(array) -> bytes:
+    content = io.BytesIO()
+    np.savez(content, images=array)
+    return content.getvalue()
+
+
+IMAGES = np.zeros((6, 48, 48), "uint8")
+TABLE = b"id,split,label\n"
+ROWS = b"".join(b"f%d,Training,%d\n" % (row, row) for row in range(6))
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    *(("images.npy", content) for content in (
+        b"PK\3\4" + bytes(99), archive(IMAGES), b"x" * 999, npy(np.array([{}] * 6), allow_pickle=True),
+        header(10**12, 48, 48), header(6, 10**6, 10**6), header(-1, 48, 48), npy(IMAGES / 2), npy(IMAGES[:5]),
+        npy(IMAGES.reshape(6, -1)), npy(IMAGES[..., None]), npy(np.zeros((6, 64, 64), "uint8")), npy(np.uint8(3)),
+        npy(np.array(["x"] * 6)))),
+    *(("faces.csv", content) for content in (
+        b"", TABLE, ROWS, b"a,b,c\n" + ROWS, TABLE + ROWS.replace(b",5", b",99"), TABLE + ROWS.replace(b",5", b",-1"),
+        TABLE + ROWS.replace(b",5", b"," + b"9" * 40), TABLE + ROWS.replace(b",5", b",1.5"),
+        TABLE + ROWS.replace(b"Training", b"Test"), TABLE + ROWS.replace(b"f5", b"x" * 200_000),
+        TABLE + ROWS.replace(b"f5", b"\xff"), TABLE + ROWS.replace(b",5", b",5,5"))),
+    *(("manifest.json", content) for content in (
+        b"", b"[]", b"null", b"[" * 99_999, b'{"seed": ' + b"1" * 5000 + b"}", b'{"classes": null}',
+        b'{"classes": "angry"}', b'{"classes": ["angry"]}', b'{"classes": [1, 2, 3, 4, 5, 6, 7]}',
+        b'{"classes": ["a", "a", "b", "c", "d", "e", "f"]}', b'{"classes": ["../a", "g", "b", "c", "d", "e", "f"]}',
+        b'{"class_set": "../7"}', b'{"digest": 3}', b'{"counts": []}', b'{"dataset": "../x"}', b'{"protocol": "a/b"}',
+        b'{"class_weights": "x"}', b'{"class_weights": [1.0]}', b'{"votes": 3}', b'{"votes": {}}', b'{"teacher": []}')),
+    *(("votes.npy", npy(votes)) for votes in (np.zeros((6, 3), "uint8"), np.zeros((5, 10), "uint8"), np.ones((6, 10)))),
+    *(("teacher.npy", npy(answers)) for answers in (
+        np.zeros((6, 3), "float32"), np.zeros((5, 7), "float32"), np.full((6, 7), np.nan, "float32"),
+        np.array([["x"] * 7] * 6))),
+], ids=itertools.count())
+def test_what_no_stage_writes_is_one_line(folder, name, content):
+    (folder / name).write_bytes(content)
+    with pytest.raises(Failure, match="no readable faces") as caught:
+        Faces.load(folder)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit to set")

@@ -16,6 +16,7 @@ from pipeline.download.kaggle import kaggle_cached, kaggle_reachable
 from pipeline.params import params
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
+from pipeline.tracking import promotions as decided
 from pipeline.tracking.promotions import IN_GIT
 
 # The most seconds that the check whether Kaggle can be reached may take, whatever the name resolver does
@@ -185,19 +186,18 @@ def summary(dataset: str, seconds: float) -> str:
 
 def promotions(dataset: str) -> list[dict]:
     """What promote has decided so far, the oldest first."""
-    path = Path("reports/promotions.jsonl") if dataset == "fer2013" else Path("reports") / dataset / "promotions.jsonl"
-    return [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    return [record.as_json() for record in decided.records(dataset)]
 
 
 def verdict(model: str, bundle: str, challenges: list[dict]) -> str:
     """Whether a bundle is the champion of a registered model and, where it is not, by how much it fell short."""
-    decided = [record for record in challenges if record["challenger"]["bundle"] == bundle]
+    own = [record for record in challenges if record["challenger"]["bundle"] == bundle]
     promoted = [record for record in challenges if record["decision"] == "promoted"]
     if promoted and promoted[-1]["challenger"]["bundle"] == bundle:
         return f"it is the champion of {model}"
-    if not decided:
+    if not own:
         return f"it is not the champion of {model}, and no challenge is on record: {how('promote', 'promote')}"
-    record = decided[-1]
+    record = own[-1]
     gain, gates = record["gain"], record["gates"]
     reasons = [reason for reason in record["reasons"] if not reason.startswith("gain ")]
     if gain is not None and gain <= gates["min_gain"]:

@@ -219,8 +219,11 @@ def test_a_champion_that_was_beaten_since_is_none_any_more():
 
 def test_the_run_ends_with_what_the_demo_shows_and_how_to_show_the_trained_model(project, monkeypatch, capsys):
     monkeypatch.delenv("MAKELEVEL", raising=False)
-    record = challenge("a" * 12, "promoted", None, None, "the first model, every class above the floor")
-    Path("reports/promotions.jsonl").write_text(json.dumps(record) + "\n")
+    record = toy_models.promotion("fer2013-7", "a" * 12, reasons=["the first model"])
+    challenger = record.challenger.model_copy(update={"recipe": "edge"})
+    public = record.public.model_copy(update={"challenger": 0.7186})
+    record = record.model_copy(update={"challenger": challenger, "public": public})
+    Path("reports/promotions.jsonl").write_text(record.to_line())
     run.main([])
     said = capsys.readouterr().out
     assert "ferpipe demo shows the champion of fer2013-7: edge, seed 3, 71.9 % on PublicTest\n" in said
@@ -314,6 +317,13 @@ def test_the_pages_of_the_training_runs_are_named(monkeypatch):
                     "http://127.0.0.1:5001/#/experiments/3/runs?workflowType=machine_learning")
     del experiments[1]
     assert "no training runs yet" in ui.addresses(5001)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "null", "3", "{}", '{"model": "../x"}', "[" * 9999])
+def test_a_broken_record_of_promotions_is_one_line(project, line):
+    Path("reports/promotions.jsonl").write_text(toy_models.promotion("fer2013-7", "a" * 12).to_line() + line + "\n")
+    with pytest.raises(Failure, match=r"promotions\.jsonl, line 2: not the record of a promotion \(.*restore it"):
+        run.promotions("fer2013")
 
 
 @pytest.mark.slow

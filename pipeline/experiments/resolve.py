@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from pipeline.experiments import prepare
+from pipeline.faces.faces import read_manifest
 from pipeline.params import params as parameters
 from pipeline.params import resolved
 from pipeline.params.overrides import values_of
@@ -41,6 +42,10 @@ def main(argv: list[str] | None = None) -> None:
     elif not manifest_file.exists():
         raise Failure(f"{manifest_file}: missing; run `dvc repro balance` first, or name a folder with --faces")
     else:
-        config = resolved.resolve(params, json.loads(manifest_file.read_text(encoding="utf-8")))
+        try:
+            manifest = read_manifest(manifest_file)
+        except (OSError, ValueError, RecursionError) as error:
+            raise Failure(f"{manifest_file}: not the manifest of faces ({error}); run `dvc repro balance` again") from error
+        config = resolved.resolve(params, manifest)
     json.dump(config, sys.stdout, indent=2)
     print()

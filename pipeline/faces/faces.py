@@ -143,7 +143,7 @@ class Faces:
             ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
             optional = {name: _array(folder / f"{name}.npy") for name in ("votes", "teacher")
                         if (folder / f"{name}.npy").exists()}
-            faces = cls(images, ids, splits, labels.astype("int64"), _manifest(folder / "manifest.json"), **optional)
+            faces = cls(images, ids, splits, labels.astype("int64"), read_manifest(folder / "manifest.json"), **optional)
             faces._check()
             return faces
         except (OSError, ValueError, EOFError, OverflowError, RecursionError, csv.Error) as error:
@@ -179,7 +179,7 @@ def _array(path: Path) -> np.ndarray:
         raise ValueError(f"{path.name}: {str(error).splitlines()[0]}") from error
 
 
-def _manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
     """The manifest in a JSON file. Raises ValueError where a key has another type than ``Manifest`` says."""
     manifest = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(manifest, dict):

@@ -7,13 +7,14 @@ data/teacher/NAME/published.npz and leak-free.npz there, made by ``ferpipe teach
 
 import hashlib
 import json
+import reprlib
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.faces.faces import CLASS_SETS, Faces
+from pipeline.faces.faces import CLASS_SETS, EMOTIONS, Faces
 from pipeline.faces.manifest import TeacherOrigin
 from pipeline.system.failure import Failure
 
@@ -39,10 +40,18 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
         content = path.read_bytes()
         with np.load(path, allow_pickle=False) as arrays:
             ids, seven, about = arrays["ids"].tolist(), arrays["probabilities"], json.loads(str(arrays["about"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        if seven.dtype.kind != "f" or seven.shape != (len(ids), len(EMOTIONS)) or not np.isfinite(seven).all():
+            raise ValueError(f"expected {len(ids)} rows of {len(EMOTIONS)} probabilities, found {seven.dtype} "
+                             f"{seven.shape}")
+        if not isinstance(about, dict) or not isinstance(about.get("members"), list):
+            raise ValueError(f"expected the members' origin, found {reprlib.repr(about)}")
+        source, row_of = about["source_digest"], {name: row for row, name in enumerate(ids)}
+    # MemoryError: an array may say that it is larger than any machine
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, MemoryError,
+            zipfile.BadZipFile) as error:
         raise Failure(f"{path}: no teachers' probabilities ({error}); make them with {again} of {protocol} models, or "
                       "set train.teacher: 0") from error
-    if about["source_digest"] != faces.manifest["source_digest"]:
+    if source != faces.manifest["source_digest"]:
         raise Failure(f"{path}: made from other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); "
                       f"make it again with {again}, or set train.teacher: 0")
     _, mapping = CLASS_SETS[faces.manifest["class_set"]]
@@ -50,10 +59,13 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
         raise Failure(f"{path}: teachers know the seven emotions, not the class set {faces.manifest['class_set']}; set "
                       "train.teacher: 0")
     merged = seven.astype("float32") @ np.eye(len(faces.classes), dtype="float32")[list(mapping)]
-    row_of = {name: row for row, name in enumerate(ids)}
     probabilities = np.zeros((len(faces), len(faces.classes)), "float32")
     for row in np.flatnonzero(faces.splits == "Training"):
-        probabilities[row] = merged[row_of[str(faces.ids[row]).split("#")[0]]]
+        original = str(faces.ids[row]).split("#")[0]
+        if original not in row_of:
+            raise Failure(f"{path}: has no probabilities of {original}; make it again with {again}, or set "
+                          "train.teacher: 0")
+        probabilities[row] = merged[row_of[original]]
     # They were stored in float16, so that they do not quite add up to 1
     probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-6)
     origin: TeacherOrigin = {"sha256": hashlib.sha256(content).hexdigest(), "members": about["members"]}

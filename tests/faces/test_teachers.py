@@ -69,6 +69,27 @@ def test_other_faces_other_files_and_no_file_are_one_line(asked, tmp_path):
         teachers.with_teacher(balanced(faces), tmp_path / "broken.npz")
 
 
+@pytest.mark.parametrize("change", [
+    {"probabilities": np.zeros((3, 7))}, {"probabilities": np.zeros(7)}, {"probabilities": np.array([["x"] * 7])},
+    {"about": "[]"}, {"about": "{}"}, {"about": "{"}, {"about": '{"members": 3, "source_digest": ""}'},
+    {"about": "[" * 9999}, {"ids": np.array([["a"]])}, {"ids": np.array([{}])},
+], ids=repr)
+def test_arrays_that_cannot_be_are_one_line(asked, tmp_path, change):
+    faces, _, path = asked
+    with np.load(path) as arrays:
+        np.savez(tmp_path / "odd.npz", **{**arrays, **change})
+    with pytest.raises(Failure, match=r"odd\.npz: no teachers' probabilities .* make them with `ferpipe teach"):
+        teachers.with_teacher(balanced(faces), tmp_path / "odd.npz")
+
+
+def test_a_face_that_the_teachers_never_saw_is_one_line(asked, tmp_path):
+    faces, _, path = asked
+    with np.load(path) as arrays:
+        np.savez(tmp_path / "odd.npz", **{**arrays, "ids": np.char.add(arrays["ids"], "x")})
+    with pytest.raises(Failure, match=r"odd\.npz: has no probabilities of face"):
+        teachers.with_teacher(balanced(faces), tmp_path / "odd.npz")
+
+
 def test_the_protocols_are_kept_apart(project):
     faces = toy_models.faces("sample", per_class=6)
     mixed = [toy_models.bundle(project / protocol, protocol=protocol) for protocol in ("published", "leak-free")]

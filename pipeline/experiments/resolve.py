@@ -45,7 +45,8 @@ def main(argv: list[str] | None = None) -> None:
         try:
             manifest = read_manifest(manifest_file)
         except (OSError, ValueError, RecursionError) as error:
-            raise Failure(f"{manifest_file}: not the manifest of faces ({error}); run `dvc repro balance` again") from error
+            raise Failure(f"{manifest_file}: not the manifest of faces ({error}); run `dvc repro balance` "
+                          "again") from error
         config = resolved.resolve(params, manifest)
     json.dump(config, sys.stdout, indent=2)
     print()

@@ -143,7 +143,8 @@ class Faces:
             ids, splits, labels = (np.array(column) for column in zip(*rows, strict=True))
             optional = {name: _array(folder / f"{name}.npy") for name in ("votes", "teacher")
                         if (folder / f"{name}.npy").exists()}
-            faces = cls(images, ids, splits, labels.astype("int64"), read_manifest(folder / "manifest.json"), **optional)
+            manifest = read_manifest(folder / "manifest.json")
+            faces = cls(images, ids, splits, labels.astype("int64"), manifest, **optional)
             faces._check()
             return faces
         except (OSError, ValueError, EOFError, OverflowError, RecursionError, csv.Error) as error:

@@ -201,7 +201,8 @@ def layers(path: Path = Path("params.yaml"), recipe: str | None = None) -> tuple
     name = tree["recipe"] = recipe or tree.get("recipe")
     known = recipes.names()
     if name not in known:
-        raise Failure(f"{path}: recipe: there is no recipe {bounds.shown(name)}{did_you_mean(bounds.shown(name), known)}; there are "
+        wrong = bounds.shown(name)
+        raise Failure(f"{path}: recipe: there is no recipe {wrong}{did_you_mean(wrong, known)}; there are "
                       f"{', '.join(known)}")
     base = recipes.named(name)
     clash = sorted(set(base) & set(tree) - {"classes", *RECIPE_BLOCKS})
@@ -239,7 +240,8 @@ def _validated(tree: dict, where: str) -> Params:
             if problem["type"] == "extra_forbidden":
                 problems.append(_unknown(path))
             else:
-                problems.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (got {bounds.shown(problem['input'])})")
+                message = problem["msg"].removeprefix("Value error, ")
+                problems.append(f"{path}: {message} (got {bounds.shown(problem['input'])})")
         raise Failure(f"{where}: {'; '.join(problems)}") from error
 
 

@@ -41,7 +41,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def put_back(path: Path) -> None:
-    """For readers: the old version, where a process was killed before ``atomic_folder`` put the new one in its place."""
+    """For readers: bring the old version back where a process was killed before ``atomic_folder`` put the new one
+    there."""
     if path.exists():
         return
     # a reader that may not write, or comes second, finds what there is

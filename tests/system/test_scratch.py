@@ -54,7 +54,8 @@ def test_it_removes_nothing_else(temporary, monkeypatch):
         patched.setattr(platform, "node", lambda: "another machine")
         with scratch.own_folder():
             assert left.exists(), "another machine's processes have numbers of their own"
-    others = [temporary / name for name in (f"ferpipe-{scratch._machine()}-{os.getppid()}-abc", "ferpipe-mine", "other")]
+    living = f"ferpipe-{scratch._machine()}-{os.getppid()}-abc"
+    others = [temporary / name for name in (living, "ferpipe-mine", "other")]
     for other in others:
         other.mkdir()
     with scratch.own_folder():

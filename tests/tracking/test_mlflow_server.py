@@ -116,7 +116,7 @@ def test_a_complete_one_without_runs_stays(project):
 def test_an_upgrade_that_was_interrupted_says_what_to_do(project, symptom):
     from mlflow.exceptions import MlflowException
 
-    with pytest.raises(Failure, match="half upgraded .* rebuild-mlflow"), mlflow_server.in_one_line():
+    with pytest.raises(Failure, match=r"half upgraded .* rebuild-mlflow"), mlflow_server.in_one_line():
         raise MlflowException(f"(sqlite3.OperationalError) {symptom}")
 
 

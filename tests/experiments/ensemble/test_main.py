@@ -9,7 +9,7 @@ import pytest
 import toy_models
 
 from pipeline.bundle import int8
-from pipeline.bundle.bundle import Bundle
+from pipeline.bundle.bundle import Bundle, sha256
 from pipeline.experiments import quantise
 from pipeline.experiments.ensemble import main as ensemble
 from pipeline.experiments.ensemble import members, merging, weighting
@@ -49,7 +49,9 @@ def test_the_merged_file_says_what_the_members_weighted_mean_is(tmp_path, projec
     predictions = np.stack([one.predict(public.images) for one in found])
     weights = weighting.weights(name, predictions, public.labels)
     merging.merge([one.folder / "model.onnx" for one in found], weights, tmp_path / "model.onnx", [None] * 3)
-    answers = Bundle(tmp_path, found[0].manifest, "draft").predict(public.images)
+    merged = sha256(tmp_path / "model.onnx")
+    manifest = found[0].manifest.model_copy(update={"files": {"model.onnx": merged}})
+    answers = Bundle(tmp_path, manifest, "draft").predict(public.images)
     np.testing.assert_allclose(answers, weighting.combine(predictions, weights), atol=1e-6)
     assert np.abs(answers - predictions[0]).max() > 0.05, "members that differ"
 

@@ -3,7 +3,8 @@
 from dataclasses import asdict
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.demo.see import tracks
+from pipeline.demo.see import detector, tracks, watcher
+from pipeline.demo.see.blazeface import network
 from pipeline.demo.see.boxes import UNSURE
 from pipeline.demo.show.about import about
 from pipeline.demo.show.view import COLOURS, EMOJI, OTHER
@@ -20,6 +21,19 @@ def facts(bundle: Bundle, bounds: Bounds) -> dict:
         "follow": {"half_life": tracks.HALF_LIFE, "box_half_life": tracks.BOX_HALF_LIFE, "hold": tracks.HOLD,
                    "lead": tracks.LEAD, "move": tracks.MOVE, "grow": tracks.GROW},
         "bounds": asdict(bounds),
+    }
+
+
+def finder() -> dict:
+    """What the static page's detector needs to know: the constants of ``detector.BlazeFace`` and its networks."""
+    kinds = {name: {"size": kind.size, "grids": kind.grids, "scale": kind.scale, "lift": kind.lift}
+             for name, kind in (("full", network.FULL), ("short", network.SHORT))}
+    return {
+        **kinds, "same": {"overlap": network.OVERLAP, "inside": network.INSIDE},
+        "live": detector.LIVE, "picture": detector.PICTURE, "upright": detector.UPRIGHT, "rolled": detector.ROLLED,
+        "close": detector.CLOSE, "closer": detector.CLOSER, "squares": detector.SQUARES, "least": detector.LEAST,
+        "overlap": detector.OVERLAP, "quarters": detector.QUARTERS, "share": detector.SHARE, "lift": detector.LIFT,
+        "every": watcher.EVERY,
     }
 
 

@@ -5,8 +5,8 @@ import { download, kernels, Network } from "./network.js";
 import { answerOf, Tracks } from "./tracks.js";
 
 const SIZE = 48;
-// Faces that are classified per frame, those first that were not for the longest time: of a quick stream, which smooths over
-// many frames, fewer than the program for the desktop can
+// Faces that are classified per frame, those first that were not for the longest time; in a quick stream, whose frames follow
+// within so many seconds, fewer, as it smooths over many frames
 const MOST = 8, QUICK = 2, QUICKLY = 0.1;
 const input = new Float32Array(SIZE * SIZE);
 const model = download("model.bin");
@@ -21,8 +21,7 @@ async function open({ about: facts, module, port }) {
   begin();
   port.onmessage = ({ data }) => {
     try {
-      const answer = take(data);
-      if (data.id) self.postMessage({ id: data.id, answer });
+      take(data);
     } catch (error) {
       self.postMessage({ id: data.id, error: String(error.message ?? error) });
     }
@@ -54,25 +53,29 @@ function look({ boxes, crops }) {
   });
 }
 
-// A frame of a stream: a face is mirrored every second time, so that smoothing over time averages both views
-function see({ boxes, crops, seconds, unchanged }) {
+// A frame of a stream: a face is mirrored every second time, so that smoothing over time averages both views. In a quick
+// stream the answer does not wait: it has this frame's boxes, and emotions smoothed over the frames before
+function see({ boxes, crops, seconds, unchanged }, answer) {
   if (!unchanged) Object.assign(stream, { boxes, crops, rows: new Map() });
   const { tracks, rows } = stream, followed = tracks.follow(stream.boxes, seconds);
-  const most = seconds - stream.seconds < QUICKLY ? QUICK : MOST;
+  const quick = seconds - stream.seconds < QUICKLY, early = quick && followed.every(({ reads }) => reads);
   stream.seconds = seconds;
+  if (early) answer(tracks.faces());
   const chosen = followed.map((track, index) => ({ track, index })).sort((a, b) => a.track.lastRead - b.track.lastRead);
-  for (const { track, index } of chosen.slice(0, most)) {
+  for (const { track, index } of chosen.slice(0, quick ? QUICK : MOST)) {
     const mirrored = track.reads % 2 === 1, key = 2 * index + mirrored;
     if (!rows.has(key)) rows.set(key, calibrated(probabilities(stream.crops[index], mirrored), about.temperature));
     tracks.read(track, rows.get(key), seconds);
   }
-  return tracks.faces();
+  if (!early) answer(tracks.faces());
 }
 
-function take({ began, width, height, ...message }) {
-  if (!width) return begin();
-  const faces = message.seconds === undefined ? look(message) : see(message);
-  return { model: about.model, width, height, milliseconds: performance.timeOrigin + performance.now() - began, faces };
+function take({ id, began, width, height, ...message }) {
+  if (!id) return begin();
+  const answer = (faces) => self.postMessage({ id, answer: { model: about.model, width, height,
+    milliseconds: performance.timeOrigin + performance.now() - began, faces } });
+  if (message.seconds === undefined) answer(look(message));
+  else see(message, answer);
 }
 
 self.onmessage = ({ data: { id, open: opening } }) => {

@@ -10,7 +10,7 @@ export function even(value) {
 // How a row of `from` pixels becomes one of `to`: for each new pixel its first old one, the number of old ones and their
 // shares, one list after the other. Shrinking averages over the area that a new pixel covers (cv2.INTER_AREA), enlarging is
 // linear between the pixels' centres
-const known = new Map();
+const known = new Map(), ONE = 2 ** 14;
 function shares(from, to) {
   const key = from * 65536 + to;
   if (known.has(key)) return known.get(key);
@@ -30,7 +30,8 @@ function shares(from, to) {
     }
   }
   if (known.size > 64) known.clear();
-  known.set(key, { first, count, share: Float32Array.from(share) });
+  // Whole numbers, as the sums of a column are quicker with those
+  known.set(key, { first, count, share: Int32Array.from(share, (part) => Math.round(part * ONE)) });
   return known.get(key);
 }
 
@@ -38,31 +39,36 @@ function shares(from, to) {
 // distance of two rows, `step` that of two pixels, of which the first `channels` values count
 export function resize({ data, start = 0, row, step, channels, width, height }, newWidth, newHeight) {
   const rows = shares(height, newHeight), columns = shares(width, newWidth), out = new Uint8Array(newWidth * newHeight * channels);
-  const sums = new Float32Array(width * step);
-  for (let y = 0, r = 0, to = 0; y < newHeight; y++) {
-    for (let k = 0; k < rows.count[y]; k++, r++) {
-      const weight = rows.share[r], from = start + (rows.first[y] + k) * row;
-      if (k) for (let at = 0; at < sums.length; at++) sums[at] += weight * data[from + at];
-      else for (let at = 0; at < sums.length; at++) sums[at] = weight * data[from + at];
+  const sums = new Int32Array(width * step), half = ONE * ONE / 2;
+  for (let y = 0, r = 0, to = 0; y < newHeight; r += rows.count[y++]) {
+    const { share } = rows, count = rows.count[y], from = start + rows.first[y] * row;
+    // Four rows at a time, which are all when a camera's 480 become 144
+    for (let k = 0; k < count; k += 4) {
+      const a = from + k * row, b = k + 1 < count ? a + row : a, c = k + 2 < count ? a + 2 * row : a, d = k + 3 < count ? a + 3 * row : a;
+      const one = share[r + k], two = b > a ? share[r + k + 1] : 0, three = c > a ? share[r + k + 2] : 0, four = d > a ? share[r + k + 3] : 0;
+      for (let at = 0; at < sums.length; at++) {
+        const sum = Math.imul(one, data[a + at]) + Math.imul(two, data[b + at]) + Math.imul(three, data[c + at]) + Math.imul(four, data[d + at]);
+        sums[at] = k ? sums[at] + sum : sum;
+      }
     }
     for (let x = 0, c = 0; x < newWidth; x++) {
       const last = c + columns.count[x];
       let at = columns.first[x] * step;
       if (channels === 3) {
-        let red = 0.5, green = 0.5, blue = 0.5;
+        let red = half, green = half, blue = half;
         for (; c < last; c++, at += step) {
           const weight = columns.share[c];
           red += weight * sums[at];
           green += weight * sums[at + 1];
           blue += weight * sums[at + 2];
         }
-        out[to++] = red;
-        out[to++] = green;
-        out[to++] = blue;
+        out[to++] = red / (ONE * ONE);
+        out[to++] = green / (ONE * ONE);
+        out[to++] = blue / (ONE * ONE);
       } else {
-        let sum = 0.5;
+        let sum = half;
         for (; c < last; c++, at += step) sum += columns.share[c] * sums[at];
-        out[to++] = sum;
+        out[to++] = sum / (ONE * ONE);
       }
     }
   }

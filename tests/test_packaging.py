@@ -158,7 +158,9 @@ def test_the_wheel_carries_the_champion_once_and_every_module_once(wheel):
     with zipfile.ZipFile(wheel) as archive:
         files = archive.namelist()
         assert archive.read("pipeline/demo/champion/bundle.json") == (ROOT / "data/champion/bundle.json").read_bytes()
-    assert [name for name in files if name.endswith(".onnx")] == ["pipeline/demo/champion/model.onnx"]
+    detector = "pipeline/demo/see/blazeface/"
+    assert sorted(name for name in files if name.endswith(".onnx")) == [
+        "pipeline/demo/champion/model.onnx", f"{detector}full.onnx", f"{detector}short.onnx"]
     assert not [name for name in files if name.startswith(("tests/", "data/", "pipeline/ferpipe/"))]
     modules = {path.relative_to(ROOT).as_posix().replace("pipeline/ferpipe/", "ferpipe/")
                for path in (ROOT / "pipeline").rglob("*.py")}

@@ -47,7 +47,7 @@ def toy_bundle(folder: Path) -> Path:
 
 
 def face_frame(size=(640, 480), centre=(300, 220), radius=90) -> np.ndarray:
-    """A drawn face that the Haar cascade detects, on an even background: uint8 BGR ``(height, width, 3)``."""
+    """A drawn face that detectors find, on an even background: uint8 BGR ``(height, width, 3)``."""
     frame = np.full((size[1], size[0], 3), (120, 130, 110), "uint8")
     (x, y), r = centre, radius
 

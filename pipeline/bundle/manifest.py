@@ -8,6 +8,8 @@ from pydantic import Field, field_validator
 from pipeline.bundle.record import Name, Record
 
 FORMAT: Literal[1] = 1
+# FER-2013's crop in terms of a Haar detector's box: one side is the box's side divided by this
+CROP_MARGIN = 0.97
 SHA256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 

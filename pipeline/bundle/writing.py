@@ -8,15 +8,12 @@ import numpy as np
 
 from pipeline.bundle.bundle import Bundle, onnx_session, probabilities
 from pipeline.bundle.export import export
-from pipeline.bundle.manifest import FORMAT, Provenance
+from pipeline.bundle.manifest import CROP_MARGIN, FORMAT, Provenance
 from pipeline.bundle.sealing import PARITY, fit_temperature, seal, write_history
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.failure import Failure
 from pipeline.training.loop import predict
 from pipeline.training.models import with_softmax
-
-# FER-2013's crop in terms of a Haar detector's box: one side is the box's side divided by this
-CROP_MARGIN = 0.97
 
 
 def write(

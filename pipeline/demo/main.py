@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.bundle.bundle import Bundle
     from pipeline.demo.output import PICTURES, open_output, players
     from pipeline.demo.play import KEYS, Player
-    from pipeline.demo.see.open import open_detector
+    from pipeline.demo.see.detector import BlazeFace
     from pipeline.demo.see.watcher import Watcher, look
     from pipeline.demo.show.about import about
     from pipeline.demo.show.annotate import Annotator, See, Tally
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
 
     def new_see(kind: str) -> See:
         """What detects and classifies the faces of a source of this kind; tracks belong to one source."""
-        detector = open_detector(args.detector, args.detector_model, bundle.crop_margin)
+        detector = BlazeFace()
         if kind in ("picture", "folder"):
             return lambda frame, _: look(frame, detector, bundle, args.unsure_below)
         return Watcher(detector, bundle, args.unsure_below).see

@@ -10,9 +10,6 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """The options that every command with faces and a model has."""
     parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
                         help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
-    parser.add_argument("--detector", choices=("haar", "yunet"), default="haar",
-                        help="what finds the faces; yunet needs --detector-model (default: haar)")
-    parser.add_argument("--detector-model", metavar="FILE", type=Path, help="YuNet's network, an .onnx file")
     parser.add_argument("--unsure-below", metavar="P", type=_share, default=0.5,
                         help="a face whose highest probability is below P is called unsure (default: 0.5; the "
                              "probabilities are calibrated)")

@@ -1,7 +1,6 @@
 """The Python API: emotions in pictures, arrays and videos. ``from ferpipe import Reader`` is the same."""
 
 import os
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,9 @@ from pipeline.bundle.bundle import Bundle
 from pipeline.demo.see import boxes
 from pipeline.demo.see.batches import Detected, classified, detected
 from pipeline.demo.see.boxes import UNSURE, Box
-from pipeline.demo.see.detector import Detector
-from pipeline.demo.see.open import open_detector
+from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.tracks import Tracks
-from pipeline.demo.see.watcher import Search, Watcher, everywhere
+from pipeline.demo.see.watcher import Search, Watcher
 from pipeline.demo.sources.open import open_source
 from pipeline.demo.sources.pictures import MOST_PIXELS, read_picture
 from pipeline.demo.sources.source import Source, quiet
@@ -74,29 +72,26 @@ class Frame:
 class Reader:
     """Finds faces and reads their emotions.
 
-    One reader serves any number of threads: each gets a detector of its own, the model is shared. An iterator of
-    ``watch`` belongs to the thread that uses it. OpenCV's messages are switched off: a Failure says what is wrong.
+    One reader serves any number of threads; an iterator of ``watch`` belongs to the thread that uses it. OpenCV's
+    messages are switched off: a Failure says what is wrong.
 
     Args:
         model: a model bundle's folder; None: ``data/champion`` here, else the champion that was installed.
         unsure_below: faces whose label has a lower probability, 0 to 1, are ``unsure``.
-        detector: ``haar``, OpenCV's cascade, or the path of YuNet's network, an .onnx file.
 
     Raises:
-        Failure: the model or the detector's file is missing or damaged, or ``unsure_below`` is no probability.
+        Failure: the model is missing or damaged, or ``unsure_below`` is no probability.
     """
 
-    def __init__(self, model: str | os.PathLike[str] | None = None, unsure_below: float = UNSURE,
-                 detector: str | os.PathLike[str] = "haar"):
+    def __init__(self, model: str | os.PathLike[str] | None = None, unsure_below: float = UNSURE):
         if not 0 <= unsure_below <= 1:
             raise Failure(f"unsure_below: {unsure_below} is not a probability, 0 to 1")
         quiet()
         self.unsure_below = unsure_below
         self._bundle = Bundle.load(model_folder(model))
-        self._detector_file = None if detector == "haar" else Path(detector)
-        self._threads = threading.local()
-        # A detector that cannot be opened fails here, and the first picture finds the model loaded
-        self._thread_detector()
+        self._detector = BlazeFace()
+        # The first picture finds both loaded
+        self._detector.find(np.zeros((48, 48, 3), "uint8"))
         self._bundle.predict(np.zeros((1, 48, 48), "uint8"))
 
     @property
@@ -128,12 +123,10 @@ class Reader:
         Pictures are opened one by one, so that any number fits into memory. Raises Failure at the first that cannot be
         read; ``read`` one by one goes on with the next.
         """
-        detector = self._thread_detector()
-
         def detections() -> Iterator[Detected]:
             for picture in pictures:
                 image = _pixels(picture, channels)
-                yield detected(Path(), 0.0, image, everywhere(image, detector), detector, keep=False)
+                yield detected(Path(), 0.0, image, self._detector.find(image), self._bundle.crop_margin, keep=False)
 
         return [[self._face(face) for face in boxes.numbered(item.boxes, scores, self.unsure_below)]
                 for item, scores in classified(detections(), self._bundle)]
@@ -161,13 +154,12 @@ class Reader:
             yield from self._live(source) if source.live else self._film(source)
 
     def _film(self, source: Source) -> Iterator[Frame]:
-        detector, tracks = self._new_detector(), Tracks()
-        search = Search(detector)
+        search, tracks, margin = Search(self._detector), Tracks(), self._bundle.crop_margin
 
         def detections() -> Iterator[Detected]:
             for image, seconds in source:
                 if image is not None:
-                    yield detected(Path(), seconds, image, search.find(image, seconds), detector, keep=True)
+                    yield detected(Path(), seconds, image, search.find(image, seconds), margin, keep=True)
 
         for item, scores in classified(detections(), self._bundle):
             assert item.frame is not None
@@ -175,7 +167,7 @@ class Reader:
             yield self._frame(item.frame, item.seconds, faces)
 
     def _live(self, source: Source) -> Iterator[Frame]:
-        watcher = Watcher(self._new_detector(), self._bundle, self.unsure_below)
+        watcher = Watcher(self._detector, self._bundle, self.unsure_below)
         for image, seconds in source:
             if image is not None:
                 yield self._frame(image, seconds, watcher.see(image, seconds))
@@ -186,16 +178,6 @@ class Reader:
     def _face(self, face: boxes.Face) -> Face:
         probabilities = dict(zip(self.classes, face.scores.tolist(), strict=True))
         return Face(face.box, self.classes[face.best], probabilities, not face.sure, face.id)
-
-    def _thread_detector(self) -> Detector:
-        """This thread's detector: OpenCV's have state while they search, so threads cannot share one."""
-        if not hasattr(self._threads, "detector"):
-            self._threads.detector = self._new_detector()
-        return self._threads.detector
-
-    def _new_detector(self) -> Detector:
-        name = "haar" if self._detector_file is None else "yunet"
-        return open_detector(name, self._detector_file, self._bundle.crop_margin)
 
 
 def _pixels(picture: Picture, channels: Channels) -> np.ndarray:

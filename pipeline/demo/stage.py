@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.demo.output import open_output
-from pipeline.demo.see.detector import HaarDetector
+from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.watcher import Watcher
 from pipeline.demo.show.about import about
 from pipeline.demo.show.annotate import Annotator, Tally
@@ -30,7 +30,7 @@ def demo(bundle: Bundle, frames: Iterable[np.ndarray], fps: float, outs: list[Pa
     Raises Failure when no face is detected in any frame; then nothing is written.
     """
     tally = Tally()
-    watcher = Watcher(HaarDetector(bundle.crop_margin), bundle)
+    watcher = Watcher(BlazeFace(), bundle)
     annotator = Annotator(watcher.see, bundle.classes, tally, about=about(bundle))
     outputs = [open_output(path, fps) for path in outs]
     try:

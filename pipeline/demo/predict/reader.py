@@ -13,9 +13,9 @@ from pipeline.demo.predict import timeline
 from pipeline.demo.predict.answers import Answer
 from pipeline.demo.see.batches import Detected, classified, detected
 from pipeline.demo.see.boxes import numbered
-from pipeline.demo.see.detector import Detector
+from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.tracks import Tracks
-from pipeline.demo.see.watcher import Search, everywhere
+from pipeline.demo.see.watcher import Search
 from pipeline.demo.show.annotate import Annotated, main_first
 from pipeline.demo.show.view import draw
 from pipeline.demo.sources.open import open_source
@@ -38,9 +38,9 @@ class FileReader:
         failed: one line for each file that could not be read.
     """
 
-    def __init__(self, bundle: Bundle, detector: Detector, unsure_below: float, annotate: Path | None = None,
+    def __init__(self, bundle: Bundle, unsure_below: float, annotate: Path | None = None,
                  plots: Path | None = None):
-        self.bundle, self.detector, self.unsure_below = bundle, detector, unsure_below
+        self.bundle, self.unsure_below, self._detector = bundle, unsure_below, BlazeFace()
         self.answers: list[Answer] = []
         self.written: list[Path] = []
         self.failed: list[str] = []
@@ -71,7 +71,7 @@ class FileReader:
                 except Failure as failure:
                     self.failed.append(str(failure))
                 else:
-                    yield detected(file, 0.0, frame, everywhere(frame, self.detector), self.detector, keep)
+                    yield detected(file, 0.0, frame, self._detector.find(frame), self.bundle.crop_margin, keep)
                 bar.update()
 
         for item, scores in classified(detect(), self.bundle):
@@ -84,7 +84,7 @@ class FileReader:
                     new.write_bytes(data.tobytes())
 
     def _read_video(self, file: Path, source: Source) -> None:
-        search, tracks, main = Search(self.detector), Tracks(), None
+        search, tracks, main = Search(self._detector), Tracks(), None
         keep = self._annotate is not None
         answer = Answer(str(file), source.fps)
         output = None
@@ -94,7 +94,7 @@ class FileReader:
         def detect() -> Iterator[Detected]:
             for frame, seconds in tqdm(source, total=source.length, unit="frame", disable=None, leave=False):
                 if frame is not None:
-                    yield detected(file, seconds, frame, search.find(frame, seconds), self.detector, keep)
+                    yield detected(file, seconds, frame, search.find(frame, seconds), self.bundle.crop_margin, keep)
 
         try:
             for item, scores in classified(detect(), self.bundle):

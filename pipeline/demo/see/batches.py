@@ -8,8 +8,7 @@ import numpy as np
 
 from pipeline.demo.see.boxes import Box
 from pipeline.demo.see.classifier import Model, classify
-from pipeline.demo.see.crop import to_gray
-from pipeline.demo.see.detector import Detector
+from pipeline.demo.see.crop import crops
 
 # A batch is full when it has this many faces, frames, or bytes of frames that are kept for drawing
 FACES, FRAMES, BYTES = 64, 64, 64_000_000
@@ -31,12 +30,10 @@ class Detected(NamedTuple):
     frame: np.ndarray | None
 
 
-def detected(file: Path, seconds: float, frame: np.ndarray, boxes: list[Box], detector: Detector,
-             keep: bool) -> Detected:
-    """A frame, BGR ``(H, W, 3)`` or gray ``(H, W)``, with the crops of its boxes; ``keep``: with the frame itself."""
-    gray = to_gray(frame) if boxes else frame
-    crops = np.array([detector.crop(gray, box) for box in boxes], "uint8").reshape(-1, 48, 48)
-    return Detected(file, seconds, boxes, crops, frame if keep else None)
+def detected(file: Path, seconds: float, frame: np.ndarray, boxes: list[Box], margin: float, keep: bool) -> Detected:
+    """A frame, BGR ``(H, W, 3)`` or gray ``(H, W)``, with its boxes' crops by the bundle's crop margin; ``keep``: with
+    the frame itself."""
+    return Detected(file, seconds, boxes, crops(frame, boxes, margin), frame if keep else None)
 
 
 def classified(items: Iterable[Detected], model: Model) -> Iterator[tuple[Detected, np.ndarray]]:

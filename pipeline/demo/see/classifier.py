@@ -12,6 +12,10 @@ class Model(Protocol):
     def classes(self) -> tuple[str, ...]:
         """The C class names, in the order of the scores."""
 
+    @property
+    def crop_margin(self) -> float:
+        """A box's side as a share of the crop's, as in the training images."""
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Probabilities float32 ``(N, C)`` for uint8 images ``(N, 48, 48)``."""
 

@@ -1,10 +1,23 @@
-"""Cutting a face out of a gray frame."""
+"""Cutting faces out of a frame as FER-2013 was cropped: gray, upright, 48x48."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from pipeline.demo.see.boxes import Box
 from pipeline.faces.faces import SIZE
+
+
+def crops(frame: np.ndarray, boxes: Sequence[Box], margin: float) -> np.ndarray:
+    """The classifier's input for the N faces of a BGR or gray frame: uint8 ``(N, 48, 48)``.
+
+    Args:
+        margin: the box's side as a share of the crop's (``Bundle.crop_margin``).
+    """
+    gray = to_gray(frame) if boxes else frame
+    return np.array([square(gray, box, max(box.width, box.height) / margin) for box in boxes],
+                    "uint8").reshape(-1, SIZE, SIZE)
 
 
 def square(gray: np.ndarray, box: Box, side: float, size: int = SIZE) -> np.ndarray:

@@ -1,139 +1,146 @@
-"""Detects faces and crops them as FER-2013 was cropped: the detectors' interface, and OpenCV's Haar cascade."""
+"""Where the faces are: the detector's interface, and BlazeFace behind it."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-import cv2
-import cv2.data
 import numpy as np
 
+from pipeline.demo.see.blazeface.network import FULL, SHORT, Seen, network, same_face
+from pipeline.demo.see.blazeface.view import View, whole
 from pipeline.demo.see.boxes import Box
-from pipeline.demo.see.crop import square, to_gray
+
+# Scores from which an answer is a face in a stream; a candidate in a picture; and, averaged over a candidate and the
+# second look at it, a face in a picture. Measured on photographs
+LIVE, CANDIDATE, PICTURE = 0.55, 0.5, 0.6
+# Roll in degrees from which a crop is turned upright (FER-2013's faces have less, and were not turned), and from which
+# a face is looked at once more, upright: the network puts the roll too low
+UPRIGHT, ROLLED = 15.0, 30.0
+# A second look shows a face and this many times its side; near enough for the network SHORT
+CLOSE, CLOSER = 4.0, 2.5
+# Overlapping squares of a picture: their sides as shares of its shorter side, their least side in pixels, their overlap
+SQUARES, LEAST, OVERLAP = (1.0, 0.5), 96, 0.4
+QUARTERS = (90.0, -90.0, 180.0)
+# BlazeFace's box as a share of ours, and how far its centre lies below ours, in its sides: ours is the square that
+# OpenCV's Haar cascade draws, because FER-2013 was cropped along that one. Measured on photographs' faces
+SHARE, LIFT = 0.98, 0.06
 
 
 class Detector(Protocol):
-    """What the demo needs of a detector. Boxes are in pixels of the frame that was given."""
+    """What the demo needs of a detector. Frames are uint8 BGR ``(H, W, 3)`` or gray ``(H, W)``; a box is the square
+    that OpenCV's Haar cascade draws round a frontal face, in pixels of the frame. Calls come from several threads."""
 
-    @property
-    def angles(self) -> tuple[float, ...]:
-        """The head rolls that need a call of ``find`` each, in degrees clockwise; 0 comes first."""
+    def find(self, frame: np.ndarray) -> list[Box]:
+        """All faces of a single picture, small ones and those of any roll too, the largest first."""
 
-    def find(self, frame: np.ndarray, angle: float = 0.0, fine: bool = False) -> list[Box]:
-        """The faces of a BGR or gray frame, the largest first.
+    def follow(self, frame: np.ndarray, known: Sequence[Box], quarter: int | None = None) -> list[Box]:
+        """The faces of a stream's next frame, the largest first.
 
         Args:
-            angle: the roll of the heads to look for, one of ``angles``.
-            fine: also look for small faces, which takes longer.
-        """
-
-    def near(self, frame: np.ndarray, boxes: Sequence[Box]) -> list[Box | None]:
-        """The new box for each of the previous frame's ``boxes``, in order; None where there is no face nearby."""
-
-    def crop(self, gray: np.ndarray, box: Box) -> np.ndarray:
-        """The classifier's input for a face in a gray frame: uint8 ``(48, 48)``, upright.
-
-        Part of the detector because each detector draws its boxes differently around a face.
+            known: the faces of the frame before it.
+            quarter: if there is no face, also look for one that is turned by ``QUARTERS[quarter]``.
         """
 
 
-class HaarDetector:
-    """OpenCV's frontal-face cascade ``alt2`` on a frame of half the size: about 15 ms at 640x480, 1 ms near a face.
+class BlazeFace:
+    """BlazeFace: the full-range network on the whole frame, and the short-range one for heads that are tilted far.
 
-    Args:
-        share: the box's side as a share of the side of FER-2013's crop of the same face (measured: 0.97).
+    In a single picture also on overlapping squares, after which every face is looked at once more from near.
     """
 
-    # The cascade detects faces with a roll of up to about 20 degrees, hence three searches
-    angles = (0.0, -30.0, 30.0)
-    SCALE = 0.5
-    # Bounds for the longer side of the resized frame, in pixels: a smaller one loses faces, a larger one takes too long
-    SIDES = (320, 640)
-    FINE_SIDE = 1600
-    # The smallest face, in pixels of the resized frame (48 of a 640x480 frame, the size of the network's input)
-    SMALLEST = 24
-    # A known face is looked for in a square of ROOM times its side, at sizes between these shares of its old size
-    ROOM, SIZES = 1.6, (0.87, 1.15)
+    def find(self, frame: np.ndarray) -> list[Box]:
+        faces = self._in_picture(frame, 0.0)
+        if not faces:
+            faces = max((self._in_picture(frame, roll) for roll in QUARTERS),
+                        key=lambda turned: sum(face.score for face in turned))
+        return _boxes(faces)
 
-    def __init__(self, share: float = 0.97):
-        self.share = share
-        # Local contrast equalisation. Measured: in good light as many faces as without it, in the dark or beside a lamp
-        # most of them, where without it there are none; a global equalizeHist loses a quarter
-        self._light = cv2.createCLAHE(clipLimit=1.5, tileGridSize=(4, 4))
-        self._cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_alt2.xml"))
+    def follow(self, frame: np.ndarray, known: Sequence[Box], quarter: int | None = None) -> list[Box]:
+        view = whole(frame)
+        faces = network(FULL).find(frame, view, LIVE)
+        if not faces and not known and quarter is not None:
+            faces = network(FULL).find(frame, view._replace(roll=QUARTERS[quarter]), LIVE)
+        near = [self._again(frame, face) if abs(face.roll) >= ROLLED else face for face in faces]
+        near += [self._again(frame, _seen(box)) for box in known if abs(box.angle) >= ROLLED]
+        return _boxes(face for face in near if face is not None)
 
-    def find(self, frame: np.ndarray, angle: float = 0.0, fine: bool = False) -> list[Box]:
-        small, scale = self._small(frame, fine)
-        whole = Box(0, 0, small.shape[1], small.shape[0])
-        boxes = self._search(small, whole, angle, (self.SMALLEST, max(small.shape)))
-        # The cascade's threads return the faces in no fixed order
-        return sorted((_scaled(box, 1 / scale) for box in boxes), key=lambda box: (-box.area, box.x, box.y))
+    def _in_picture(self, frame: np.ndarray, roll: float) -> list[Seen]:
+        """The faces of a picture that are turned by about ``roll``, a quarter turn, each seen by two passes."""
+        height, width = frame.shape[:2]
+        candidates = network(FULL).find(frame, whole(frame)._replace(roll=roll), CANDIDATE)
+        for view in squares(width, height):
+            seen = network(FULL).find(frame, view._replace(roll=roll), CANDIDATE)
+            candidates += [face for face in seen if not _cut(face, view, width, height)]
+        faces = []
+        for face in distinct(candidates):
+            near = View(face.x, face.y, CLOSE * face.side, face.roll if abs(face.roll) >= UPRIGHT else 0.0)
+            again = _centred(network(FULL).find(frame, near, CANDIDATE / 2), face)
+            if again is not None and (face.score + again.score) / 2 >= PICTURE:
+                faces.append(again)
+        return distinct(faces)
 
-    def near(self, frame: np.ndarray, boxes: Sequence[Box]) -> list[Box | None]:
-        small, scale = self._small(frame)
-        moved: list[Box | None] = []
-        for box in boxes:
-            old = _scaled(box, scale)
-            side = max(old.width, old.height)
-            (x, y), room = old.centre, side * self.ROOM
-            left, top = max(0, round(x - room / 2)), max(0, round(y - room / 2))
-            right, bottom = min(small.shape[1], round(x + room / 2)), min(small.shape[0], round(y + room / 2))
-            candidates = self._search(small, Box(left, top, right - left, bottom - top), box.angle,
-                                      (round(side * self.SIZES[0]), round(side * self.SIZES[1])))
-            best = min(candidates, key=lambda new: np.hypot(new.centre[0] - x, new.centre[1] - y), default=None)
-            moved.append(_scaled(best, 1 / scale) if best is not None else None)
-        return moved
-
-    def crop(self, gray: np.ndarray, box: Box) -> np.ndarray:
-        return square(gray, box, max(box.width, box.height) / self.share)
-
-    def _small(self, frame: np.ndarray, fine: bool = False) -> tuple[np.ndarray, float]:
-        """The frame in gray, resized and equalised for the search, and its scale relative to the frame."""
-        gray = to_gray(frame)
-        longer = max(gray.shape)
-        scale = min(max(self.SCALE, self.SIDES[0] / longer), self.SIDES[1] / longer)
-        if fine:
-            scale = max(scale, min(1.0, self.FINE_SIDE / longer))
-        size = tuple(max(1, round(side * scale)) for side in gray.shape[::-1])
-        small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        return self._light.apply(small), scale
-
-    def _search(self, image: np.ndarray, part: Box, angle: float, sides: tuple[int, int]) -> list[Box]:
-        """Faces in ``part`` of the image whose sides are within ``sides``; all in pixels of the image."""
-        cut = image[part.y : part.y + part.height, part.x : part.x + part.width]
-        if min(cut.shape) < 2:
-            return []
-        inverse = None
-        if angle:
-            cut, inverse = _rotated(cut, angle)
-        smallest, largest = (max(2, side) for side in sides)
-        rectangles = self._cascade.detectMultiScale(cut, scaleFactor=1.1, minNeighbors=4, minSize=(smallest, smallest),
-                                                    maxSize=(largest, largest))
-        boxes = []
-        for x, y, width, height in np.asarray(rectangles).reshape(-1, 4).tolist():
-            # A box rotates with its centre only: its sides stay parallel to the frame's, and ``angle`` tells the roll
-            middle = np.array([x + width / 2, y + height / 2, 1.0])  # homogeneous, for the 2x3 matrix
-            centre = middle[:2] if inverse is None else inverse @ middle
-            left, top = part.x + centre[0] - width / 2, part.y + centre[1] - height / 2
-            boxes.append(Box(round(left), round(top), width, height, angle))
-        return boxes
+    def _again(self, frame: np.ndarray, face: Seen) -> Seen | None:
+        """A face as the short-range network sees it upright; None where it sees none."""
+        view = View(face.x, face.y, CLOSER * face.side, face.roll)
+        return _centred(network(SHORT).find(frame, view, LIVE), face)
 
 
-def _scaled(box: Box, scale: float) -> Box:
-    x, y, width, height = (round(value * scale) for value in (box.x, box.y, box.width, box.height))
-    return Box(x, y, width, height, box.angle)
+def squares(width: int, height: int) -> Iterator[View]:
+    """The overlapping squares that cover a picture, apart from one that is all of it."""
+    for share in SQUARES:
+        side = max(round(share * min(width, height)), LEAST)
+        if side < max(width, height):
+            yield from (View(x, y, side) for y in _centres(height, side) for x in _centres(width, side))
 
 
-def _rotated(image: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """The image rotated so that heads with a roll of ``angle`` are upright, and the 2x3 matrix back to its pixels.
+def _centres(length: int, side: int) -> list[float]:
+    """The centres of evenly spaced, overlapping pieces of ``side`` along a ``length``."""
+    if side >= length:
+        return [length / 2]
+    pieces = math.ceil((length - side) / (side * (1 - OVERLAP))) + 1
+    return [side / 2 + index * (length - side) / (pieces - 1) for index in range(pieces)]
 
-    The result is enlarged so that nothing is cut off.
-    """
-    height, width = image.shape
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
-    cos, sin = np.abs(matrix[0, :2])
-    size = round(width * cos + height * sin), round(width * sin + height * cos)
-    # From the centre of the old image to that of the larger one
-    matrix[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
-    return (cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE),
-            cv2.invertAffineTransform(matrix))
+
+def _cut(face: Seen, view: View, width: int, height: int) -> bool:
+    """Whether the view's edge cuts the face inside the picture; then the next view shows all of it."""
+    half, reach = view.side / 2, face.side / 2
+    return ((face.x - reach < view.x - half > 0) or (face.x + reach > view.x + half < width)
+            or (face.y - reach < view.y - half > 0) or (face.y + reach > view.y + half < height))
+
+
+def _centred(seen: Sequence[Seen], face: Seen) -> Seen | None:
+    """The one that is nearest to a face, unless it is another face."""
+    def distance(other: Seen) -> float:
+        return math.hypot(other.x - face.x, other.y - face.y)
+
+    nearest = min(seen, key=distance, default=None)
+    return nearest if nearest is not None and distance(nearest) <= face.side / 2 else None
+
+
+def distinct(faces: Iterable[Seen]) -> list[Seen]:
+    """Each face once, as its surest answer: of those that overlap, or lie one inside the other, the others go."""
+    kept: list[Seen] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        others = np.array([other[1:4] for other in kept]).reshape(-1, 3)
+        if not same_face(np.array(face[1:4]), others).any():
+            kept.append(face)
+    return kept
+
+
+def _boxes(faces: Iterable[Seen]) -> list[Box]:
+    boxes = [_box(face) for face in distinct(faces)]
+    return sorted(boxes, key=lambda box: (-box.area, box.x, box.y))
+
+
+def _box(face: Seen) -> Box:
+    side, tilt = face.side / SHARE, math.radians(face.roll)
+    x, y = face.x + LIFT * face.side * math.sin(tilt), face.y - LIFT * face.side * math.cos(tilt)
+    angle = round(face.roll, 1) if abs(face.roll) >= UPRIGHT else 0.0
+    return Box(round(x - side / 2), round(y - side / 2), round(side), round(side), angle)
+
+
+def _seen(box: Box) -> Seen:
+    """The face that ``_box`` made the box of."""
+    side, tilt = box.width * SHARE, math.radians(box.angle)
+    x, y = box.centre
+    return Seen(1.0, x - LIFT * side * math.sin(tilt), y + LIFT * side * math.cos(tilt), side, box.angle)

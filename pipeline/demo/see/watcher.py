@@ -6,49 +6,35 @@ import numpy as np
 
 from pipeline.demo.see.boxes import UNSURE, Box, Face, numbered
 from pipeline.demo.see.classifier import Model, classify
-from pipeline.demo.see.crop import to_gray
-from pipeline.demo.see.detector import Detector
-from pipeline.demo.see.tracks import Track, Tracks
+from pipeline.demo.see.crop import crops
+from pipeline.demo.see.detector import QUARTERS, Detector
+from pipeline.demo.see.tracks import Tracks
 
-# Seconds between two searches of the whole frame; in between, the detector looks only near known faces
+# Seconds between two searches for a face that is turned by a quarter, while there is none
 EVERY = 0.2
 # Faces that are classified per frame; of more, those whose last classification is the longest ago
 MOST = 8
-# Boxes with a larger intersection over union are the same face
-SAME = 0.35
 
 
 class Search:
-    """Detects the faces of one stream, frame by frame, in a fraction of the time of a full search.
+    """Detects the faces of one stream, frame by frame.
 
-    Known faces are looked for near their last position, which takes a tenth of the time. The whole frame is searched
-    every ``EVERY`` seconds, when a face was lost, and as long as there is none. These searches alternate between
-    upright heads and one direction of tilted heads, so that an upright face that appears is found within ``2 * EVERY``
-    seconds, or in the second frame when no other face is known.
+    While there is none, it also looks for turned heads: every ``EVERY`` seconds in the next of three directions.
     """
 
     def __init__(self, detector: Detector):
-        self.detector = detector
-        first, *others = detector.angles
-        # The angles of successive full searches: 0, -30, 0, 30 for Haar
-        self._turns = [angle for other in others for angle in (first, other)] or [first]
-        # How many there were, and the time of the last one
+        self._detector = detector
         self._turn, self._searched = 0, float("-inf")
         self._boxes: list[Box] = []
 
     def find(self, frame: np.ndarray, seconds: float) -> list[Box]:
         """The boxes in a BGR frame at its time, the largest first."""
-        near = self.detector.near(frame, self._boxes) if self._boxes else []
-        boxes = [box for box in near if box is not None]
-        lost = len(boxes) < len(near)
+        quarter = None
         # Also when the clock goes backwards, as with a new camera
-        if lost or not boxes or not self._searched <= seconds < self._searched + EVERY:
-            # A lost face is most likely upright, and such an extra search does not count as a turn
-            angle = 0.0 if lost else self._turns[self._turn % len(self._turns)]
-            self._turn += not lost
-            self._searched = seconds
-            boxes += self.detector.find(frame, angle)
-        self._boxes = distinct(boxes)
+        if not self._boxes and not self._searched <= seconds < self._searched + EVERY:
+            quarter, self._searched = self._turn % len(QUARTERS), seconds
+            self._turn += 1
+        self._boxes = self._detector.follow(frame, self._boxes, quarter)
         return self._boxes
 
 
@@ -77,15 +63,13 @@ class Watcher:
         tracked = list(zip(self._tracks.follow(boxes, seconds), boxes, strict=True))
         chosen = sorted(tracked, key=lambda pair: pair[0].last_read)[:MOST]
         if chosen:
-            gray = to_gray(frame)
-            crops = np.stack([self._view(gray, track, box) for track, box in chosen])
-            for (track, _), row in zip(chosen, classify(self.model, crops, flip=False), strict=True):
+            views = crops(frame, [box for _, box in chosen], self.model.crop_margin)
+            for index, (track, _) in enumerate(chosen):
+                if track.reads % 2:
+                    views[index] = views[index, :, ::-1]
+            for (track, _), row in zip(chosen, classify(self.model, views, flip=False), strict=True):
                 track.read(row, seconds)
         return self._tracks.faces(self.unsure_below)
-
-    def _view(self, gray: np.ndarray, track: Track, box: Box) -> np.ndarray:
-        crop = self._search.detector.crop(gray, box)
-        return crop[:, ::-1] if track.reads % 2 else crop
 
 
 def look(frame: np.ndarray, detector: Detector, model: Model, unsure_below: float = UNSURE) -> list[Face]:
@@ -93,30 +77,6 @@ def look(frame: np.ndarray, detector: Detector, model: Model, unsure_below: floa
 
     Slower than ``Watcher``: it also finds small and tilted faces, and averages both views of each.
     """
-    boxes = everywhere(frame, detector)
-    if not boxes:
-        return []
-    gray = to_gray(frame)
-    scores = classify(model, np.stack([detector.crop(gray, box) for box in boxes]))
+    boxes = detector.find(frame)
+    scores = classify(model, crops(frame, boxes, model.crop_margin))
     return numbered(boxes, scores, unsure_below)
-
-
-def everywhere(frame: np.ndarray, detector: Detector) -> list[Box]:
-    """The boxes of a single BGR picture: upright faces of any size, tilted ones from a twentieth of its width on."""
-    first, *others = detector.angles
-    boxes = detector.find(frame, first, fine=True)
-    for angle in others:
-        boxes += detector.find(frame, angle)
-    return distinct(boxes)
-
-
-def distinct(boxes: Sequence[Box]) -> list[Box]:
-    """The boxes without duplicates of the same face, the largest first.
-
-    Of boxes that overlap, the most upright one stays; of equally upright ones, the first.
-    """
-    kept: list[Box] = []
-    for box in sorted(boxes, key=lambda box: abs(box.angle)):
-        if all(box.overlap(other) <= SAME for other in kept):
-            kept.append(box)
-    return sorted(kept, key=lambda box: (-box.area, box.x, box.y))

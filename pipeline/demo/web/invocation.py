@@ -18,16 +18,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("pictures", metavar="PICTURE", nargs="+", type=Path)
     args = parser.parse_args(argv)
 
-    from pipeline.demo.see.crop import to_gray
-    from pipeline.demo.see.detector import HaarDetector
-    from pipeline.demo.see.watcher import everywhere
+    from pipeline.bundle.manifest import CROP_MARGIN
+    from pipeline.demo.see.crop import crops
+    from pipeline.demo.see.detector import BlazeFace
     from pipeline.demo.sources.pictures import read_picture
 
-    detector, faces = HaarDetector(), []
+    detector, faces = BlazeFace(), []
     for picture in args.pictures:
         frame = read_picture(picture)
-        gray = to_gray(frame)
-        faces += [detector.crop(gray, box)[..., None].tolist() for box in everywhere(frame, detector)]
+        faces += crops(frame, detector.find(frame), CROP_MARGIN)[..., None].tolist()
     if not faces:
         raise Failure(f"{', '.join(map(str, args.pictures))}: no face is detected")
     print(json.dumps({"inputs": {"image": faces}}))

@@ -1,6 +1,5 @@
 """The demo behind the API: single pictures from any thread, and a ``Watcher`` for each live stream."""
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -10,33 +9,32 @@ import numpy as np
 from pipeline.bundle.bundle import Bundle
 from pipeline.demo.see.boxes import Face
 from pipeline.demo.see.classifier import classify
-from pipeline.demo.see.detector import Detector, HaarDetector
+from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.watcher import Watcher, look
 
 
 class Service:
-    """A model, with a detector for each thread because OpenCV's cascade has state while it searches."""
+    """A model and a detector, which all threads share."""
 
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
-        self._per_thread = threading.local()
+        self._detector = BlazeFace()
         # OpenCV would print a warning for every broken picture of a client
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        # Loads the model now rather than with the first frame
+        # Loads model and detector now rather than with the first frame
         classify(bundle, np.zeros((1, 48, 48), "uint8"))
+        self._detector.find(np.zeros((48, 48, 3), "uint8"))
 
     def look(self, frame: np.ndarray) -> dict:
         """The faces of a BGR picture as an ``answers.Picture``. May be called from any thread."""
-        if not hasattr(self._per_thread, "detector"):
-            self._per_thread.detector = self._detector()
-        return self._answer(frame, lambda: look(frame, self._per_thread.detector, self.bundle))
+        return self._answer(frame, lambda: look(frame, self._detector, self.bundle))
 
     def watch(self) -> Callable[[np.ndarray, float], dict]:
         """A function with the same answer for the frames of one stream, each with its time in seconds.
 
         Faces are tracked, probabilities smoothed. A time before an earlier frame's counts as equal to it.
         """
-        watcher, latest = Watcher(self._detector(), self.bundle), float("-inf")
+        watcher, latest = Watcher(self._detector, self.bundle), float("-inf")
 
         def see(frame: np.ndarray, seconds: float) -> dict:
             nonlocal latest
@@ -44,9 +42,6 @@ class Service:
             return self._answer(frame, lambda: watcher.see(frame, latest))
 
         return see
-
-    def _detector(self) -> Detector:
-        return HaarDetector(self.bundle.crop_margin)
 
     def _answer(self, frame: np.ndarray, detect: Callable[[], list[Face]]) -> dict:
         start = time.perf_counter()

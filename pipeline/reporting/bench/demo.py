@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from pipeline.bundle.bundle import Bundle
     from pipeline.demo.output import VideoOutput
-    from pipeline.demo.see.open import open_detector
+    from pipeline.demo.see.detector import BlazeFace
     from pipeline.demo.see.watcher import Watcher
     from pipeline.demo.show.annotate import Annotated
     from pipeline.demo.show.screen import check_screen
@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
             clip = Path(folder) / f"{people}.avi"
             write_clip(clip, people, args.frames + WARM)
             for name in ("nothing", *(("window",) if screen else ()), ".webm", ".mp4"):
-                seer = Watcher(open_detector(args.detector, args.detector_model, bundle.crop_margin), bundle)
+                seer = Watcher(BlazeFace(), bundle)
                 window = OpenCVWindow() if name == "window" else None
                 output = VideoOutput(Path(folder) / f"out{name}", FPS) if name.startswith(".") else None
 
@@ -140,9 +140,7 @@ def main(argv: list[str] | None = None) -> None:
                 shares = " | ".join(f"{value:.2f} ms, {value / total:.0%}" for value in figures.values())
                 lines.append(f"| {people} | {name} | {1000 / total:.1f} | {shares} |")
                 print(lines[-1], flush=True)
-        options = ["--model", str(args.model), "--detector", args.detector]
-        options += ["--detector-model", str(args.detector_model)] if args.detector_model else []
-        ready = sorted(start(clip, options) for _ in range(3))[1]
+        ready = sorted(start(clip, ["--model", str(args.model)]) for _ in range(3))[1]
     print(f"from the start of the process to the first picture written: {ready:.2f} s, median of three")
     if args.frames >= FRAMES:
         with atomic_file(PAGE) as new:
@@ -156,8 +154,8 @@ def page(table: str, args: argparse.Namespace, model: str, ready: float) -> str:
 
     return f"""# The demo's speed
 
-{processor.describe()}, Python {platform.python_version()}, OpenCV {cv2.__version__}; model {model}, detector
-{args.detector}; {args.frames} frames of drawn people at {SIZE[0]}x{SIZE[1]} from a file.
+{processor.describe()}, Python {platform.python_version()}, OpenCV {cv2.__version__}; model {model};
+{args.frames} frames of drawn people at {SIZE[0]}x{SIZE[1]} from a file.
 
 {table}
 

@@ -21,7 +21,7 @@ import pytest
 import toy_models
 
 from pipeline.bundle.bundle import Bundle, sha256
-from pipeline.demo.see.detector import HaarDetector
+from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.watcher import look
 from pipeline.demo.web import main as web
 from pipeline.demo.web.app import DOCS
@@ -111,7 +111,7 @@ def test_a_picture_gets_every_face_with_its_box_and_seven_probabilities(served, 
 
 
 def test_the_api_says_what_the_demo_says(served, frame, bundle):
-    expected = [face.as_json(bundle.classes) for face in look(frame, HaarDetector(bundle.crop_margin), bundle)]
+    expected = [face.as_json(bundle.classes) for face in look(frame, BlazeFace(), bundle)]
     assert post(served, encoded(frame))[1]["faces"] == expected
 
 

@@ -6,7 +6,7 @@ import pytest
 from toy_faces import toy_bundle, write_clip
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.demo.see.detector import HaarDetector
+from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.watcher import Watcher
 from pipeline.reporting.bench import demo
 
@@ -19,7 +19,7 @@ def model(tmp_path_factory):
 def test_the_steps_add_up_to_the_whole(model, tmp_path):
     clip, bundle = write_clip(tmp_path / "clip.mp4", frames=demo.WARM + 10, empty=0), Bundle.load(model)
     shown = []
-    figures = demo.bench(clip, Watcher(HaarDetector(), bundle), bundle.classes, lambda *frame: shown.append(frame))
+    figures = demo.bench(clip, Watcher(BlazeFace(), bundle), bundle.classes, lambda *frame: shown.append(frame))
     total = figures.pop("total")
     assert list(figures) == [*demo.STEPS, "out"] and all(value > 0 for value in figures.values())
     assert sum(figures.values()) == pytest.approx(total, rel=0.2)

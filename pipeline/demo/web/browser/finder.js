@@ -1,5 +1,5 @@
-// The worker that finds faces and cuts them out. Messages: {id, open: {about, module, port}} first; {id, bitmap, seconds}, a
-// frame, without seconds a picture; without bitmap a new stream begins. What it finds goes to classifier.js, which answers.
+// The worker that finds faces and cuts them out. Messages: {id, open: {about, module, port}} first; {id, picture,
+// seconds}, a frame, without seconds a single picture; without picture a new stream begins. What it finds goes to classifier.js, which answers.
 import { BlazeFace } from "./blazeface.js";
 import { download, kernels, Network } from "./network.js";
 import { square } from "./pixels.js";
@@ -20,22 +20,27 @@ async function open({ about: facts, module, port }) {
   const short = () => (near ??= download("short.bin").then((file) => blazeFace(file, about.finder.short)).catch(() => null));
   finder = new Finder(blazeFace(await full, about.finder.full), short, about.finder);
   // The first run is slow
-  await finder.follow(new ImageData(4, 3), []);
+  await finder.follow({ data: new Uint8Array(4 * 4 * 3), width: 4, height: 3 }, []);
   begin();
 }
 
 function begin() {
-  stream = { boxes: [], turn: 0, searched: -Infinity, image: null };
+  stream = { boxes: [], turn: 0, searched: -Infinity, image: null, spare: null };
 }
 
-function pixels(bitmap) {
-  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
-  }
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return context.getImageData(0, 0, canvas.width, canvas.height);
+// The pixels of a VideoFrame or ImageBitmap; `spare`: memory for them
+async function pixels(picture, spare) {
+  const width = picture.displayWidth ?? picture.width, height = picture.displayHeight ?? picture.height;
+  try {
+    if (picture.copyTo && picture.visibleRect.width === width && picture.visibleRect.height === height) {
+      const data = spare?.length === 4 * width * height ? spare : new Uint8Array(4 * width * height);
+      const layout = await picture.copyTo(data, { format: "RGBA", colorSpace: "srgb" });
+      if (layout[0].stride === 4 * width) return { data, width, height };
+    }
+  } catch {} // not every browser has that format
+  Object.assign(canvas, { width, height });
+  context.drawImage(picture, 0, 0);
+  return { data: new Uint8Array(context.getImageData(0, 0, width, height).data.buffer), width, height };
 }
 
 function same(one, other) {
@@ -57,12 +62,13 @@ async function follow(image, seconds) {
   return stream.boxes;
 }
 
-async function see({ id, bitmap, seconds }) {
-  const began = performance.timeOrigin + performance.now(), image = pixels(bitmap), { width, height } = image;
+async function see({ id, picture, seconds }) {
+  const began = performance.timeOrigin + performance.now(), image = await pixels(picture, stream.spare), { width, height } = image;
+  picture.close();
   const sent = { id, began, width, height, seconds };
   if (seconds !== undefined) {
     const unchanged = same(stream.image, image);
-    stream.image = image;
+    Object.assign(stream, { image, spare: stream.image?.data });
     // Not computed again
     if (unchanged && stream.boxes.length) return classifier.postMessage({ ...sent, unchanged });
   }
@@ -75,7 +81,7 @@ async function take(message) {
   if (message.open) {
     await open(message.open);
     self.postMessage({ id: message.id });
-  } else if (message.bitmap) await see(message);
+  } else if (message.picture) await see(message);
   else {
     begin();
     classifier.postMessage({});

@@ -31,6 +31,8 @@ LATER = {"short.bin", "service-worker.js", "LICENSE-networks-and-kernels.txt", "
 PATIENCE = 180
 # Frames that are on their way at a time: as the camera of the page has it, and as many as keep both workers busy
 FLIGHTS = (1, 3)
+# The browser itself takes a while to start, which is not the page's
+WAITING = """<!doctype html><script>setTimeout(() => location.replace("bench.html"), 2000)</script>"""
 # The page without its buttons. Frames go there and back, so that no two in a row are equal
 HARNESS = """<!doctype html><meta charset="utf-8"><link rel="modulepreload" href="engine.js">
 <link rel="preload" href="about.json" as="fetch" crossorigin><link rel="preload" href="kernels.wasm" as="fetch" crossorigin>
@@ -90,6 +92,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address) -> None:
+        """A browser that ends closes its connections."""
+
+
 def measured(site: Path, program: str) -> dict:
     """What ``HARNESS``, which is in the site as bench.html, finds in a browser that was never there before."""
     figures: list[dict] = []
@@ -99,11 +106,11 @@ def measured(site: Path, program: str) -> dict:
              "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         flags.append("--no-sandbox")  # which root cannot have
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, tempfile.TemporaryDirectory(
+    with Server(("127.0.0.1", 0), handler) as server, tempfile.TemporaryDirectory(
             ignore_cleanup_errors=True) as profile:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = subprocess.Popen([program, *flags, f"--user-data-dir={profile}",
-                                    f"http://127.0.0.1:{server.server_port}/bench.html"],
+                                    f"http://127.0.0.1:{server.server_port}/waiting.html"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             reported.wait(PATIENCE)
@@ -129,6 +136,7 @@ def prepare(site: Path, frames: int) -> None:
     for people in (1, 4):
         for drawn, frame in enumerate(clip.frames(DRAWN_SECONDS, FPS, SIZE, people=people), 1):
             cv2.imwrite(str(site / f"bench/{people}-{drawn - 1}.jpg"), frame)
+    (site / "waiting.html").write_text(WAITING, encoding="utf-8")
     (site / "bench.html").write_text(HARNESS, encoding="utf-8")
     _tell(site, drawn, frames)
 

@@ -7,8 +7,8 @@ export function even(value) {
   return value - low === 0.5 ? low + (low % 2 !== 0 ? 1 : 0) : Math.round(value);
 }
 
-// How a row of `from` pixels becomes one of `to`: for each new pixel its first old one, the number of old ones and their
-// shares, one list after the other. Shrinking averages over the area that a new pixel covers (cv2.INTER_AREA), enlarging is
+// How a row of `from` pixels becomes one of `to`, as cv2.INTER_AREA does: for each new pixel its first old one, the number of
+// old ones and their shares, one list after the other. Shrinking averages over the area that a new pixel covers, enlarging is
 // linear between the pixels' centres
 const known = new Map(), ONE = 2 ** 14;
 function shares(from, to) {
@@ -17,10 +17,11 @@ function shares(from, to) {
   const first = new Int32Array(to), count = new Int32Array(to), share = [];
   for (let place = 0; place < to; place++) {
     if (to >= from) {
-      const at = Math.min(Math.max((place + 0.5) * from / to - 0.5, 0), from - 1), low = Math.min(Math.floor(at), from - 1);
+      const { low, high, part } = between(place, from, to);
       first[place] = low;
-      share.push(...(low === from - 1 ? [1] : [1 - (at - low), at - low]));
-      count[place] = low === from - 1 ? 1 : 2;
+      share.push(1 - part, part);
+      count[place] = high > low ? 2 : 1;
+      if (high === low) share.pop();
     } else {
       const start = place * from / to, end = Math.min((place + 1) * from / to, from);
       const low = Math.floor(start + 1e-9), high = Math.ceil(end - 1e-9);
@@ -35,38 +36,28 @@ function shares(from, to) {
   return known.get(key);
 }
 
-// Pixels in another size, as bytes: `channels` (1, or the first 3) of the `step` values of each pixel. `start` is where the
-// first pixel's values are in `data`, `row` the distance of two rows
-export function resize({ data, start = 0, row, step, channels, width, height }, newWidth, newHeight) {
-  const rows = shares(height, newHeight), columns = shares(width, newWidth), out = new Uint8Array(newWidth * newHeight * channels);
-  const sums = new Int32Array(width * channels), unit = 1 / (ONE * ONE);
-  for (let y = 0, r = 0, to = 0; y < newHeight; r += rows.count[y++]) {
-    const count = rows.count[y], from = start + rows.first[y] * row;
-    // Four rows at a time, which are all when a camera's 480 become 144
-    for (let k = 0; k < count; k += 4) {
-      const share = [0, 1, 2, 3].map((next) => k + next < count ? rows.share[r + k + next] : 0);
-      const place = [0, 1, 2, 3].map((next) => from + (k + next < count ? k + next : 0) * row);
-      if (k === 0) sums.fill(0);
-      if (channels === 3) add3(sums, data, place, share, step);
-      else add(sums, data, place, share, step);
+// The two pixels that a new one lies between, and the second one's share
+function between(place, from, to) {
+  const at = Math.min(Math.max((place + 0.5) * from / to - 0.5, 0), from - 1), low = Math.floor(at);
+  return { low, high: Math.min(low + 1, from - 1), part: low === from - 1 ? 0 : at - low };
+}
+
+// Pixels of `step` bytes each in another size. `start` is where the first one is in `data`, `row` the distance of two rows
+export function resize({ data, start = 0, row, step, width, height }, newWidth, newHeight) {
+  const rows = shares(height, newHeight), columns = shares(width, newWidth), out = new Uint8Array(newWidth * newHeight * step);
+  const sums = new Int32Array(width * step), unit = 1 / (ONE * ONE);
+  for (let y = 0, r = 0, to = 0; y < newHeight; y++) {
+    sums.fill(0);
+    for (let k = 0; k < rows.count[y]; k++, r++) {
+      const share = rows.share[r], from = start + (rows.first[y] + k) * row;
+      for (let at = 0; at < sums.length; at++) sums[at] += Math.imul(share, data[from + at]);
     }
-    for (let x = 0, c = 0; x < newWidth; x++) {
-      const last = c + columns.count[x];
-      let at = columns.first[x] * channels;
-      if (channels === 3) {
-        let red = 0.5, green = 0.5, blue = 0.5;
-        for (; c < last; c++, at += 3) {
-          const weight = columns.share[c] * unit;
-          red += weight * sums[at];
-          green += weight * sums[at + 1];
-          blue += weight * sums[at + 2];
-        }
-        out[to++] = red;
-        out[to++] = green;
-        out[to++] = blue;
-      } else {
+    for (let x = 0, c = 0; x < newWidth; c += columns.count[x++]) {
+      for (let channel = 0; channel < step; channel++) {
         let sum = 0.5;
-        for (; c < last; c++, at++) sum += columns.share[c] * unit * sums[at];
+        for (let k = 0, at = columns.first[x] * step + channel; k < columns.count[x]; k++, at += step) {
+          sum += columns.share[c + k] * unit * sums[at];
+        }
         out[to++] = sum;
       }
     }
@@ -74,20 +65,47 @@ export function resize({ data, start = 0, row, step, channels, width, height }, 
   return out;
 }
 
-// Four rows' shares of each value; most of a frame's time in this file is spent here, hence the two
-function add(sums, data, [a, b, c, d], [one, two, three, four], step) {
-  for (let to = 0; to < sums.length; to++, a += step, b += step, c += step, d += step) {
-    sums[to] += Math.imul(one, data[a]) + Math.imul(two, data[b]) + Math.imul(three, data[c]) + Math.imul(four, data[d]);
+// Red, green and blue of pixels of four bytes in another size, as cv2.INTER_LINEAR: between the pixels' centres
+function linear({ data, start = 0, row, width, height }, newWidth, newHeight) {
+  const out = new Uint8Array(newWidth * newHeight * 3), left = new Int32Array(newWidth), right = left.slice(), part = left.slice();
+  for (let x = 0; x < newWidth; x++) {
+    const found = between(x, width, newWidth);
+    left[x] = 4 * found.low;
+    right[x] = 4 * found.high;
+    part[x] = Math.round(found.part * 2048);
   }
+  for (let y = 0, to = 0; y < newHeight; y++) {
+    const { low, high, part: share } = between(y, height, newHeight), lower = Math.round(share * 2048), upper = 2048 - lower;
+    const top = start + low * row, bottom = start + high * row;
+    for (let x = 0; x < newWidth; x++) {
+      const b = part[x], a = 2048 - b, one = top + left[x], two = top + right[x], three = bottom + left[x], four = bottom + right[x];
+      for (let channel = 0; channel < 3; channel++) {
+        const above = Math.imul(a, data[one + channel]) + Math.imul(b, data[two + channel]);
+        const below = Math.imul(a, data[three + channel]) + Math.imul(b, data[four + channel]);
+        out[to++] = (Math.imul(upper, above) + Math.imul(lower, below) + (1 << 21)) >> 22;
+      }
+    }
+  }
+  return out;
 }
 
-function add3(sums, data, [a, b, c, d], [one, two, three, four], step) {
-  for (let to = 0; to < sums.length; to += 3, a += step, b += step, c += step, d += step) {
-    sums[to] += Math.imul(one, data[a]) + Math.imul(two, data[b]) + Math.imul(three, data[c]) + Math.imul(four, data[d]);
-    sums[to + 1] += Math.imul(one, data[a + 1]) + Math.imul(two, data[b + 1]) + Math.imul(three, data[c + 1]) + Math.imul(four, data[d + 1]);
-    sums[to + 2] += Math.imul(one, data[a + 2]) + Math.imul(two, data[b + 2]) + Math.imul(three, data[c + 2]) + Math.imul(four, data[d + 2]);
+// In half the size
+function halved(from) {
+  const width = from.width >> 1, height = from.height >> 1;
+  if (from.width % 2 || from.height % 2) return { data: resize(from, width, height), row: 4 * width, step: 4, width, height };
+  // All four bytes of a pixel at once: red and blue, green and opacity, with room for the sums between them
+  const old = new Int32Array(from.data.buffer, from.data.byteOffset), out = new Int32Array(width * height), row = from.row / 4;
+  for (let y = 0, to = 0; y < height; y++) {
+    for (let x = 0, at = (from.start ?? 0) / 4 + 2 * y * row; x < width; x++, at += 2) {
+      const a = old[at], b = old[at + 1], c = old[at + row], d = old[at + row + 1];
+      const even = (a & LANES) + (b & LANES) + (c & LANES) + (d & LANES) + HALVES;
+      const odd = (a >>> 8 & LANES) + (b >>> 8 & LANES) + (c >>> 8 & LANES) + (d >>> 8 & LANES) + HALVES;
+      out[to++] = even >>> 2 & LANES | (odd >>> 2 & LANES) << 8;
+    }
   }
+  return { data: new Uint8Array(out.buffer), row: 4 * width, step: 4, width, height };
 }
+const LANES = 0xff00ff, HALVES = 0x20002;
 
 // The pixels of a square as they are seen when it is turned back by `degrees` (clockwise as one looks at it), cut to `size`
 // in its middle, linear between the pixels; beyond the edge they go on, or are black
@@ -136,8 +154,10 @@ function upright(image, left, top, side, size) {
   if (x1 <= x0 || y1 <= y0) return out;
   const [u0, v0, u1, v1] = [x0 - left, y0 - top, x1 - left, y1 - top].map((value) => even(size / side * value));
   if (u1 <= u0 || v1 <= v0) return out;
-  const part = resize({ data: image.data, start: 4 * (y0 * image.width + x0), row: 4 * image.width, step: 4, channels: 3,
-    width: x1 - x0, height: y1 - y0 }, u1 - u0, v1 - v0);
+  let from = { data: image.data, start: 4 * (y0 * image.width + x0), row: 4 * image.width, step: 4,
+    width: x1 - x0, height: y1 - y0 };
+  while (from.width >= 2 * (u1 - u0) && from.height >= 2 * (v1 - v0)) from = halved(from);
+  const part = linear(from, u1 - u0, v1 - v0);
   if (u1 - u0 === size) out.set(part, 3 * v0 * size);
   else {
     const row = 3 * (u1 - u0);
@@ -167,7 +187,7 @@ export function square(image, { x, y, width, height, angle = 0 }, side, size) {
   }
   side = Math.max(1, even(side));
   const part = grayPart(image, even(x + (width - side) / 2), even(y + (height - side) / 2), side);
-  return resize({ data: part, row: side, step: 1, channels: 1, width: side, height: side }, size, size);
+  return resize({ data: part, row: side, step: 1, width: side, height: side }, size, size);
 }
 
 // A square of a picture in gray, with the weights of ITU-R BT.601; beyond the edge, the edge's pixels go on

@@ -40,17 +40,17 @@ export class Finder {
   }
 
   #inPicture(image, roll) {
-    const { live, picture, upright, close } = this.rules, { width, height } = image;
-    const candidates = this.full.find(image, whole(image, roll), live);
+    const { candidate, picture, upright, close } = this.rules, { width, height } = image;
+    const candidates = this.full.find(image, whole(image, roll), candidate);
     for (const view of this.#squares(width, height)) {
-      const faces = this.full.find(image, { ...view, roll }, live);
+      const faces = this.full.find(image, { ...view, roll }, candidate);
       candidates.push(...faces.filter((face) => !cut(face, view, width, height)));
     }
     const faces = [];
     for (const face of this.#distinct(candidates)) {
       const turned = Math.abs(face.roll) >= upright ? face.roll : 0;
       const view = { x: face.x, y: face.y, side: close * face.side, roll: turned };
-      const again = centred(this.full.find(image, view, live / 2), face);
+      const again = centred(this.full.find(image, view, candidate / 2), face);
       if (again && (face.score + again.score) / 2 >= picture) faces.push(again);
     }
     return this.#distinct(faces);

@@ -7,28 +7,19 @@ export function even(value) {
   return value - low === 0.5 ? low + (low % 2 !== 0 ? 1 : 0) : Math.round(value);
 }
 
-// How a row of `from` pixels becomes one of `to`, as cv2.INTER_AREA does: for each new pixel its first old one, the number of
-// old ones and their shares, one list after the other. Shrinking averages over the area that a new pixel covers, enlarging is
-// linear between the pixels' centres
+// How a row of `from` pixels shrinks to `to` with cv2.INTER_AREA, which averages over the area that a new pixel covers: for
+// each new pixel its first old one, the number of old ones and their shares, one list after the other
 const known = new Map(), ONE = 2 ** 14;
 function shares(from, to) {
   const key = from * 65536 + to;
   if (known.has(key)) return known.get(key);
   const first = new Int32Array(to), count = new Int32Array(to), share = [];
   for (let place = 0; place < to; place++) {
-    if (to >= from) {
-      const { low, high, part } = between(place, from, to);
-      first[place] = low;
-      share.push(1 - part, part);
-      count[place] = high > low ? 2 : 1;
-      if (high === low) share.pop();
-    } else {
-      const start = place * from / to, end = Math.min((place + 1) * from / to, from);
-      const low = Math.floor(start + 1e-9), high = Math.ceil(end - 1e-9);
-      first[place] = low;
-      count[place] = high - low;
-      for (let at = low; at < high; at++) share.push((Math.min(end, at + 1) - Math.max(start, at)) / (end - start));
-    }
+    const start = place * from / to, end = Math.min((place + 1) * from / to, from);
+    const low = Math.floor(start + 1e-9), high = Math.ceil(end - 1e-9);
+    first[place] = low;
+    count[place] = high - low;
+    for (let at = low; at < high; at++) share.push((Math.min(end, at + 1) - Math.max(start, at)) / (end - start));
   }
   if (known.size > 64) known.clear();
   // Whole numbers, as the sums of a column are quicker with those
@@ -36,14 +27,9 @@ function shares(from, to) {
   return known.get(key);
 }
 
-// The two pixels that a new one lies between, and the second one's share
-function between(place, from, to) {
-  const at = Math.min(Math.max((place + 0.5) * from / to - 0.5, 0), from - 1), low = Math.floor(at);
-  return { low, high: Math.min(low + 1, from - 1), part: low === from - 1 ? 0 : at - low };
-}
-
-// Pixels of `step` bytes each in another size. `start` is where the first one is in `data`, `row` the distance of two rows
-export function resize({ data, start = 0, row, step, width, height }, newWidth, newHeight) {
+// Pixels of `step` bytes each in a smaller size, as cv2.INTER_AREA. `start` is where the first one is in `data`, `row` the
+// distance of two rows
+function shrunk({ data, start = 0, row, step, width, height }, newWidth, newHeight) {
   const rows = shares(height, newHeight), columns = shares(width, newWidth), out = new Uint8Array(newWidth * newHeight * step);
   const sums = new Int32Array(width * step), unit = 1 / (ONE * ONE);
   for (let y = 0, r = 0, to = 0; y < newHeight; y++) {
@@ -65,34 +51,42 @@ export function resize({ data, start = 0, row, step, width, height }, newWidth, 
   return out;
 }
 
-// Red, green and blue of pixels of four bytes in another size, as cv2.INTER_LINEAR: between the pixels' centres
-function linear({ data, start = 0, row, width, height }, newWidth, newHeight) {
-  const out = new Uint8Array(newWidth * newHeight * 3), left = new Int32Array(newWidth), right = left.slice(), part = left.slice();
-  for (let x = 0; x < newWidth; x++) {
-    const found = between(x, width, newWidth);
-    left[x] = 4 * found.low;
-    right[x] = 4 * found.high;
-    part[x] = Math.round(found.part * 2048);
-  }
+// The first `channels` of the `step` bytes of pixels in another size, as cv2.INTER_LINEAR: between the pixels' centres, with
+// shares of 2048ths, to the last bit
+function linear({ data, start = 0, row, step, width, height }, newWidth, newHeight, channels) {
+  const out = new Uint8Array(newWidth * newHeight * channels), columns = between(width, newWidth), rows = between(height, newHeight);
   for (let y = 0, to = 0; y < newHeight; y++) {
-    const { low, high, part: share } = between(y, height, newHeight), lower = Math.round(share * 2048), upper = 2048 - lower;
-    const top = start + low * row, bottom = start + high * row;
+    const lower = rows.share[y], upper = rows.rest[y], top = start + rows.low[y] * row, bottom = start + rows.high[y] * row;
     for (let x = 0; x < newWidth; x++) {
-      const b = part[x], a = 2048 - b, one = top + left[x], two = top + right[x], three = bottom + left[x], four = bottom + right[x];
-      for (let channel = 0; channel < 3; channel++) {
-        const above = Math.imul(a, data[one + channel]) + Math.imul(b, data[two + channel]);
-        const below = Math.imul(a, data[three + channel]) + Math.imul(b, data[four + channel]);
-        out[to++] = (Math.imul(upper, above) + Math.imul(lower, below) + (1 << 21)) >> 22;
+      const right = columns.share[x], left = columns.rest[x], low = columns.low[x] * step, high = columns.high[x] * step;
+      for (let channel = 0; channel < channels; channel++) {
+        const above = Math.imul(left, data[top + low + channel]) + Math.imul(right, data[top + high + channel]);
+        const below = Math.imul(left, data[bottom + low + channel]) + Math.imul(right, data[bottom + high + channel]);
+        out[to++] = ((Math.imul(upper, above >> 4) >> 16) + (Math.imul(lower, below >> 4) >> 16) + 2) >> 2;
       }
     }
   }
   return out;
 }
 
+// For each of `to` new pixels the two of `from` old ones that it lies between, the second one's share and the first one's
+function between(from, to) {
+  const low = new Int32Array(to), high = low.slice(), share = low.slice(), rest = low.slice();
+  for (let place = 0; place < to; place++) {
+    const at = Math.fround((place + 0.5) * (from / to) - 0.5), floor = Math.floor(at), inside = floor >= 0 && floor < from - 1;
+    const part = inside ? Math.fround(at - floor) : 0;
+    low[place] = Math.min(Math.max(floor, 0), from - 1);
+    high[place] = Math.min(low[place] + 1, from - 1);
+    share[place] = even(part * 2048);
+    rest[place] = even(Math.fround(1 - part) * 2048);
+  }
+  return { low, high, share, rest };
+}
+
 // In half the size
 function halved(from) {
   const width = from.width >> 1, height = from.height >> 1;
-  if (from.width % 2 || from.height % 2) return { data: resize(from, width, height), row: 4 * width, step: 4, width, height };
+  if (from.width % 2 || from.height % 2) return { data: shrunk(from, width, height), row: 4 * width, step: 4, width, height };
   // All four bytes of a pixel at once: red and blue, green and opacity, with room for the sums between them
   const old = new Int32Array(from.data.buffer, from.data.byteOffset), out = new Int32Array(width * height), row = from.row / 4;
   for (let y = 0, to = 0; y < height; y++) {
@@ -157,7 +151,7 @@ function upright(image, left, top, side, size) {
   let from = { data: image.data, start: 4 * (y0 * image.width + x0), row: 4 * image.width, step: 4,
     width: x1 - x0, height: y1 - y0 };
   while (from.width >= 2 * (u1 - u0) && from.height >= 2 * (v1 - v0)) from = halved(from);
-  const part = linear(from, u1 - u0, v1 - v0);
+  const part = linear(from, u1 - u0, v1 - v0, 3);
   if (u1 - u0 === size) out.set(part, 3 * v0 * size);
   else {
     const row = 3 * (u1 - u0);
@@ -187,7 +181,8 @@ export function square(image, { x, y, width, height, angle = 0 }, side, size) {
   }
   side = Math.max(1, even(side));
   const part = grayPart(image, even(x + (width - side) / 2), even(y + (height - side) / 2), side);
-  return resize({ data: part, row: side, step: 1, width: side, height: side }, size, size);
+  const from = { data: part, row: side, step: 1, width: side, height: side };
+  return side > size ? shrunk(from, size, size) : linear(from, size, size, 1);
 }
 
 // A square of a picture in gray, with the weights of ITU-R BT.601; beyond the edge, the edge's pixels go on

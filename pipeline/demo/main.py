@@ -67,7 +67,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ferpipe demo",
         description="Detect faces and show their emotions. Keys in the window: q or Esc quits, s saves a picture, m "
-                    "mirrors, space pauses, 1 to 9 choose a camera.",
+                    "mirrors, f fills the screen (f or Esc leaves it), space pauses, 1 to 9 choose a camera.",
     )
     parser.add_argument("source", metavar="SOURCE", nargs="?", default="0",
                         help="a webcam's number, a picture, a video, a folder of pictures or a URL (http, rtsp); "

@@ -103,7 +103,7 @@ def test_the_page_cuts_views_as_python_does(tmp_path):
         views.append([View(width / 2, height / 2, side), View(width / 2, height / 2, side, 90.0),
                       View(width / 3, height / 4, side / 2, -90.0), View(width / 2, height / 2, side / 1.5, 180.0),
                       View(width / 2 + 3.3, height / 2, side / 2.2, 37.5), View(0, height, side / 3, -140.0)])
-    out = run(tmp_path, "return images.map((image, at) => views[at].map((view) => [...viewed(read(image), view, 96)]));",
+    out = run(tmp_path, "return images.map((image, at) => views[at].map((view) => [...viewed(read(image), view, 96)]))",
               images=[raw(tmp_path / str(at), frame) for at, frame in enumerate(frames)],
               views=[[view._asdict() for view in some] for some in views])
     for frame, some, results in zip(frames, views, out, strict=True):
@@ -149,7 +149,8 @@ def operators(path: Path) -> None:
                        constant("axes", [2, 3], "int64")], "cropped"),
         make("ReduceMean", ["cropped"], "mean", axes=[1, 2, 3], keepdims=1),
         make("Sub", ["cropped", "mean"], "centred"),
-        make("Conv", ["centred", weights("w1", 8, 1, 5, 3), weights("b1", 8)], "c1", auto_pad="SAME_UPPER", strides=[2, 1]),
+        make("Conv", ["centred", weights("w1", 8, 1, 5, 3), weights("b1", 8)], "c1", auto_pad="SAME_UPPER",
+             strides=[2, 1]),
         make("BatchNormalization", ["c1", *(constant(f"n{at}", rng.random(8) + 0.5) for at in range(4))], "n"),
         make("Relu", ["n"], "r1"),
         make("Conv", ["r1", weights("w2", 8, 1, 3, 3)], "depthwise", group=8, pads=[1, 0, 1, 2]),
@@ -206,7 +207,8 @@ def test_the_browsers_networks_compute_what_onnx_runtime_does(tmp_path, kernels,
     out = run(tmp_path, "const wasm = await kernels(new WebAssembly.Module(bytes(module)));"
               "const network = await load(wasm, file), input = new Float32Array(bytes(image).buffer);"
               "network.run(input.map((value) => 1 - value));"  # leaves nothing behind
-              "return Object.fromEntries(Object.entries(network.run(input)).map(([name, values]) => [name, [...values]]));",
+              "const outputs = Object.entries(network.run(input));"
+              "return Object.fromEntries(outputs.map(([name, values]) => [name, [...values]]));",
               module=kernels, file=str(tmp_path / "network"), image=str(tmp_path / "image"))
     for output, expected in zip(session.get_outputs(), session.run(None, {source.name: image}), strict=True):
         # A sum's last bit can turn a value of an int8 network round the other way
@@ -423,7 +425,9 @@ def test_a_stream_is_read_as_python_does_and_an_unchanged_frame_not_computed_aga
               bitmap = await createImageBitmap(await (await fetch(`${{at}}.png`)).blob());
               answers.push(await engine.frame(bitmap, bitmap.width, bitmap.height, at / 5));
             }}
-            for (let at = 0; at < 8; at++) repeated.push(await engine.frame(bitmap, 640, 480, {len(frames)} / 5 + at / 30));
+            for (let at = 0; at < 8; at++) {{
+              repeated.push(await engine.frame(bitmap, 640, 480, {len(frames)} / 5 + at / 30));
+            }}
             return [answers, repeated];
         }})()""")
     for at, (frame, answer) in enumerate(zip(frames, answers, strict=True)):

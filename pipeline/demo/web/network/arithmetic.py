@@ -24,7 +24,7 @@ def _picture(node: Node) -> Value:
     return node.writer.arranged(node.x, LAST)
 
 
-def _window(node: Node, size: tuple[int, int], kernel: list[int]) -> tuple[list[int], list[int], tuple[int, int]]:
+def _window(node: Node, size: tuple[int, ...], kernel: list[int]) -> tuple[list[int], list[int], tuple[int, int]]:
     """Of a convolution or pooling: pads (top, left, bottom, right), strides, and the height and width of its result."""
     strides, dilations = node.get("strides", [1, 1]), node.get("dilations", [1, 1])
     reach = [(side - 1) * step + 1 for side, step in zip(kernel, dilations, strict=True)]

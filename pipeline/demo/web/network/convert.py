@@ -1,8 +1,8 @@
 """An ONNX file as a network for the browser: a list of calls to the wasm kernels of ``@tensorflow/tfjs-backend-wasm``.
 
 Its 0.4 MB of kernels (XNNPACK's) with this list do what ONNX Runtime needs 14 MB for. The kernels compute in float32;
-weights travel as the int8 or the float16 that they are. A quantised network's activations are rounded where ONNX Runtime
-rounds them, so that both give the same answers. ``browser/network.js`` reads the file:
+weights travel as the int8 or the float16 that they are. A quantised network's activations are rounded where ONNX
+Runtime rounds them, so that both give the same answers. ``browser/network.js`` reads the file:
 
     uint32 length of the JSON | JSON, filled up with spaces to a multiple of 4 | weights, each at a multiple of 4
 

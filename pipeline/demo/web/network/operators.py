@@ -7,6 +7,8 @@ import numpy as np
 from pipeline.demo.web.network import arithmetic, shapes
 from pipeline.demo.web.network.writer import Constant, Node, Value
 
+# What constants are computed by; the operators among them have not changed since
+OPSET = 17
 OPERATORS: dict[str, Callable[[Node], Value]] = {
     "Conv": arithmetic.convolution, "MaxPool": arithmetic.pooling, "AveragePool": arithmetic.pooling,
     "GlobalAveragePool": arithmetic.global_average, "ReduceMean": arithmetic.mean,
@@ -26,24 +28,22 @@ def folded(proto, inputs: list[Value | Constant | None]) -> list[Constant] | Non
         return [Constant(np.array(inputs[0].shape, "int64"))]
     if any(isinstance(item, Value) for item in inputs):
         return None
-    arrays = [item.array if isinstance(item, Constant) else None for item in inputs]
+    constants = [item for item in inputs if isinstance(item, Constant)]
     if proto.op_type == "DequantizeLinear":
-        integers, scales = inputs[0].array, inputs[1].array
-        zero = arrays[2] if len(arrays) > 2 and arrays[2] is not None else np.zeros(1, integers.dtype)
-        axis = next((item.i for item in proto.attribute if item.name == "axis"), 1) if scales.size > 1 else 0
-        shape = [-1 if at == axis else 1 for at in range(integers.ndim)] if scales.size > 1 else [1] * integers.ndim
-        array = (integers.astype("float32") - zero.astype("float32").reshape(shape)) * scales.reshape(shape)
-        whole = integers.dtype == np.int8 and not zero.any()
-        if scales.size == 1:
-            axis = integers.ndim - 1
-        return [Constant(array, integers, scales, axis) if whole else Constant(array)]
-    from onnx import helper
+        return [_dequantised(*constants, axis=next((item.i for item in proto.attribute if item.name == "axis"), 1))]
     from onnx.reference import ReferenceEvaluator
 
-    names = [name for name in proto.input if name]
-    graph = helper.make_graph([proto], "constant", [helper.make_value_info(name, helper.make_optional_type_proto(
-        helper.make_tensor_type_proto(1, None))) for name in names],
-        [helper.make_value_info(name, helper.make_tensor_type_proto(1, None)) for name in proto.output])
-    results = ReferenceEvaluator(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])).run(
-        None, {name: array for name, array in zip(proto.input, arrays, strict=True) if name})
-    return [Constant(np.asarray(result)) for result in results]
+    given = {name: item.array for name, item in zip(filter(None, proto.input), constants, strict=True)}
+    return [Constant(np.asarray(result)) for result in ReferenceEvaluator(proto, opsets={"": OPSET}).run(None, given)]
+
+
+def _dequantised(integers: Constant, scales: Constant, zeros: Constant | None = None, *, axis: int) -> Constant:
+    """The float values, which remember int8 and its scales where no zero point shifts them."""
+    each = [-1 if at == axis else 1 for at in range(integers.array.ndim)] if scales.array.size > 1 else []
+    values = integers.array.astype("float32")
+    if zeros is not None:
+        values = values - zeros.array.astype("float32").reshape(each)
+    values = values * scales.array.reshape(each)
+    if integers.array.dtype != np.int8 or (zeros is not None and zeros.array.any()):
+        return Constant(values)
+    return Constant(values, integers.array, scales.array, axis if scales.array.size > 1 else integers.array.ndim - 1)

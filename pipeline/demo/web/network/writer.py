@@ -34,7 +34,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Constant:
-    """Weights or another constant: ``array``, and, when it is quantised, its integers and their scales along ``axis``."""
+    """Weights or another constant: ``array``, and, when it is int8, its integers and their scales along ``axis``."""
 
     array: np.ndarray
     integers: np.ndarray | None = None

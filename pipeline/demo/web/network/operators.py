@@ -11,7 +11,8 @@ from pipeline.demo.web.network.writer import Constant, Node, Value
 OPSET = 17
 OPERATORS: dict[str, Callable[[Node], Value]] = {
     "Conv": arithmetic.convolution, "MaxPool": arithmetic.pooling, "AveragePool": arithmetic.pooling,
-    "GlobalAveragePool": arithmetic.global_average, "ReduceMean": arithmetic.mean,
+    "GlobalAveragePool": arithmetic.global_average, "ReduceMean": arithmetic.reduction,
+    "ReduceSum": arithmetic.reduction,
     **dict.fromkeys(arithmetic.BINARY, arithmetic.binary), **dict.fromkeys(arithmetic.UNARY, arithmetic.unary),
     "Relu": arithmetic.relu, "Sigmoid": arithmetic.sigmoid, "LeakyRelu": arithmetic.leaky_relu,
     "Clip": arithmetic.clip, "BatchNormalization": arithmetic.normalisation, "QuantizeLinear": arithmetic.quantise,

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
                         help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     args = parser.parse_args(argv)
-    if args.out.exists() and not (args.out / "kernels.wasm").exists() and any(args.out.iterdir()):
+    if args.out.exists() and not (args.out / "about.json").exists() and any(args.out.iterdir()):
         raise Failure(f"{args.out}: holds something else; give a new folder after --out")
 
     from pipeline.bundle.bundle import Bundle

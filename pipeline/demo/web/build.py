@@ -106,5 +106,5 @@ def _offline(folder: Path) -> None:
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file != worker)
     digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
     names = ["./", *(file.relative_to(folder).as_posix() for file in files)]
-    head = f'const VERSION = "ferpipe-{digest.hexdigest()[:16]}";\nconst FILES = {json.dumps(names)};\n'
+    head = f'const VERSION = "{digest.hexdigest()[:16]}";\nconst FILES = {json.dumps(names)};\n'
     worker.write_text(head + worker.read_text(encoding="utf-8"), encoding="utf-8")

@@ -47,9 +47,9 @@ def finder() -> dict:
     kinds = {name: {"size": kind.size, "grids": kind.grids, "scale": kind.scale, "lift": kind.lift}
              for name, kind in (("full", network.FULL), ("short", network.SHORT))}
     return {
-        **kinds, "same": {"overlap": network.OVERLAP, "inside": network.INSIDE}, "live": detector.LIVE,
-        "candidate": detector.CANDIDATE, "picture": detector.PICTURE, "upright": detector.UPRIGHT,
-        "rolled": detector.ROLLED, "close": detector.CLOSE, "closer": detector.CLOSER, "squares": detector.SQUARES,
-        "least": detector.LEAST, "overlap": detector.OVERLAP, "quarters": detector.QUARTERS, "share": detector.SHARE,
-        "lift": detector.LIFT, "every": watcher.EVERY,
+        **kinds, "same": {"overlap": network.OVERLAP, "inside": network.INSIDE},
+        "live": detector.LIVE, "candidate": detector.CANDIDATE, "picture": detector.PICTURE, "sure": detector.SURE,
+        "upright": detector.UPRIGHT, "rolled": detector.ROLLED, "close": detector.CLOSE, "closer": detector.CLOSER,
+        "squares": detector.SQUARES, "least": detector.LEAST, "overlap": detector.OVERLAP,
+        "quarters": detector.QUARTERS, "share": detector.SHARE, "lift": detector.LIFT, "every": watcher.EVERY,
     }

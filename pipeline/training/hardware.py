@@ -8,8 +8,8 @@ import keras
 
 from pipeline.system import processor
 
-# What makes training faster under TensorFlow on the CPU, see faster, towers and optimizers
-Technique = Literal["towers", "bfloat16 norms", "products", "bfloat16 products", "depthwise sums", "bfloat16 Muon",
+# What makes training faster under TensorFlow on the CPU, see faster and towers
+Technique = Literal["towers", "bfloat16 norms", "products", "bfloat16 products", "depthwise sums",
                     "dropout by bytes"]
 # Those that the benchmark leaves out, to see what they gain
 switched_off: set[Technique] = set()
@@ -44,7 +44,7 @@ def gains(technique: Technique) -> bool:
             return _has("avx2") and not _has("avx512f")
         case "bfloat16 products":
             return _has("avx512_bf16") and not _has("amx_bf16")
-        case "bfloat16 norms" | "bfloat16 Muon":
+        case "bfloat16 norms":
             return _has("avx512_bf16")
         case "towers":
             return processor.cores() <= TOWERS

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from pipeline.training import hardware, keras_internals
+from pipeline.training import keras_internals
 from pipeline.training.config import TrainConfig
 from pipeline.training.fused import FusedAdam, FusedAdamW, adam_step
 
@@ -43,8 +43,7 @@ class Muon(keras_internals.MuonHooks):
       Depthwise kernels and those of one input channel stay with AdamW, as do the last layers, norms and biases.
     * The iteration runs on the smaller Gram matrix alone, see ``_polynomial``.
     * Under JAX, matrices of one size are iterated together, see ``step_all``.
-    * Under TensorFlow, AdamW's step is one fused kernel, and the iteration is in bfloat16, as Muon's authors have it,
-      where the processor multiplies that faster.
+    * Under TensorFlow, AdamW's step is one fused kernel.
     """
 
     def trained_by_adamw(self, variable):
@@ -89,8 +88,7 @@ class Muon(keras_internals.MuonHooks):
         self.assign_add(momentum, gradient + momentum * (self.momentum - 1))
         x = keras.ops.reshape(gradient + self.momentum * momentum if self.nesterov else momentum,
                               (-1, variable.shape[-1]))
-        x = x / (keras.ops.norm(x) + 1e-7)
-        return keras.ops.cast(x, "bfloat16") if hardware.gains("bfloat16 Muon") else x
+        return x / (keras.ops.norm(x) + 1e-7)
 
     def _polynomial(self, gram):
         """The ``(..., n, n)`` matrix that makes a matrix ``x`` with this Gram matrix orthogonal.
@@ -103,6 +101,9 @@ class Muon(keras_internals.MuonHooks):
         both sides; polynomials of one symmetric matrix commute. So the steps can be taken on the Gram matrix, their
         polynomials multiplied with each other, and ``x`` itself, nine times as long as wide for most 3x3 kernels, is
         needed at the beginning and at the end alone.
+
+        In float32, though ``x`` itself could be in bfloat16: rounded to that, the Gram matrix of a gradient whose
+        singular values differ a hundredfold has negative eigenvalues, which the iteration blows up.
         """
         identity, product = keras.ops.eye(gram.shape[-1], dtype=gram.dtype), None
         for _ in range(self.ns_steps):
@@ -113,8 +114,7 @@ class Muon(keras_internals.MuonHooks):
 
     def _move(self, variable, update, learning_rate):
         """Move a variable along an orthogonal matrix ``(all inputs, outputs)``."""
-        update = self.lr_adjust(keras.ops.cast(update, variable.dtype))
-        self.assign_sub(variable, learning_rate * keras.ops.reshape(update, variable.shape))
+        self.assign_sub(variable, learning_rate * keras.ops.reshape(self.lr_adjust(update), variable.shape))
 
 
 def _gram(x):

@@ -171,7 +171,8 @@ def test_the_faster_network_answers_as_the_one_it_replaces(name, products, monke
     net = models.build(classes=7, name=name)
     quick, images = faster(net), np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype("float32")
     kinds = {type(layer) for layer in quick._flatten_layers()}
-    assert (ProductConv2D in kinds) is (DropoutByBytes in kinds) is products
+    assert (ProductConv2D in kinds) is products
+    assert not (products and keras.layers.Dropout in kinds)
     assert FusedBatchNormalization in kinds or name == "harini"
     np.testing.assert_allclose(quick(images), net(images), rtol=1e-4, atol=1e-4)
     for actual, expected in zip(quick.weights, net.weights, strict=True):
@@ -197,11 +198,11 @@ def test_another_backend_has_keras_own(monkeypatch):
 
 @pytest.mark.parametrize(("flags", "expected"), [
     ("avx avx2 fma", {"products"}), ("avx2 avx512f", set()), ("neon", set()),
-    ("avx2 avx512f avx512_bf16", {"bfloat16 products", "bfloat16 norms", "bfloat16 Muon"}),
-    ("avx2 avx512f avx512_bf16 amx_bf16", {"bfloat16 norms", "bfloat16 Muon"})])
+    ("avx2 avx512f avx512_bf16", {"bfloat16 products", "bfloat16 norms"}),
+    ("avx2 avx512f avx512_bf16 amx_bf16", {"bfloat16 norms"})])
 def test_arithmetic_is_for_processors_where_it_was_measured(flags, expected, monkeypatch):
     monkeypatch.setattr(processor, "cpuinfo", lambda: ["model name : a", f"flags : {flags}"])
-    of_features = {"products", "bfloat16 products", "bfloat16 norms", "bfloat16 Muon"}
+    of_features = {"products", "bfloat16 products", "bfloat16 norms"}
     assert {technique for technique in of_features if hardware.gains(technique)} == expected
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     assert not any(hardware.gains(technique) for technique in get_args(hardware.Technique))

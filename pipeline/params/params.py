@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.faces.faces import CLASS_SETS
 from pipeline.params import recipe as recipes
-from pipeline.params.recipe import Block, Published, Quantise, Stage
+from pipeline.params.recipe import Augment, Block, Published, Quantise, Stage
 from pipeline.params.space import Tune
 from pipeline.system.failure import Failure, did_you_mean
 
@@ -40,21 +40,6 @@ class Balance(Block):
     shear: float = Field(0.0, ge=0)
     zoom: float = Field(0.0, ge=0, lt=1)
     flip: bool = False
-
-
-class Augment(Block):
-    """The arguments of pipeline.training.augment.Augment."""
-
-    flip: bool = False
-    rotation: float = Field(0.0, ge=0)
-    translation: float = Field(0.0, ge=0, lt=1)
-    zoom: float = Field(0.0, ge=0, lt=1)
-    shear: float = Field(0.0, ge=0)
-    brightness: float = Field(0.0, ge=0, le=1)
-    contrast: float = Field(0.0, ge=0, le=1)
-    erasing: float = Field(0.0, ge=0, le=1)
-    strength: float = Field(1.0, ge=0)
-    fill: Literal["nearest", "constant"] = "nearest"
 
 
 class Model(BaseModel):

@@ -57,6 +57,14 @@ class AugmentConfig(TypedDict, total=False):
     erasing: float
     strength: float
     fill: Literal["nearest", "constant"]
+    blur: float
+    jpeg: float
+    noise: float
+    gamma: float
+    misplaced: float
+    mouth_hidden: float
+    glasses: float
+    severity: float
 
 
 class ModelConfig(TypedDict):

@@ -101,6 +101,7 @@ RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augm
 
 class Evaluate(Block):
     confidence: float = Field(gt=0, lt=1)
+    corrupted_bytes: int = Field(4_000_000, ge=0)
 
 
 class Promote(Block):

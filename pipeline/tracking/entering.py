@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from pipeline.bundle.bundle import Bundle
 from pipeline.bundle.manifest import Trained
 from pipeline.tracking import ledger, registry, restoring, runs, shelves
-from pipeline.tracking.entry import Entry, SplitFigures
+from pipeline.tracking.entry import Entry, SplitFigures, SplitRobustness
 from pipeline.tracking.runs import Run
 
 
@@ -25,6 +25,9 @@ class Measured(Protocol):
 
     @property
     def milliseconds(self) -> float: ...
+
+    @property
+    def robustness(self) -> SplitRobustness | None: ...
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def enter(
     entry = ledger.recorded(bundle)
     if entry is None:
         measured = measure(bundle)
-        entry = ledger.entry(bundle, measured.figures, measured.milliseconds)
+        entry = ledger.entry(bundle, measured.figures, measured.milliseconds, measured.robustness)
     return Entered(bundle, entry, record(entry, bundle))
 
 
@@ -124,7 +127,7 @@ def record(entry: Entry, bundle: Bundle, files: Iterable[Path] = ()) -> Path:
     """
     run = Run(runs.connect(), restoring.restore(entry, bundle))
     run.history(entry.history)
-    run.figures(entry.figures)
+    run.figures(entry.all_figures)
     run.files(files, "reports")
     # last: a model that the ledger has is not measured again
     return ledger.record(entry)

@@ -3,13 +3,13 @@
 import csv
 import json
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.system.project import root
-from pipeline.tracking.entry import FORMAT, Entry, Epochs, SplitFigures
+from pipeline.tracking.entry import FORMAT, Entry, Epochs, SplitFigures, SplitRobustness
 
 # The recipe in an ensemble's provenance; there is no recipe file of that name
 ENSEMBLE = "ensemble"
@@ -23,9 +23,13 @@ def folder(dataset: str) -> Path:
     return root() / ("reports/results" if dataset == "fer2013" else f"reports/{dataset}/results")
 
 
-def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float) -> Entry:
+def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float,
+          robustness: SplitRobustness | None = None) -> Entry:
     """The entry of a bundle, with what evaluate measured; ``unmeasured`` is without."""
-    return unmeasured(bundle).model_copy(update={"figures": figures, "milliseconds": round(milliseconds, 3)})
+    measured: dict[str, Any] = {"figures": figures, "milliseconds": round(milliseconds, 3)}
+    if robustness is not None:  # a field that is never set is no key in the file
+        measured["robustness"] = robustness
+    return unmeasured(bundle).model_copy(update=measured)
 
 
 def unmeasured(bundle: Bundle) -> Entry:

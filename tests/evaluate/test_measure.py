@@ -50,8 +50,8 @@ def test_predictions_hold_every_test_face_once_and_agree_with_the_figures(model,
 
 def test_metrics_say_what_they_belong_to_and_hold_the_overfitting_gap(model):
     bundle, faces = model
-    figures = measure.evaluate(bundle, faces, SETTINGS).figures
-    metrics = measure.metrics(bundle, figures)
+    evaluation = measure.evaluate(bundle, faces, SETTINGS)
+    figures, metrics = evaluation.figures, measure.metrics(bundle, evaluation)
     assert {metrics[name] for name in ("dataset", "protocol", "bundle")} == {"sample", "published", bundle.id}
     gap = figures["Training"]["single"]["accuracy"] - figures["PublicTest"]["single"]["accuracy"]
     assert metrics["overfitting_gap"] == pytest.approx(gap, abs=1e-6)

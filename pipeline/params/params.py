@@ -108,6 +108,8 @@ class Promote(Block):
     min_gain: float
     confidence: float = Field(gt=0, lt=1)
     min_class_recall: float = Field(ge=0, le=1)
+    corrupted_confidence: float = Field(0.95, gt=0, lt=1)
+    max_loss: float = Field(0.005, ge=0, le=1)
 
 
 class Demo(Block):

@@ -27,12 +27,12 @@ def main() -> None:
             new.write_text(json.dumps(scores(measured), indent=2) + "\n", encoding="utf-8")
     with atomic_file(reports / "metrics.json") as new:
         new.write_text(json.dumps(metrics(bundle, evaluation), indent=2) + "\n", encoding="utf-8")
-    write_predictions(reports / "predictions.csv", faces, bundle, evaluation.probabilities)
+    write_predictions(reports / "predictions.csv", faces, bundle, evaluation)
     plots.confusion(reports / "confusion.png", measured, bundle)
     plots.per_class(reports / "per_class.png", measured, bundle)
     plots.corrupted(reports / "robustness.png", evaluation, bundle)
     plots.curves(reports / "curves.png", list(entry.history), bundle)
-    path = entering.record(entry, bundle, sorted(reports.glob("*.*")))
+    path = entering.record(entry, bundle, evaluation.probabilities, sorted(reports.glob("*.*")))
     print(f"evaluate: {entry.recipe}, seed {entry.seed}, {entry.protocol} protocol, {entry.dataset} "
           f"({entry.edition}), bundle {bundle.id}")
     for split in PARTS:

@@ -69,7 +69,7 @@ def test_the_figures_are_in_the_report_the_ledger_and_the_run(model, evaluation,
 
     bundle, _ = model
     entry = ledger.entry(bundle, evaluation.figures, evaluation.milliseconds, evaluation.robustness)
-    path = entering.record(entry, bundle)
+    path = entering.record(entry, bundle, evaluation.probabilities)
     again = Entry.read(path.read_bytes(), path, "a ledger entry", "restore it")
     assert again.robustness == evaluation.robustness
     assert measure.metrics(bundle, evaluation)["robustness"] == evaluation.robustness
@@ -81,7 +81,7 @@ def test_the_figures_are_in_the_report_the_ledger_and_the_run(model, evaluation,
 
 def test_the_picture_is_there_with_figures_and_without(model, evaluation, tmp_path):
     bundle, _ = model
-    for name, measured in (("with", evaluation), ("without", measure.Evaluation(evaluation.figures, None, 0.5))):
+    for name, measured in (("with", evaluation), ("without", measure.Evaluation(evaluation.figures, {}, 0.5))):
         plots.corrupted(tmp_path / f"{name}.png", measured, bundle)
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 

@@ -51,6 +51,13 @@ def figures(correct: np.ndarray) -> Robustness:
     }
 
 
+def over_seeds(seeds: Sequence[Robustness]) -> Robustness:
+    """The mean over models of their accuracies; the worst is that of the corruption that is hardest in this mean."""
+    accuracies = {name: round(float(np.mean([seed["accuracy"][name] for seed in seeds])), 6) for name in WORDS}
+    return {"n": seeds[0]["n"], "mean": round(float(np.mean([*accuracies.values()])), 6),
+            "worst": min(accuracies.values()), "accuracy": accuracies}
+
+
 def measure(bundle: Bundle, faces: Faces) -> SplitRobustness:
     """A bundle on both test splits of faces with its classes."""
     return {split: figures(correct([bundle], faces.split(split))[0]) for split in TESTS}

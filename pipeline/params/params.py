@@ -60,7 +60,7 @@ class Train(Block):
     weight_decay: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     ema: float = Field(0.0, ge=0, lt=1)  # moving average of the weights, a step's share; 0: none
-    # the share of the epochs after which images are only mirrored: the last ones then look like those in use
+    # the share of the epochs after which images are only mirrored and degraded: the last then look like those in use
     augment_until: float = Field(1.0, ge=0, le=1)
     # see pipeline.training.mixing.Mix; mix_until is the share of the epochs after which it stops
     mixup: float = Field(0.0, ge=0)

@@ -33,7 +33,8 @@ def _lines(bundle: Bundle, promotion: dict[str, Any]) -> list[str]:
     lines = [f"Model: {version} ({bundle.id})" if version else f"Model: {bundle.id}"]
     if "PublicTest" in promotion:
         pictures = "FER-2013's test photographs" if bundle.provenance.dataset == "fer2013" else "its test pictures"
-        lines.append(f"right for {promotion['PublicTest']:.1%} of {pictures} (PublicTest)")
+        damaged = f", {promotion['corrupted']:.1%} when they are damaged" if "corrupted" in promotion else ""
+        lines.append(f"right for {promotion['PublicTest']:.1%} of {pictures} (PublicTest){damaged}")
     return lines
 
 

@@ -77,7 +77,8 @@ class BlazeFace:
         for view, seen in zip(views, self._looks(frame, [view._replace(roll=roll) for view in views], CANDIDATE),
                               strict=True):
             candidates += [face for face in seen if not _cut(face, view, width, height)]
-        faces, doubtful = [], []
+        faces: list[Seen] = []
+        doubtful: list[Seen] = []
         for face in distinct(candidates):
             (faces if face.score >= SURE and abs(face.roll) < UPRIGHT else doubtful).append(face)
         near = [View(face.x, face.y, CLOSE * face.side, face.roll if abs(face.roll) >= UPRIGHT else 0.0)

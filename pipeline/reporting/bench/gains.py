@@ -19,8 +19,9 @@ TECHNIQUES = {
     "depthwise sums": ("depthwise convolutions over whole maps as a product and a sum", "speedrun"),
     "dropout by bytes": ("four choices of dropout from a random integer", "hour"),
 }
-# Seconds of a turn, and turns of each side at least
-TURN, FEWEST = 0.5, 5
+# Seconds of a turn, and turns of each side at least. Longer than those of train_speed, and after a step that does not
+# count: threads that have slept through the other side's turn are slow at first where a machine has other work
+TURN, FEWEST = 2.0, 5
 
 
 class Gain(TypedDict):
@@ -53,7 +54,7 @@ def measured(technique: str, config: ResolvedConfig, seconds: float) -> Gain | N
         images_a_turn = min(TURN, seconds / 2 / FEWEST) * min(side(2) for side in sides)
         steps = max(1, round(images_a_turn / config["train"]["batch_size"]))
         turns = max(FEWEST, round(seconds / 2 / TURN))
-        speeds = [[side(steps) for side in sides] for _ in range(turns + 1)][1:]
+        speeds = [[(side(1), side(steps))[1] for side in sides] for _ in range(turns)]
     row: Gain = {
         "technique": technique, "recipe": config["recipe"], "seconds": seconds,
         "time": datetime.now(UTC).isoformat(timespec="minutes"), "precision": complete.precision,

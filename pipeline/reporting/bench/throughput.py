@@ -193,7 +193,7 @@ def _techniques(rows: list[Gain]) -> str:
 
 {gains.table(rows)}
 
-The gain is the median of turns of half a second, of both in turn, with its lower and upper quartile.
+The gain is the median of turns of two seconds, of both in turn, with its lower and upper quartile.
 """
 
 

@@ -47,23 +47,25 @@ def gains(technique: Technique) -> bool:
         case "bfloat16 norms":
             return _has("avx512_bf16")
         case "towers":
-            return processor.cores() <= TOWERS
+            return _has("avx512_bf16") and processor.cores() <= TOWERS
         case _:
             return True
 
 
-def towers(batch_size: int) -> int:
-    """Into how many parts a batch is cut that are trained side by side, see pipeline.training.towers; 1 for none.
+def towers(wanted: str, batch_size: int) -> int:
+    """Into how many parts a batch is cut that are trained side by side, see pipeline.training.towers; 1 for none, as
+    in float32, whose large products gain nothing by it.
 
     As many on one core as on two, where they are trained in turn and cost nothing: so both give the same network.
     """
-    return TOWERS if batch_size >= TOWERS * SMALLEST_PART and gains("towers") else 1
+    enough = batch_size >= TOWERS * SMALLEST_PART
+    return TOWERS if enough and precision(wanted) == "bfloat16" and gains("towers") else 1
 
 
-def share_cores(batch_size: int) -> None:
+def share_cores(wanted: str, batch_size: int) -> None:
     """Give each tower of such batches a core: operations side by side, on one thread each, in place of one after the
     other on all. TensorFlow takes this before its first operation alone; later on, towers are as correct, but slow."""
-    if towers(batch_size) > 1:
+    if towers(wanted, batch_size) > 1:
         import tensorflow
 
         with suppress(RuntimeError):
@@ -71,9 +73,9 @@ def share_cores(batch_size: int) -> None:
             tensorflow.config.threading.set_inter_op_parallelism_threads(processor.cores())
 
 
-def choices(precision_wanted: str, batch_size: int) -> dict[str, str | int]:
+def choices(wanted: str, batch_size: int) -> dict[str, str | int]:
     """What this machine decides in a training beyond rounding."""
-    return {"precision": precision(precision_wanted), "towers": towers(batch_size)}
+    return {"precision": precision(wanted), "towers": towers(wanted, batch_size)}
 
 
 def share_devices(batch_size: int) -> int:

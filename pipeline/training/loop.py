@@ -104,7 +104,7 @@ def fit(
     """
     config = complete(config)
     settings, seed = config["train"], config["seed"]
-    hardware.share_cores(settings["batch_size"])
+    hardware.share_cores(settings["precision"], settings["batch_size"])
     precision = hardware.precision(settings["precision"])
     with hardware.policy(precision):
         student = Student(build_net(config), config)

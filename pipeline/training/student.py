@@ -42,7 +42,7 @@ class Student(keras.Model):
         self.votes_weight, self.teacher_share = settings["votes"], settings["teacher"]
         self.temperature = settings["temperature"]
         self.augment = Augment(**config["augment"])
-        self.towers = hardware.towers(settings["batch_size"])
+        self.towers = hardware.towers(settings["precision"], settings["batch_size"])
         self.net = net = faster(net, self.towers)
         self.mix = None
         if settings["mixup"] or settings["cutmix"]:

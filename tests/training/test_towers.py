@@ -21,7 +21,7 @@ from pipeline.training.student import Student
 
 def config(**train) -> dict:
     settings = {"batch_size": 64, "epochs": 2, "optimizer": "adamw", "learning_rate": 0.01, "schedule": "one_cycle",
-                "keep": "last"}
+                "keep": "last", "precision": "auto"}
     return {
         "recipe": "toy", "seed": 3, "classes": list(EMOTIONS), "class_weights": None,
         "model": {"name": "compact", "stem": 4, "width": 4, "stages": 2, "dropout": 0.3},
@@ -42,6 +42,15 @@ def toy() -> Faces:
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch):
     monkeypatch.setattr(processor, "cores", lambda: 2)
+    monkeypatch.setattr(processor, "cpuinfo", lambda: ["flags : avx512_bf16"])
+
+
+@pytest.fixture
+def towers_in_float32(monkeypatch):
+    """As processors without bfloat16 do not have them, but can."""
+    monkeypatch.setattr(hardware, "towers", lambda precision, batch_size: 2)
+    monkeypatch.setattr(hardware, "precision", lambda wanted: "float32")
+    monkeypatch.setattr(hardware, "gains", lambda technique: False)
 
 
 @pytest.mark.parametrize(("size", "expected"), [
@@ -50,10 +59,13 @@ def test_a_batch_is_halved_unless_its_halves_are_too_small(size, expected):
     assert [(part.start, part.stop) for part in towers.parts(size, 2)] == expected
 
 
-@pytest.mark.parametrize(("cores", "batch", "expected"), [(2, 64, 2), (1, 64, 2), (2, 63, 1), (3, 64, 1)])
-def test_towers_are_for_machines_where_they_were_measured(monkeypatch, cores, batch, expected):
+@pytest.mark.parametrize(("cores", "batch", "precision", "expected"), [
+    (2, 64, "auto", 2), (1, 64, "auto", 2), (2, 63, "auto", 1), (3, 64, "auto", 1), (2, 64, "float32", 1)])
+def test_towers_are_for_machines_and_recipes_where_they_were_measured(monkeypatch, cores, batch, precision, expected):
     monkeypatch.setattr(processor, "cores", lambda: cores)
-    assert hardware.towers(batch) == expected
+    assert hardware.towers(precision, batch) == expected
+    monkeypatch.setattr(processor, "cpuinfo", lambda: ["flags : avx2"])
+    assert hardware.towers("auto", batch) == hardware.towers("bfloat16", batch) == 1
 
 
 def student_of(net: keras.Model) -> Student:
@@ -88,7 +100,7 @@ def stepped(student: Student, batch: dict) -> list[np.ndarray]:
 @pytest.mark.parametrize("count", [64, 65])
 def test_without_batch_norm_the_step_is_keras_own(count, monkeypatch):
     halves = student_of(net_with())
-    monkeypatch.setattr(hardware, "towers", lambda batch_size: 1)
+    monkeypatch.setattr(hardware, "towers", lambda precision, batch_size: 1)
     whole = student_of(net_with())
     assert (halves.towers, whole.towers) == (2, 1)
     for ours, keras_own in zip(stepped(halves, batch_of(count)), stepped(whole, batch_of(count)), strict=True):
@@ -130,6 +142,7 @@ def test_a_checkpoint_of_towers_is_no_other_run_s(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("towers_in_float32")
 def test_in_towers_too_a_cut_run_ends_in_the_same_network(toy, tmp_path):
     class Cut(Exception):
         """Stands for a kill in the middle of a run."""
@@ -137,7 +150,7 @@ def test_in_towers_too_a_cut_run_ends_in_the_same_network(toy, tmp_path):
     def cut(row):
         raise Cut
 
-    settings = config(optimizer="muon", mixup=0.3, augment_until=0.5)
+    settings = config(optimizer="muon")
     whole = fit_faces(settings, toy, verbose=False)
     with pytest.raises(Cut):
         fit_faces(settings, toy, verbose=False, checkpoint=tmp_path, on_epoch=cut)
@@ -158,6 +171,8 @@ def test_one_core_and_two_train_the_same_network(toy, tmp_path):
         import os, sys
         os.sched_setaffinity(0, {int(core) for core in sys.argv[1].split(",")})
         from pipeline.training.__main__ import main
+        from pipeline.training import hardware
+        hardware.towers = lambda precision, batch_size: 2  # as where the processor has bfloat16
         main([f"{sys.argv[2]}/config.json", f"{sys.argv[2]}/faces", f"{sys.argv[2]}/{sys.argv[1]}"])
         import tensorflow as tf
         assert tf.config.threading.get_intra_op_parallelism_threads() == 1

@@ -88,7 +88,7 @@ def corrupted(path: Path, evaluation: Evaluation, bundle: Bundle) -> None:
                      linestyle="dashed", label=f"{split}, as it is")
         means.append(f"{split} {100 * robustness['mean']:.1f} %")
     if means:
-        figure.legend(frameon=False, ncols=4, loc="outside upper center", fontsize=9)
+        axis.legend(frameon=False, loc="center left", fontsize=9)
     mean = f"the mean is {', '.join(means)}" if means else "not measured, see evaluate.corrupted_bytes"
     _save(path, figure, bundle, f"On corrupted faces: {mean}")
 

@@ -83,12 +83,20 @@ def record(entry: Entry, probabilities: Mapping[str, np.ndarray] | None = None) 
     if not path.exists():
         if probabilities is not None:
             # first: a model whose entry is there is not measured again
-            halves = {split: array.astype("float16") for split, array in probabilities.items()}
+            halves = {split: _halved(array) for split, array in probabilities.items()}
             with atomic_file(path.with_suffix(".npz")) as new, open(new, "wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **halves)
         with atomic_file(path) as new:
             new.write_text(json.dumps(entry.as_json(), indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _halved(probabilities: np.ndarray) -> np.ndarray:
+    """In half precision, every row's largest value where it was: two that round to the same would let the first win."""
+    halves, rows, best = probabilities.astype("float16"), np.arange(len(probabilities)), probabilities.argmax(axis=1)
+    ties = halves.argmax(axis=1) != best
+    halves[rows[ties], best[ties]] = np.nextafter(halves[ties].max(axis=1), np.float16(1))
+    return halves
 
 
 def probabilities(entry: Entry) -> dict[str, np.ndarray] | None:

@@ -28,8 +28,8 @@ def bank(size: int, severity: float) -> tuple[np.ndarray, np.ndarray]:
     """Matrices ``(K, size, size)``, the first of them the identity, and ``(P, 2)``: the pairs of them for rows and
     columns that can be drawn.
 
-    A third of the pairs each are Gaussians, lower resolutions, and motion along the rows, the columns or both. Below
-    severity 1 the stronger ones are left out: those beyond this share of the way to the strongest.
+    About a third of the pairs each are Gaussians, lower resolutions, and motion along the rows, the columns or both.
+    Below severity 1 the stronger ones are left out: those beyond this share of the way to the strongest.
     """
     matrices = [np.eye(size, dtype="float32")]
     pairs: list[tuple[int, int]] = []

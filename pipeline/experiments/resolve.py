@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.experiments import prepare
 from pipeline.params import params as parameters
 from pipeline.params import resolved
+from pipeline.params.extra_labels import without_missing
 from pipeline.params.overrides import values_of
 from pipeline.system.failure import Failure
 
@@ -33,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
         **({} if options.seed is None else {"seed": options.seed}),
         **({"balance.drop_leaks": True} if options.leak_free else {}),
     })
+    params = without_missing(params)
     manifest_file = params.data / "balanced" / "manifest.json"
     if options.faces:
         faces = prepare.prepared(params, prepare.downloaded(params))

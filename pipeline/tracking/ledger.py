@@ -23,6 +23,11 @@ def folder(dataset: str) -> Path:
     return root() / ("reports/results" if dataset == "fer2013" else f"reports/{dataset}/results")
 
 
+def datasets() -> list[str]:
+    """The data sets that have a ledger: fer2013, and those of reports/DATASET/results."""
+    return ["fer2013", *sorted(path.parent.name for path in (root() / "reports").glob("*/results"))]
+
+
 def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float) -> Entry:
     """The entry of a bundle, with what evaluate measured; ``unmeasured`` is without."""
     return unmeasured(bundle).model_copy(update={"figures": figures, "milliseconds": round(milliseconds, 3)})

@@ -11,11 +11,12 @@ def main() -> None:
 
     from pipeline.faces.faces import Faces
     from pipeline.params import params as parameters
+    from pipeline.params.extra_labels import without_missing
     from pipeline.system.atomic import atomic_file
     from pipeline.tune import storage as studies
     from pipeline.tune.search import tune
 
-    params = parameters.load()
+    params = without_missing(parameters.load(), quiet=True)  # train says so
     study_file = params.data / "study.db"
     if params.tuned and params.tune.trials:
         result = tune(params, Faces.load(params.data / "balanced"), study_file)

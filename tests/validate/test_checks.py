@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import toy_models
 
+from pipeline.faces import fer2013
 from pipeline.faces.faces import EMOTIONS, SPLITS, Faces
 from pipeline.params.params import Validate
 from pipeline.system import failure
-from pipeline.validate import __main__, checks, expectations
+from pipeline.validate import __main__, checks
 from pipeline.validate.report import page
 
 ROOT = Path(__file__).parents[2]
@@ -161,7 +162,7 @@ def test_an_uneven_test_split_warns_but_stops_the_real_edition(monkeypatch):
     faces = toy()
     uneven = faces.take((faces.splits == "Training") | (faces.labels != 0) | (np.arange(140) % 4 == 0))
     assert "class shares, Training against test" in failed(checks.validate(uneven, LIMITS), "warning")
-    monkeypatch.setattr(expectations, "FER2013_IMAGES", len(uneven))
+    monkeypatch.setattr(fer2013, "IMAGES", len(uneven))
     assert "class shares, Training against test" in failed(checks.validate(uneven, LIMITS), "critical")
 
 
@@ -170,8 +171,8 @@ class TestTheRealEdition:
 
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch):
-        monkeypatch.setattr(expectations, "FER2013", {split: (n,) * 7 for split, n in PER_CLASS.items()})
-        monkeypatch.setattr(expectations, "FER2013_IMAGES", 140)
+        monkeypatch.setattr(fer2013, "COUNTS", {split: (n,) * 7 for split, n in PER_CLASS.items()})
+        monkeypatch.setattr(fer2013, "IMAGES", 140)
 
     def test_complete_it_passes(self):
         assert checks.validate(toy(), LIMITS)["verdict"] == "passed"
@@ -198,9 +199,9 @@ class TestTheRealEdition:
 
 
 def test_the_published_counts_add_up():
-    assert {split: sum(row) for split, row in expectations.FER2013.items()} == {
+    assert {split: sum(row) for split, row in fer2013.COUNTS.items()} == {
         "Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
-    assert all(len(row) == len(EMOTIONS) for row in expectations.FER2013.values())
+    assert all(len(row) == len(EMOTIONS) for row in fer2013.COUNTS.values())
 
 
 def test_two_runs_write_the_same_report_without_time_or_place(project):

@@ -36,7 +36,8 @@ def teach(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
     for member in bundles:
         check_faces(member.provenance, faces.manifest, member.folder)
         if member.classes != EMOTIONS:
-            raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven emotions")
+            raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven "
+                          "emotions")
     protocols = {member.provenance.protocol for member in bundles}
     if len(protocols) > 1:
         raise Failure("teach: some members are leak-free and some are not; name members of one protocol")

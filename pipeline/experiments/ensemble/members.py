@@ -59,8 +59,9 @@ def class_set(members: list[Bundle], expected: str | None) -> str:
     if own:
         for member in members:
             if member.classes != own.classes or expected not in (None, own.class_set):
-                raise Failure(f"{member.folder}: knows {', '.join(member.classes)}, {own.folder} {', '.join(own.classes)}; "
-                              "classes of a data set's own are not merged, name members of the same and no --classes")
+                raise Failure(f"{member.folder}: knows {', '.join(member.classes)}, {own.folder} "
+                              f"{', '.join(own.classes)}; classes of a data set's own are not merged, name members of "
+                              "the same and no --classes")
         return own.class_set
     wanted = expected or min((member.class_set for member in members), key=lambda name: len(CLASS_SETS[name][0]))
     for member in members:

@@ -21,12 +21,20 @@ COLOURS: dict[str, Colour] = {
     "surprise": (70, 150, 250),
     "neutral": (205, 200, 195),
 }
-# For a class that is not among these
-OTHER: Colour = (205, 205, 120)
+# For classes that are not among these, in their order
+OTHERS: tuple[Colour, ...] = ((205, 205, 120), (190, 150, 255), (120, 225, 190), (150, 190, 225), (240, 190, 140),
+                              (240, 165, 200), (110, 220, 225), (170, 220, 130))
 BACKGROUND, TRACK, DIM, BRIGHT, DARK = (36, 31, 28), (62, 56, 52), (165, 158, 152), (245, 243, 240), (30, 26, 22)
 PANEL_WIDTH = 260
 # Frames are scaled down to fit this width and height, and up to the smallest height
 LARGEST, SMALLEST_HEIGHT = (1024, 720), 480
+
+
+@lru_cache
+def colours(classes: tuple[str, ...]) -> dict[str, Colour]:
+    """Each class's colour: the emotions have theirs, others get the next of OTHERS."""
+    others = [name for name in classes if name not in COLOURS]
+    return COLOURS | {name: OTHERS[index % len(OTHERS)] for index, name in enumerate(others)}
 
 
 def draw(
@@ -87,7 +95,7 @@ def _fitted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int, int]
 
 def _draw_face(canvas: np.ndarray, box: Box, face: Face, classes: tuple[str, ...], main: bool) -> None:
     name = classes[face.best]
-    colour = COLOURS.get(name, OTHER) if face.sure else DIM
+    colour = colours(classes)[name] if face.sure else DIM
     corners = (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1)
     # A dark line under the bright one is visible on any background
     cv2.rectangle(canvas, *corners, DARK, 6 if main else 4, cv2.LINE_AA)
@@ -124,7 +132,7 @@ def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot:
         name = classes[face.best]
         _draw_emoji(panel, name, middle - side // 2, 20, side, faint=not face.sure)
         if face.sure:
-            _centred(panel, name, middle, 148, 26, COLOURS.get(name, OTHER))
+            _centred(panel, _fitting(name, 26, PANEL_WIDTH - 20), middle, 148, 26, colours(classes)[name])
         else:
             _centred(panel, "unsure", middle, 141, 22, BRIGHT)
             _centred(panel, face.says(classes).removeprefix("unsure: "), middle, 170, 14, DIM)
@@ -133,14 +141,17 @@ def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot:
     step = min(30, (bottom - top) // len(classes))
     for index, name in enumerate(classes):
         score = float(face.scores[index]) if face is not None else None
-        _bar(panel, name, score, top + index * step, step, strongest=face is not None and index == face.best)
+        _bar(panel, name, score, top + index * step, step, colours(classes)[name],
+             strongest=face is not None and index == face.best)
     for index, text in enumerate(foot):
         put(panel, text, 18, panel.shape[0] - 12 - 18 * (len(foot) - index), 12, DIM)
 
 
-def _bar(panel: np.ndarray, name: str, score: float | None, y: int, step: int, strongest: bool) -> None:
+def _bar(panel: np.ndarray, name: str, score: float | None, y: int, step: int, colour: Colour,
+         strongest: bool) -> None:
     left, right, middle = 96, 196, y + step // 2
     letters = BRIGHT if strongest else DIM
+    name = _fitting(name, 14, left - 24)
     text_height = text_size(name, 14)[1]
     put(panel, name, 18, middle - text_height // 2, 14, letters)
     # Thick lines rather than rectangles, for their round ends
@@ -149,9 +160,18 @@ def _bar(panel: np.ndarray, name: str, score: float | None, y: int, step: int, s
         return
     length = round((right - left) * score)
     if length:
-        cv2.line(panel, (left, middle), (left + length, middle), COLOURS.get(name, OTHER), 9, cv2.LINE_AA)
+        cv2.line(panel, (left, middle), (left + length, middle), colour, 9, cv2.LINE_AA)
     text = f"{score:.0%}"
     put(panel, text, PANEL_WIDTH - 18 - text_size(text, 14)[0], middle - text_height // 2, 14, letters)
+
+
+@lru_cache(maxsize=256)
+def _fitting(name: str, size: int, width: int) -> str:
+    """A class's name, cut to a width in pixels: those of other data sets may be longer than the emotions'."""
+    short = name
+    while len(short) > 1 and text_size(short, size)[0] > width:
+        short = short.removesuffix("…")[:-1].rstrip() + "…"
+    return short
 
 
 def _centred(panel: np.ndarray, text: str, middle: int, y: int, size: int, colour: Colour) -> None:

@@ -89,4 +89,6 @@ def _one_level(folders: list[list[str]], pictures: list[Entry], where: Path) -> 
     for entry, above in zip(pictures, folders, strict=True):
         if len(above) <= level:
             raise Failure(f"{where}: {entry.name}: is in no class folder; {EXPECTED}")
+    if len({above[level] for above in folders}) == 1:
+        raise Failure(f"{where}: all pictures are in one folder, {folders[0][level]}; {EXPECTED}")
     return [Labelled(entry, "", above[level]) for entry, above in zip(pictures, folders, strict=True)]

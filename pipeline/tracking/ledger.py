@@ -24,8 +24,10 @@ def folder(dataset: str) -> Path:
 
 
 def datasets() -> list[str]:
-    """The data sets that have a ledger: fer2013, and those of reports/DATASET/results."""
-    return ["fer2013", *sorted(path.parent.name for path in (root() / "reports").glob("*/results"))]
+    """The data sets that have records: fer2013, and those with a ledger or promotions in reports/DATASET/."""
+    reports = root() / "reports"
+    files = {*reports.glob("*/results"), *reports.glob("*/promotions.jsonl")}
+    return ["fer2013", *sorted({path.parent.name for path in files})]
 
 
 def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float) -> Entry:

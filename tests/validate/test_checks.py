@@ -104,6 +104,39 @@ def test_the_sample_passes_without_a_warning():
     assert checks.validate(toy(dataset="sample", edition="drawn"), LIMITS)["verdict"] == "passed"
 
 
+OWN = ("happy", "bored", "deeply concentrated")
+
+
+def own(**manifest) -> Faces:
+    """The toy with three classes, one of them an emotion, as another data set."""
+    faces = toy(dataset="my-moods", edition="folder", classes=list(OWN), class_set="3", own_classes=True, **manifest)
+    return replace(faces, labels=faces.labels % 3)
+
+
+def test_another_data_set_is_checked_against_its_own_classes_and_no_counts_of_fer2013():
+    result = checks.validate(own(), LIMITS)
+    assert result["verdict"] == "passed"
+    assert {check["name"]: check["expected"] for check in result["expectations"]}["the 3 labels"] == "0 to 2"
+    assert not any("FER-2013" in check["name"] for check in result["expectations"])
+    assert set(result["counts"]["Training"]) == set(OWN)
+    assert failed(checks.validate(set_label(own(), 40, 3), LIMITS), "critical").keys() == {"the 3 labels"}
+    assert "every class in Training" in failed(checks.validate(own().take(own().labels != 1), LIMITS), "critical")
+
+
+def test_long_names_of_classes_fit_into_the_page_s_charts():
+    text = page(checks.validate(own(), LIMITS))
+    width, left = (int(re.search(pattern, text)[1]) for pattern in (r'viewBox="0 0 (\d+)', r'<text x="(\d+)"'))
+    assert left >= 7.5 * len("deeply concentrated") and width == left + 216
+
+
+def test_the_stage_takes_another_data_set_and_writes_its_reports_alone(project):
+    text = (project / "params.yaml").read_text().replace("dataset: fer2013", "dataset: my-moods")
+    (project / "params.yaml").write_text(text)
+    own().save(project / "data/my-moods/faces")
+    __main__.main()
+    assert [path.name for path in (project / "reports").iterdir()] == ["my-moods"]
+
+
 def test_defects_below_the_limits_only_warn():
     faces = toy()
     faces = set_pixels(faces, 0, 7)

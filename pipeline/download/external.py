@@ -106,22 +106,25 @@ class _NoFaces(Failure):
 def other_than_fer2013(path: Path) -> str:
     """What this is if it is not FER-2013, in words; empty where it may be FER-2013.
 
-    Decided by how many images it has, which takes a list of names or the size of a CSV. Raises Failure for what is
+    Decided by how many images it has, which takes a list of names or the size of a CSV. A part of FER-2013 has to be
+    named after it, such as fer2013_sample.csv. Raises Failure for what is
     damaged, and ``_NoFaces`` for what is neither.
     """
     if kind_of(path) in ("folder", "zip"):
         with open_entries(path) as entries:
-            above = [entry.name.split("/")[:-1] for entry in pictures_among(entries)]
+            pictures = [entry.name.split("/") for entry in pictures_among(entries)]
             tables, others = tables_among(entries)
             csvs = [entry.name for entry in entries if entry.name.casefold().endswith(".csv")]
-        in_edition = sum(len(folders) > 1 and folders[-2].casefold() in ("train", "test") for folders in above)
-        validation = next((name for folders in above for name in folders if split_of(name) == "PublicTest"), None)
-        if fer2013.near(in_edition) and not validation:
+        edition = [parts[-1] for parts in pictures if len(parts) > 2 and parts[-3].casefold() in ("train", "test")]
+        validation = next((name for parts in pictures for name in parts[:-1] if split_of(name) == "PublicTest"), None)
+        whole = fer2013.near(len(edition))
+        part = fer2013.may_be(len(edition), path.name) and all(map(fer2013.named_like_its_pictures, edition))
+        if (whole or part) and not validation:
             return ""
-        if any(above) or (above and tables):
+        if any(len(parts) > 1 for parts in pictures) or (pictures and tables):
             folder = f", with a folder {validation} that FER-2013 has not" if validation else ""
-            return f"{len(above):,} pictures{folder}"
-        if above or not csvs:
+            return f"{len(pictures):,} pictures{folder}"
+        if pictures or not csvs:
             raise _NoFaces(others[0] if others else f"{came(entries)}, {EXPECTED}")
         if tables and not any(Path(name).name.casefold() in CSV_NAMES for name in csvs):
             return f"the tables {', '.join(table.entry.name for table in tables)}" if len(tables) > 1 else _table(path)
@@ -138,8 +141,14 @@ def _table(path: Path) -> str:
         raise _NoFaces(str(failure).removeprefix(f"{path}: ")) from failure
     size = csv_size(path)
     least, most = (size // (PIXELS * characters) for characters in reversed(PIXEL_CHARACTERS))
-    may_be = least <= fer2013.IMAGES * (1 + fer2013.DAMAGE) and most >= fer2013.IMAGES * (1 - fer2013.DAMAGE)
-    return "" if may_be else f"a table of about {size / (PIXELS * 3.6):,.0f} faces"
+    whole = least <= fer2013.IMAGES * (1 + fer2013.DAMAGE) and most >= fer2013.IMAGES * (1 - fer2013.DAMAGE)
+    return "" if whole or fer2013.may_be(most, path.name) else f"a table of about {size / (PIXELS * 3.6):,.0f} faces"
+
+
+def check_is_fer2013(path: Path) -> None:
+    """Raise Failure, which asks for a name, where this is other data than FER-2013."""
+    if what := other_than_fer2013(path):
+        raise Failure(f"{path}: not FER-2013, which has {fer2013.IMAGES:,} images, but {what}; {NAME_IT}")
 
 
 def add_edition(path: Path, external: Path = EXTERNAL) -> Path:
@@ -153,8 +162,7 @@ def add_edition(path: Path, external: Path = EXTERNAL) -> Path:
     """
     path = path.expanduser()
     files = _look(path)
-    if what := other_than_fer2013(path):
-        raise Failure(f"{path}: not FER-2013, which has {fer2013.IMAGES:,} images, but {what}; {NAME_IT}")
+    check_is_fer2013(path)
     others = editions_in(external)
     for other in others:
         if not _same(path, files, other):

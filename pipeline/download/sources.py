@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.download import kaggle
-from pipeline.download.external import EXTERNAL, find_named, find_votes, look_into
+from pipeline.download.external import EXTERNAL, Contents, check_is_fer2013, find_named, find_votes, look_into
 from pipeline.download.named import read_named
 from pipeline.download.read import read_edition
 from pipeline.download.splits import NAME_IT
@@ -58,7 +58,7 @@ def download(settings: Download, dataset: str, external: Path = EXTERNAL) -> Fac
 
 
 def _fer2013(settings: Download, external: Path) -> Faces:
-    source, share, notes = settings.source, settings.validation_share, []
+    source, share, notes, contents = settings.source, settings.validation_share, [], Contents()
     if source == "auto":
         contents = look_into(external)
         contents.check_names()
@@ -68,7 +68,7 @@ def _fer2013(settings: Download, external: Path) -> Faces:
             print(f"download: {external}: {notes[-1]}", file=sys.stderr)
         source = str(editions[0]) if editions else "kaggle"
     if source == "kaggle":
-        folder = kaggle.fetch()
+        folder = _from_kaggle(contents)
         faces = read_edition(folder, share)
         if faces.manifest["contents_sha256"] != kaggle.CONTENTS:
             raise Failure(f"{folder}: not the contents that Kaggle published as {kaggle.HANDLE}; delete this "
@@ -77,15 +77,26 @@ def _fer2013(settings: Download, external: Path) -> Faces:
     elif source == "url":
         faces, named = _from_url(settings), {"edition": "url"}
     else:
-        faces, named = read_edition(Path(source).expanduser(), share), {}
+        path = Path(source).expanduser()
+        check_is_fer2013(path)
+        faces, named = read_edition(path, share), {}
     if faces.manifest["contents_sha256"] == kaggle.CONTENTS:
         notes.append(f"contents as published on Kaggle, {kaggle.HANDLE}")
     faces = replace(faces, manifest={**faces.manifest, **named, "notes": notes + faces.manifest["notes"]})
-    if not fer2013.near(len(faces)):
+    if not fer2013.may_be(len(faces), faces.manifest["source"]):
         raise Failure(f"{faces.manifest['source']}: not FER-2013, which has {fer2013.IMAGES:,} images, but "
                       f"{len(faces):,} images; {NAME_IT}")
     votes = find_votes(external)
     return faces if votes is None else with_votes(faces, votes)
+
+
+def _from_kaggle(contents: Contents) -> Path:
+    """Kaggle's folder; where it cannot be had, the Failure also names the other data that is here."""
+    try:
+        return kaggle.fetch()
+    except Failure as failure:
+        here = "".join(f", or `make run DATASET={name}`, which is in {EXTERNAL.as_posix()}/" for name in contents.named)
+        raise Failure(f"{failure}{here}") from failure
 
 
 def _from_url(settings: Download) -> Faces:

@@ -588,6 +588,36 @@ def test_choosing_the_data_set_needs_no_heavy_import():
     assert answer.stdout.strip() == "set()"
 
 
+@pytest.mark.parametrize(("make", "taken"), [
+    (lambda at: written(at / "fer2013_sample.csv", csv_bytes()), True),
+    (lambda at: written(at / "icml_face_data.csv", icml_bytes()), True),
+    (lambda at: zipped(at / "fer2013-part.zip", pictures()), True),
+    (lambda at: written(at / "faces.csv", csv_bytes()), False),
+    (lambda at: zipped(at / "faces.zip", pictures()), False),
+    (lambda at: folder(at / "fer2013-more", unnamed()), False),
+])
+def test_a_part_of_fer2013_is_taken_when_it_is_named_after_it_and_other_faces_are_asked_for_a_name(
+        tmp_path, monkeypatch, make, taken):
+    monkeypatch.setattr(fer2013, "IMAGES", 35_887)
+    path = make(tmp_path)
+    for call in (lambda: download(settings(source=str(path)), "fer2013", tmp_path / "none"),
+                 lambda: add_edition(path, tmp_path / "external")):
+        if taken:
+            call()
+        else:
+            with pytest.raises(Failure, match=r"not FER-2013, which has 35,887 images, but .*; give it a name of"):
+                call()
+    assert (tmp_path / "external").exists() == taken
+
+
+def test_without_kaggle_the_line_names_the_other_data_that_is_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(kaggle, "kaggle_reachable", lambda: False)
+    monkeypatch.setattr(kaggle, "kaggle_cached", lambda: False)
+    folder(tmp_path / "my-faces", dict.fromkeys(list(pictures())[:3], b"x"))
+    with pytest.raises(Failure, match=r"Kaggle cannot be reached.*, or `make run DATASET=my-faces`, which is in data"):
+        download(settings(), "fer2013", tmp_path)
+
+
 # ---- end to end
 
 
@@ -596,9 +626,7 @@ def test_the_command_saves_the_faces_and_bad_input_leaves_them_there(tmp_path):
     external = folder(tmp_path / "data" / "external", {"fer2013.csv": csv_bytes()})
 
     def run():
-        program = ("from pipeline.faces import fer2013; fer2013.IMAGES = 35; from pipeline.system import failure; "
-                   "from pipeline.download.__main__ import main; failure.run(lambda: main([]), 'download')")
-        return subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True,
+        return subprocess.run([sys.executable, "-m", "pipeline.download"], cwd=tmp_path, capture_output=True, text=True,
                               env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
 
     good = run()

@@ -44,8 +44,8 @@ def from_folders(entries: list[Entry], where: Path) -> list[Labelled]:
     levels = [next((level for level, name in enumerate(above) if split_of(name)), None) for above in folders]
     if not any(level is not None for level in levels):
         return _one_level(folders, pictures, where)
-    if all(level and len(above) == level + 1 for level, above in zip(levels, folders, strict=True)):
-        # CLASS/train/FILE
+    in_classes = all(level and len(above) == level + 1 for level, above in zip(levels, folders, strict=True))
+    if in_classes and len({above[-2] for above in folders}) > 1:  # CLASS/train/FILE
         return [Labelled(entry, split_of(above[-1]), above[-2]) for entry, above in zip(pictures, folders, strict=True)]
     level = _split_level(levels, folders, pictures, where)
     labelled = []

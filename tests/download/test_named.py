@@ -202,6 +202,8 @@ WRONG = {
     "nothing": ({}, "no pictures in it, found nothing; expected train/CLASS/FILE, val/CLASS/FILE"),
     "no pictures": ({"a.txt": b"x", "b.txt": b"x", "c.mp4": b"x"}, "no pictures in it, found 2 .txt, 1 .mp4; expected"),
     "no class folders": ({"1.png": picture(1), "2.png": picture(2)}, "1.png: is in no class folder; expected"),
+    "splits without class folders": ({f"images/{split}/{number}.png": picture(number) for split in ("train", "test")
+                                      for number in range(3)}, "images/test/0.png: is in no class folder; expected"),
     "no class folder in train": ({**moods(), "train/1.png": picture(1)}, "train/1.png: is in no class folder"),
     "outside the splits": ({**moods(), "more/Bored/1.png": picture(1)}, "more/Bored/1.png: is in none of the folders"),
     "splits twice": ({**moods(), **{f"copy/{path}": content for path, content in moods().items()}},

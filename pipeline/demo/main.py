@@ -18,6 +18,7 @@ def main(argv: list[str] | None = None) -> None:
         raise Failure("--headless opens no window; add --out FILE to write a file (.webm, .mp4, .avi, .png or .jpg)")
 
     from pipeline.bundle.bundle import Bundle
+    from pipeline.demo.film import Film
     from pipeline.demo.output import PICTURES, open_output, players
     from pipeline.demo.play import KEYS, Player
     from pipeline.demo.see.detector import BlazeFace
@@ -31,17 +32,21 @@ def main(argv: list[str] | None = None) -> None:
     window = None if args.headless else open_window(args.window)
     bundle = Bundle.load(args.model)
 
-    def new_see(kind: str) -> See:
-        """What detects and classifies the faces of a source of this kind; tracks belong to one source."""
-        detector = BlazeFace()
-        if kind in ("picture", "folder"):
-            return lambda frame, _: look(frame, detector, bundle, args.unsure_below)
-        return Watcher(detector, bundle, args.unsure_below).see
+    detector = BlazeFace()
 
-    def open_camera(index: int) -> tuple[Source, See]:
-        return open_source(str(index), args.reconnect), new_see("camera")
+    def opened(name: str) -> tuple[Source, See]:
+        """A source, and what detects and classifies the faces in it; tracks belong to one source."""
+        source = open_source(name, args.reconnect)
+        if source.kind in ("picture", "folder"):
+            return source, lambda frame, _: look(frame, detector, bundle, args.unsure_below)
+        watcher = Watcher(detector, bundle, args.unsure_below)
+        if source.live:
+            return source, watcher.see
+        film = Film(source, watcher)
+        return film, film.see
 
-    with open_source(args.source, args.reconnect) as source:
+    source, see = opened(args.source)
+    with source:
         if args.out is not None and args.out.exists() and Path(args.source).exists() and args.out.samefile(args.source):
             raise Failure(f"{args.out}: is the source itself; give another file after --out")
         output = open_output(args.out, source.fps) if args.out is not None else None
@@ -50,9 +55,10 @@ def main(argv: list[str] | None = None) -> None:
             limit = LIVE_FRAMES
         tally = Tally()
         panel = about(bundle) if window is None else (*about(bundle), *KEYS)
-        annotator = Annotator(new_see(source.kind), bundle.classes, tally, about=panel,
+        annotator = Annotator(see, bundle.classes, tally, about=panel,
                               mirror=source.kind == "camera" and not args.no_mirror, show_fps=window is not None)
-        player = Player(source, annotator, output, window, open_camera=open_camera, limit=limit)
+        player = Player(source, annotator, output, window, open_camera=lambda index: opened(str(index)),
+                        limit=limit)
         player.play()
     for name in source.skipped:
         print(f"{args.source}: {name} is not a picture that can be read; skipped", file=sys.stderr)
@@ -67,7 +73,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ferpipe demo",
         description="Detect faces and show their emotions. Keys in the window: q or Esc quits, s saves a picture, m "
-                    "mirrors, space pauses, 1 to 9 choose a camera.",
+                    "mirrors, f fills the screen (f or Esc leaves it), space pauses, 1 to 9 choose a camera.",
     )
     parser.add_argument("source", metavar="SOURCE", nargs="?", default="0",
                         help="a webcam's number, a picture, a video, a folder of pictures or a URL (http, rtsp); "

@@ -1,16 +1,15 @@
 """Writes the annotated video or picture to a file, completely or not at all."""
 
-import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 import cv2
-import numpy as np
 
 from pipeline.demo.show.annotate import Annotated
-from pipeline.system.atomic import atomic_file
+from pipeline.demo.show.fitting import Size, at_most, fit
+from pipeline.system.atomic import atomic_file, temporary_name
 from pipeline.system.failure import Failure
 from pipeline.system.quiet import silent
 
@@ -21,6 +20,8 @@ PLAYERS = {"VP80": "VP8, plays in browsers and in VLC",
            "mp4v": "MPEG-4 part 2, plays in VLC and most players, not in browsers: those take .webm",
            "MJPG": "Motion JPEG, large, plays in VLC and most players, not in browsers: those take .webm"}
 PICTURES = (".png", ".jpg", ".jpeg")
+# VP8 takes 30 ms for a picture of this size and grows with its area; larger ones are scaled down, so that it keeps up
+LARGEST_VP8: Size = (1284, 720)
 # At most this many frames wait for the encoder
 QUEUE = 4
 
@@ -75,39 +76,49 @@ class PictureOutput:
 class VideoOutput:
     """Writes a video of all frames in the size of the first, under a temporary name until it is finished.
 
-    The encoder runs in a thread, since VP8 takes as long as everything else together.
+    A .webm is at most ``LARGEST_VP8``. The encoder runs in a thread, since VP8 takes as long as everything else
+    together.
     """
 
     def __init__(self, path: Path, fps: float):
         self.path, self.fps, self.frames = path, fps, 0
-        # The suffix decides the format, so the temporary name has it too
-        self._temporary = path.with_name(f".{path.stem}.{os.getpid()}.new{path.suffix}")
+        self._codec = CODECS[path.suffix.lower()]
+        # The file is opened with the first frame
+        self._temporary: Path | None = None
         self._writer: cv2.VideoWriter | None = None
-        self._size = (0, 0)
+        self._size: Size = (0, 0)
         self._encoder = ThreadPoolExecutor(1)
         self._waiting: deque[Future] = deque()
 
     def add(self, frame: Annotated) -> None:
         if self._writer is None:
-            self._size = frame.picture.shape[1], frame.picture.shape[0]
+            self._size = self._video_size(frame.picture.shape[1], frame.picture.shape[0])
             self._writer = self._open()
+        picture, size, write = frame.picture, self._size, self._writer.write
         # A camera's frames arrive at uneven times, a video has a constant rate: repeat or drop frames to keep the time
         for _ in range(round(frame.seconds * self.fps) + 1 - self.frames):
-            self._waiting.append(self._encoder.submit(self._writer.write, fit(frame.picture, self._size)))
+            self._waiting.append(self._encoder.submit(lambda: write(fit(picture, size))))
             self.frames += 1
         while len(self._waiting) > QUEUE:
             self._waiting.popleft().result()
 
+    def _video_size(self, width: int, height: int) -> Size:
+        """The video's size for pictures of this size; both sides are even, as codecs need it."""
+        if self._codec != "VP80":
+            return width, height
+        width, height = at_most((width, height), LARGEST_VP8)
+        return width + width % 2, height + height % 2
+
     def _open(self) -> cv2.VideoWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix decides the format, so the temporary name has it too
+        self._temporary = temporary_name(self.path)
         self._temporary.touch()  # raises OSError with the reason when it cannot be written; VideoWriter gives none
-        codec = CODECS[self.path.suffix.lower()]
         with silent():  # OpenCV prints a warning about the codec's tag for every .webm
-            writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), self.fps,
-                                     self._size)
+            writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*self._codec),
+                                     self.fps, self._size)
         if not writer.isOpened():
             self.discard()
-            raise Failure(f"{self.path}: this OpenCV cannot write {codec} video; try a name ending in .avi")
+            raise Failure(f"{self.path}: this OpenCV cannot write {self._codec} video; try a name ending in .avi")
         return writer
 
     def finish(self) -> None:
@@ -115,6 +126,7 @@ class VideoOutput:
         self._encoder.shutdown()
         if self._writer is None:
             return
+        assert self._temporary is not None
         self._writer.release()
         try:
             written = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
@@ -132,18 +144,5 @@ class VideoOutput:
         self._encoder.shutdown(cancel_futures=True)
         if self._writer is not None:
             self._writer.release()
-        self._temporary.unlink(missing_ok=True)
-
-
-def fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture scaled to fit ``size`` (width, height) without distortion, centred on black."""
-    height, width = picture.shape[:2]
-    if (width, height) == size:
-        return picture
-    scale = min(size[0] / width, size[1] / height)
-    scaled = cv2.resize(picture, (max(1, round(width * scale)), max(1, round(height * scale))),
-                        interpolation=cv2.INTER_AREA)
-    whole = np.zeros((size[1], size[0], 3), "uint8")
-    top, left = (size[1] - scaled.shape[0]) // 2, (size[0] - scaled.shape[1]) // 2
-    whole[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
-    return whole
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from pipeline.demo.output import Output
 from pipeline.demo.show.annotate import Annotator, See
@@ -16,7 +15,9 @@ from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
 # The panel's last lines
-KEYS = ("q quits, s saves a picture, m mirrors", "space pauses, 1-9 choose a camera")
+KEYS = ("q quits, s saves, m mirrors, f full screen", "space pauses, 1-9 choose a camera")
+# Keys that close the window after a clip's end
+ENDING = (QUIT, " ", "\r", "\n")
 # Seconds for which a note is shown
 NOTE_SECONDS = 2.0
 
@@ -41,7 +42,6 @@ class Player:
         self._note, self._note_until = "", 0.0
         # The source's note that was printed last
         self._printed: str | None = None
-        self._picture: np.ndarray | None = None
         # The time at which second 0 of the source was or would have been shown, and the seconds paused since
         self._start: float | None = None
         self._paused = 0.0
@@ -87,7 +87,6 @@ class Player:
                     self.output.add(shown)
                 bar.update()
             if self.window is not None and shown is not None:
-                self._picture = shown.picture
                 self.window.show(shown.picture)
                 if not self._handle_keys(0.0 if self.source.live else self._time_left(seconds)):
                     return False
@@ -96,10 +95,12 @@ class Player:
             if self._limit is not None and self.annotator.tally.frames >= self._limit:
                 return False
         self._print_note(bar)
-        if self.window is not None and self.source.kind == "picture":
-            while self._handle_keys(0.05):
-                pass
-        return False
+        if self.window is not None and not self.source.live:
+            if self.source.kind == "picture":
+                self._hold("", (QUIT,))
+            else:
+                self._hold("the end; space or q closes", ENDING)
+        return self._switched
 
     def _time_left(self, seconds: float) -> float:
         """Seconds until the clock of a file reaches this time; it starts with the first frame and stops in pauses."""
@@ -118,43 +119,56 @@ class Player:
                 return False
             # The time that an action takes does not count as waiting
             before = time.monotonic()
-            if key == " " and not self._pause():
-                return False
-            if key == "s":
-                self._snapshot()
-            elif key == "m":
-                self.annotator.mirror = not self.annotator.mirror
-            elif key.isdecimal() and key != "0":
-                self._switch_camera(int(key) - 1)
-                if self._switched:
-                    return True
+            if key == " ":
+                if self._hold("paused; space continues", (QUIT, " ")) == QUIT:
+                    return False
+                if not self._switched:
+                    self._paused += time.monotonic() - before
+            else:
+                self._act(key)
+            if self._switched:
+                return True
             until += time.monotonic() - before
             if time.monotonic() >= until:
                 return True
 
-    def _pause(self) -> bool:
-        """Wait for the next space; False when the person quits instead."""
+    def _act(self, key: str) -> None:
+        """What a key does at any time."""
         assert self.window is not None
-        start = time.monotonic()
-        if (shown := self.annotator.again("paused; space continues")) is not None:
-            self.window.show(shown.picture)
-        while (key := self.window.key(0.05)) != " ":
-            if key == QUIT:
-                return False
-            if key == "s":
-                self._snapshot()
-        self._paused += time.monotonic() - start
-        return True
+        if key == "s":
+            self._snapshot()
+        elif key == "m":
+            self.annotator.mirror = not self.annotator.mirror
+        elif key == "f":
+            self.window.toggle_full_screen()
+        elif key.isdecimal() and key != "0":
+            self._switch_camera(int(key) - 1)
+
+    def _hold(self, note: str, ending: tuple[str, ...]) -> str:
+        """Show the last frame until one of the ``ending`` keys, which is returned, or another camera is chosen: ""."""
+        assert self.window is not None
+        drawn: tuple[str, bool] | None = None
+        while True:
+            state = self._caption() or note, self.annotator.mirror
+            if state != drawn and (shown := self.annotator.again(state[0] or None)) is not None:
+                self.window.show(shown.picture)
+                drawn = state
+            key = self.window.key(0.05)
+            if key in ending:
+                return key
+            self._act(key)
+            if self._switched:
+                return ""
 
     def _snapshot(self) -> None:
-        if self._picture is None:
+        if (shown := self.annotator.again(None)) is None:
             return
         name = time.strftime("ferpipe-%Y%m%d-%H%M%S")
         path, number = self._snapshots / f"{name}.png", 1
         while path.exists():
             number += 1
             path = self._snapshots / f"{name}-{number}.png"
-        _, data = cv2.imencode(".png", self._picture)
+        _, data = cv2.imencode(".png", shown.picture)
         try:
             with atomic_file(path) as new:
                 new.write_bytes(data.tobytes())

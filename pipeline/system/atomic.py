@@ -40,6 +40,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def temporary_name(path: Path) -> Path:
+    """A name beside ``path`` that has its suffix, for writers that go by it; renaming and deleting is the caller's.
+
+    What killed processes left under such names for the same ``path`` is deleted.
+    """
+    return _names(path, path.suffix)[0]
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     """A full disk does not say which file was written: the error gets this name.
@@ -55,13 +63,13 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
-def _names(path: Path) -> tuple[Path, Path]:
+def _names(path: Path, suffix: str = "") -> tuple[Path, Path]:
     """Temporary names for the new and the old version; what killed processes left under such names is put back or
     deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     process = os.getpid()
     for child in list(path.parent.iterdir()):
-        left = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(new|old)", child.name)
+        left = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(new|old){re.escape(suffix)}", child.name)
         if not left or (int(left[1]) != process and _alive(int(left[1]))):
             continue
         if left[2] == "old" and not path.exists():
@@ -70,7 +78,7 @@ def _names(path: Path) -> tuple[Path, Path]:
             shutil.rmtree(child, ignore_errors=True)
         else:
             child.unlink(missing_ok=True)
-    new, old = (path.with_name(f".{path.name}.{process}.{end}") for end in ("new", "old"))
+    new, old = (path.with_name(f".{path.name}.{process}.{end}{suffix}") for end in ("new", "old"))
     return new, old
 
 

@@ -1,11 +1,15 @@
 """Annotated videos and pictures as files."""
 
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
 from toy_faces import frames_of, scores_for
 
-from pipeline.demo.output import VideoOutput, fit, open_output
+from pipeline.demo.output import LARGEST_VP8, VideoOutput, open_output
 from pipeline.demo.see.boxes import Box, Face
 from pipeline.demo.show.annotate import Annotated
 from pipeline.system.failure import Failure
@@ -41,6 +45,23 @@ def test_a_cameras_uneven_frames_keep_the_time_in_the_video(tmp_path):
     assert grays == [10, 100, 100, 100, 200, 200]
 
 
-def test_fitting_keeps_the_proportions():
-    fitted = fit(np.full((50, 200, 3), 255, "uint8"), (100, 100))
-    assert (fitted[38:62] == 255).all() and (fitted[:37] == 0).all() and (fitted[63:] == 0).all()
+@pytest.mark.parametrize("name, size", [("out.mp4", (1670, 720)), ("out.webm", (LARGEST_VP8[0], 554))])
+def test_a_large_picture_becomes_a_large_video_unless_its_encoder_cannot_keep_up(tmp_path, name, size):
+    output = VideoOutput(tmp_path / name, 10)
+    for index in range(2):
+        output.add(Annotated(np.full((720, 1670, 3), 99, "uint8"), [], index / 10))
+    output.finish()
+    assert [frame.shape[1::-1] for frame in frames_of(tmp_path / name)] == [size, size]
+
+
+def test_what_a_killed_demo_left_goes_with_the_next_start_and_a_running_ones_stays(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for process in (dead.pid, os.getppid()):
+        (tmp_path / f".out.webm.{process}.new.webm").write_bytes(b"half")
+    (tmp_path / f".other.webm.{dead.pid}.new.webm").write_bytes(b"another's")
+    output = VideoOutput(tmp_path / "out.webm", 10)
+    output.add(Annotated(np.zeros((64, 64, 3), "uint8"), [], 0.0))
+    output.finish()
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "out.webm", f".out.webm.{os.getppid()}.new.webm", f".other.webm.{dead.pid}.new.webm"}

@@ -107,18 +107,18 @@ class Annotator:
     def add(self, frame: np.ndarray, seconds: float, note: str | None = None) -> Annotated:
         """Detect the faces of a BGR frame and draw them; ``note`` is a line of text on the picture."""
         faces = main_first(self.see(frame, seconds), self._main)
-        if self.mirror:
-            # After tracking, so that tracks do not jump when the person switches it
-            frame, faces = cv2.flip(frame, 1), [replace(face, box=face.box.mirrored(frame.shape[1])) for face in faces]
         self._main = faces[0].id if faces else self._main
         self.tally.add(faces, self._classes)
         self._last = frame, faces, seconds
         return self._drawn(frame, faces, seconds, note)
 
     def again(self, note: str | None) -> Annotated | None:
-        """The last frame, drawn with another note; None before the first one."""
+        """The last frame, drawn with another note and mirrored as ``mirror`` is now; None before the first one."""
         return self._drawn(*self._last, note) if self._last is not None else None
 
     def _drawn(self, frame: np.ndarray, faces: list[Face], seconds: float, note: str | None) -> Annotated:
+        if self.mirror:
+            # After tracking, so that tracks do not jump when the person switches it
+            frame, faces = cv2.flip(frame, 1), [replace(face, box=face.box.mirrored(frame.shape[1])) for face in faces]
         fps = self.tally.fps if self._show_fps else None
         return Annotated(draw(frame, faces, self._classes, about=self._about, fps=fps, note=note), faces, seconds)

@@ -25,9 +25,10 @@ COLOURS: dict[str, Colour] = {
 OTHERS: tuple[Colour, ...] = ((205, 205, 120), (190, 150, 255), (120, 225, 190), (150, 190, 225), (240, 190, 140),
                               (240, 165, 200), (110, 220, 225), (170, 220, 130))
 BACKGROUND, TRACK, DIM, BRIGHT, DARK = (36, 31, 28), (62, 56, 52), (165, 158, 152), (245, 243, 240), (30, 26, 22)
+# All lengths in this module, in pixels, are those of a picture of 640x480; in a larger one they grow with it
 PANEL_WIDTH = 260
-# Frames are scaled down to fit this width and height, and up to the smallest height
-LARGEST, SMALLEST_HEIGHT = (1024, 720), 480
+# Frames keep their size, unless their longer side or their height is beyond these bounds
+LARGEST_SIDE, SMALLEST_HEIGHT = 1920, 480
 
 
 @lru_cache
@@ -53,20 +54,30 @@ def draw(
         fps: frames a second to show in the panel, if any.
         note: a line of text at the bottom of the frame, if any.
 
-    Returns a new uint8 BGR array, at least 480 and at most 720 high; both sides are even, as video codecs need it.
+    Returns a new uint8 BGR array, at least 480 and at most 1920 high; both sides are even, as video codecs need it.
     """
     picture, canvas, scale, left, top = _fitted(frame)
+    unit = _unit(*canvas.shape[:2])
     for index, face in reversed(list(enumerate(faces))):  # the main face last, on top
         box = Box(round(face.box.x * scale) + left, round(face.box.y * scale) + top,
                   round(face.box.width * scale), round(face.box.height * scale))
-        _draw_face(canvas, box, face, classes, main=index == 0)
+        _draw_face(canvas, box, face, classes, unit, main=index == 0)
     if not faces:
-        _plate(canvas, "no face", 12, 12, 18, TRACK, BRIGHT)
+        _plate(canvas, "no face", round(12 * unit), round(12 * unit), round(18 * unit), unit, TRACK, BRIGHT)
     if note:
-        _plate(canvas, note, 12, canvas.shape[0] - 40, 16, TRACK, BRIGHT)
+        y = canvas.shape[0] - round(40 * unit)
+        _plate(canvas, note, round(12 * unit), y, round(16 * unit), unit, TRACK, BRIGHT)
     foot = (*about, *([f"{fps:.0f} frames a second"] if fps is not None else []))
-    _panel(picture[:, canvas.shape[1] :], faces[0] if faces else None, classes, foot)
+    _panel(picture[:, canvas.shape[1] :], faces[0] if faces else None, classes, foot, unit)
     return picture
+
+
+def _unit(height: int, width: int) -> float:
+    """The factor by which lengths grow on a canvas of this size.
+
+    By its shorter side, so that the panel of a portrait picture stays narrow.
+    """
+    return max(1.0, min(height, width) / SMALLEST_HEIGHT)
 
 
 def _fitted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int, int]:
@@ -76,7 +87,7 @@ def _fitted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int, int]
     the canvas: a frame that is too flat or narrow is centred on the background.
     """
     height, width = frame.shape[:2]
-    scale = min(LARGEST[0] / width, LARGEST[1] / height, max(1.0, SMALLEST_HEIGHT / height))
+    scale = min(LARGEST_SIDE / max(width, height), max(1.0, SMALLEST_HEIGHT / height))
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     if scale != 1:
         frame = cv2.resize(frame, (new_width, new_height),
@@ -85,7 +96,8 @@ def _fitted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int, int]
     canvas_width = max(new_width + new_width % 2, 160)
     canvas_height = max(new_height + new_height % 2, SMALLEST_HEIGHT)
     left, top = (canvas_width - new_width) // 2, (canvas_height - new_height) // 2
-    picture = np.empty((canvas_height, canvas_width + PANEL_WIDTH, 3), "uint8")
+    panel_width = 2 * round(PANEL_WIDTH / 2 * _unit(canvas_height, canvas_width))
+    picture = np.empty((canvas_height, canvas_width + panel_width, 3), "uint8")
     canvas = picture[:, :canvas_width]
     if (new_height, new_width) != canvas.shape[:2]:
         canvas[:] = BACKGROUND
@@ -93,76 +105,89 @@ def _fitted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int, int]
     return picture, canvas, scale, left, top
 
 
-def _draw_face(canvas: np.ndarray, box: Box, face: Face, classes: tuple[str, ...], main: bool) -> None:
+def _draw_face(canvas: np.ndarray, box: Box, face: Face, classes: tuple[str, ...], unit: float, main: bool) -> None:
     name = classes[face.best]
     colour = colours(classes)[name] if face.sure else DIM
     corners = (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1)
     # A dark line under the bright one is visible on any background
-    cv2.rectangle(canvas, *corners, DARK, 6 if main else 4, cv2.LINE_AA)
-    cv2.rectangle(canvas, *corners, colour, 3 if main else 2, cv2.LINE_AA)
-    size = int(np.clip(box.width / 8, 14, 22))
+    cv2.rectangle(canvas, *corners, DARK, round((6 if main else 4) * unit), cv2.LINE_AA)
+    cv2.rectangle(canvas, *corners, colour, round((3 if main else 2) * unit), cv2.LINE_AA)
+    # Small faces get small letters: those of a window 720 pixels high, in which large pictures are opened
+    size = int(np.clip(box.width / 8, 14 * max(1.0, unit / 1.5), 22 * unit))
     text = f"{name} {float(face.scores[face.best]):.0%}" if face.sure else face.says(classes)
-    width, height = text_size(text, size)
-    width, height = width + 12, height + 6
-    side = int(np.clip(box.width * 0.35, height, 64)) if face.sure else 0
+    width, height = _plate_size(text, size, unit)
+    side = int(np.clip(box.width * 0.35, height, 64 * unit)) if face.sure else 0
     # The label above the box, the emoji right of the label; at the upper edge of the frame both move into the box
-    y = box.y - height - 5
+    y = box.y - height - round(5 * unit)
     if y < 0:
-        y = box.y + 4
-    x = int(np.clip(box.x - 2, 0, max(0, canvas.shape[1] - width - side - 6)))
-    _plate(canvas, text, x, y, size, *((colour, DARK) if face.sure else (TRACK, BRIGHT)))
+        y = box.y + round(4 * unit)
+    gap = round(6 * unit)
+    x = int(np.clip(box.x - 2, 0, max(0, canvas.shape[1] - width - side - gap)))
+    _plate(canvas, text, x, y, size, unit, *((colour, DARK) if face.sure else (TRACK, BRIGHT)))
     if side:
-        _draw_emoji(canvas, name, x + width + 6, max(0, y + height - side), side)
+        _draw_emoji(canvas, name, x + width + gap, max(0, y + height - side), side)
 
 
-def _plate(canvas: np.ndarray, text: str, x: int, y: int, size: int, colour: Colour, letters: Colour) -> None:
+def _plate_size(text: str, size: int, unit: float) -> tuple[int, int]:
     width, height = text_size(text, size)
-    rounded(canvas, x, y, width + 12, height + 6, colour)
-    put(canvas, text, x + 6, y + 3, size, letters)
+    return width + round(12 * unit), height + round(6 * unit)
 
 
-def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot: tuple[str, ...]) -> None:
+def _plate(canvas: np.ndarray, text: str, x: int, y: int, size: int, unit: float, colour: Colour,
+           letters: Colour) -> None:
+    rounded(canvas, x, y, *_plate_size(text, size, unit), colour, radius=round(4 * unit))
+    put(canvas, text, x + round(6 * unit), y + round(3 * unit), size, letters)
+
+
+def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot: tuple[str, ...], unit: float) -> None:
     """Draw the panel: the emoji and name of the face's emotion, a bar for every class, and the lines at the bottom."""
     cv2.rectangle(panel, (0, 0), panel.shape[1::-1], BACKGROUND, -1)
-    side, middle = 120, panel.shape[1] // 2
+    side, middle = round(120 * unit), panel.shape[1] // 2
+
+    def centred(text: str, y: int, size: int, colour: Colour) -> None:
+        put(panel, text, middle - text_size(text, round(size * unit))[0] // 2, round(y * unit), round(size * unit),
+            colour)
+
     if face is None:
-        cv2.circle(panel, (middle, 20 + side // 2), side // 2 - 2, TRACK, 2, cv2.LINE_AA)
-        _centred(panel, "no face", middle, 148, 26, DIM)
+        cv2.circle(panel, (middle, round(20 * unit) + side // 2), side // 2 - 2, TRACK, round(2 * unit), cv2.LINE_AA)
+        centred("no face", 148, 26, DIM)
     else:
         name = classes[face.best]
-        _draw_emoji(panel, name, middle - side // 2, 20, side, faint=not face.sure)
+        _draw_emoji(panel, name, middle - side // 2, round(20 * unit), side, faint=not face.sure)
         if face.sure:
-            _centred(panel, _fitting(name, 26, PANEL_WIDTH - 20), middle, 148, 26, colours(classes)[name])
+            shown = _fitting(name, round(26 * unit), panel.shape[1] - round(20 * unit))
+            centred(shown, 148, 26, colours(classes)[name])
         else:
-            _centred(panel, "unsure", middle, 141, 22, BRIGHT)
-            _centred(panel, face.says(classes).removeprefix("unsure: "), middle, 170, 14, DIM)
+            centred("unsure", 141, 22, BRIGHT)
+            centred(face.says(classes).removeprefix("unsure: "), 170, 14, DIM)
     # The rows of any number of classes fit between the name and the bottom lines
-    top, bottom = 194, panel.shape[0] - 18 - 18 * len(foot)
-    step = min(30, (bottom - top) // len(classes))
+    top, between = 194 * unit, 18 * unit
+    bottom = panel.shape[0] - between * (1 + len(foot))
+    step = min(30 * unit, (bottom - top) // len(classes))
     for index, name in enumerate(classes):
         score = float(face.scores[index]) if face is not None else None
-        _bar(panel, name, score, top + index * step, step, colours(classes)[name],
-             strongest=face is not None and index == face.best)
+        strongest = face is not None and index == face.best
+        _bar(panel, name, score, round(top + (index + 0.5) * step), unit, colours(classes)[name], strongest)
     for index, text in enumerate(foot):
-        put(panel, text, 18, panel.shape[0] - 12 - 18 * (len(foot) - index), 12, DIM)
+        y = panel.shape[0] - 12 * unit - between * (len(foot) - index)
+        put(panel, text, round(between), round(y), round(12 * unit), DIM)
 
 
-def _bar(panel: np.ndarray, name: str, score: float | None, y: int, step: int, colour: Colour,
+def _bar(panel: np.ndarray, name: str, score: float | None, middle: int, unit: float, colour: Colour,
          strongest: bool) -> None:
-    left, right, middle = 96, 196, y + step // 2
+    left, right, size, margin, thick = (round(length * unit) for length in (96, 196, 14, 18, 9))
     letters = BRIGHT if strongest else DIM
-    name = _fitting(name, 14, left - 24)
-    text_height = text_size(name, 14)[1]
-    put(panel, name, 18, middle - text_height // 2, 14, letters)
+    y = middle - text_size(name, size)[1] // 2
+    put(panel, _fitting(name, size, left - margin - round(6 * unit)), margin, y, size, letters)
     # Thick lines rather than rectangles, for their round ends
-    cv2.line(panel, (left, middle), (right, middle), TRACK, 9, cv2.LINE_AA)
+    cv2.line(panel, (left, middle), (right, middle), TRACK, thick, cv2.LINE_AA)
     if score is None:
         return
     length = round((right - left) * score)
     if length:
-        cv2.line(panel, (left, middle), (left + length, middle), colour, 9, cv2.LINE_AA)
+        cv2.line(panel, (left, middle), (left + length, middle), colour, thick, cv2.LINE_AA)
     text = f"{score:.0%}"
-    put(panel, text, PANEL_WIDTH - 18 - text_size(text, 14)[0], middle - text_height // 2, 14, letters)
+    put(panel, text, panel.shape[1] - margin - text_size(text, size)[0], y, size, letters)
 
 
 @lru_cache(maxsize=256)
@@ -174,17 +199,13 @@ def _fitting(name: str, size: int, width: int) -> str:
     return short
 
 
-def _centred(panel: np.ndarray, text: str, middle: int, y: int, size: int, colour: Colour) -> None:
-    put(panel, text, middle - text_size(text, size)[0] // 2, y, size, colour)
-
-
 def _draw_emoji(canvas: np.ndarray, name: str, x: int, y: int, side: int, faint: bool = False) -> None:
     emoji = _emoji(name, side)
     if emoji is not None:
         blend(canvas, emoji[..., :3], emoji[..., 3] // 3 if faint else emoji[..., 3], x, y)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=256)
 def _emoji(name: str, side: int) -> np.ndarray | None:
     """An emotion's picture as uint8 BGRA ``(side, side, 4)``; None for a class without one."""
     path = EMOJI / f"{name}.png"

@@ -1,6 +1,7 @@
 """Cameras and streams: always the newest frame, read in a thread; reconnects when the connection is lost."""
 
 import re
+import sys
 import threading
 import time
 from collections import deque
@@ -13,7 +14,9 @@ from pipeline.demo.sources.source import Files, Source, frame_count, frame_rate
 from pipeline.system.failure import Failure
 
 CAMERA_FPS = 30.0
-CAMERA_SIZE = (640, 480)
+# Asked for in turn until the camera's rate is at least this; it may well deliver another size, which is taken as it is.
+# More pixels than these add nothing: a face becomes 48x48 pixels
+CAMERA_SIZES, ENOUGH_FPS = ((1280, 720), (640, 480)), 24.0
 OPEN_MILLISECONDS = 10_000
 # A source counts as lost after this many failed reads in a row
 PATIENCE = 10
@@ -116,8 +119,15 @@ def open_camera(index: int, reconnect: float) -> Source:
 
     def start() -> cv2.VideoCapture:
         capture = cv2.VideoCapture(index)
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, CAMERA_SIZE[0])
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, CAMERA_SIZE[1])
+        if sys.platform.startswith("linux"):
+            # Uncompressed, most USB cameras send no more than ten frames a second of 1280x720; other systems choose
+            # the format by themselves
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        for width, height in CAMERA_SIZES:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+            if frame_rate(capture, CAMERA_FPS) >= ENOUGH_FPS:
+                break
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # so that reads return the newest frame
         return capture
 

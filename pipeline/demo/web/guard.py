@@ -1,5 +1,6 @@
 """Security headers for every answer, and a check of the Host header."""
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -32,11 +33,12 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        if "*" not in self.hosts and host_of(host) not in self.hosts:
+        if "*" not in self.hosts and (name := host_of(host)) not in self.hosts:
             if scope["type"] == "websocket":
                 return await send({"type": "websocket.close", "code": 1008})
-            await send({"type": "http.response.start", "status": 421, "headers": [(b"content-type", b"text/plain")]})
-            return await send({"type": "http.response.body", "body": b"This server has another name.\n"})
+            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
+            await send({"type": "http.response.start", "status": 421, "headers": headers})
+            return await send({"type": "http.response.body", "body": foreign(name).encode()})
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -45,6 +47,14 @@ class Guard:
             await send(message)
 
         return await self.app(scope, receive, with_headers)
+
+
+def foreign(name: str) -> str:
+    """The answer to a foreign name: what to do if it is one of the owner's, as that of a proxy or tunnel."""
+    # Nothing else that a client sends is repeated, least of all to be pasted into a shell
+    plain = name if re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,252}", name) else ""
+    return (f"This server does not answer to {f'the name {plain}' if plain else 'this name'}. If it is yours, start "
+            f"the server with this option: ferpipe web --allow-host {plain or 'NAME'}\n")
 
 
 def host_of(header: str) -> str:

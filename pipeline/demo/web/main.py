@@ -30,11 +30,20 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.demo.web.bounds import Bounds
     from pipeline.demo.web.service import Service
 
-    running = server(Service(bundle), Bounds(), LOOPBACK if args.host in LOOPBACK else ("*",))
+    running = server(Service(bundle), Bounds(), hosts(args.host, args.allow_host))
     shown = f"[{args.host}]" if ":" in args.host else args.host
     print(f"ferpipe web: http://{shown}:{listening.getsockname()[1]} (the API: /docs); Ctrl-C stops it", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         running.run(sockets=[listening])
+
+
+def hosts(address: str, allowed: list[str]) -> tuple[str, ...]:
+    """The Host names to answer: this machine's and the allowed ones; any, when others may connect and none is named."""
+    if address not in LOOPBACK and not allowed:
+        return ("*",)
+    from pipeline.demo.web.guard import host_of
+
+    return (*LOOPBACK, address, *map(host_of, allowed))
 
 
 def server(service: "Service", bounds: "Bounds", hosts: tuple[str, ...]) -> "uvicorn.Server":
@@ -64,6 +73,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000, help="0: any free port (default: 8000)")
     parser.add_argument("--host", default="127.0.0.1", help="another address lets other machines connect (default: "
                                                             "127.0.0.1; browsers allow no camera without https)")
+    parser.add_argument("--allow-host", metavar="NAME", action="append", default=[],
+                        help="also answer to this name, as that of a proxy or tunnel; may be repeated")
     parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
                         help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     return parser.parse_args(argv)

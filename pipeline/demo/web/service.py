@@ -12,6 +12,10 @@ from pipeline.demo.see.classifier import classify
 from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.watcher import Watcher, look
 
+# Frames of a stream are tracked with at least this longer side, in pixels: on a slow line the page sends smaller ones,
+# and a face that jumped from 240 to 640 pixels would be another one to the tracker
+TRACKED = 640
+
 
 class Service:
     """A model and a detector, which all threads share."""
@@ -32,19 +36,25 @@ class Service:
     def watch(self) -> Callable[[np.ndarray, float], dict]:
         """A function with the same answer for the frames of one stream, each with its time in seconds.
 
-        Faces are tracked, probabilities smoothed. A time before an earlier frame's counts as equal to it.
+        Faces are tracked, also over frames of the same view in other sizes; probabilities are smoothed. A time before
+        an earlier frame's counts as equal to it.
         """
         watcher, latest = Watcher(self._detector, self.bundle), float("-inf")
 
         def see(frame: np.ndarray, seconds: float) -> dict:
             nonlocal latest
             latest = max(latest, seconds)
-            return self._answer(frame, lambda: watcher.see(frame, latest))
+            scale = max(1.0, TRACKED / max(frame.shape[:2]))
+            larger = cv2.resize(frame, None, fx=scale, fy=scale) if scale > 1 else frame
+            return self._answer(frame, lambda: watcher.see(larger, latest), scale)
 
         return see
 
-    def _answer(self, frame: np.ndarray, detect: Callable[[], list[Face]]) -> dict:
+    def _answer(self, frame: np.ndarray, detect: Callable[[], list[Face]], scale: float = 1.0) -> dict:
+        """``scale``: pixels in which ``detect`` gives its boxes, per pixel of the frame."""
         start = time.perf_counter()
         faces = [face.as_json(self.bundle.classes) for face in detect()]
+        for face in faces:
+            face["box"] = {side: round(value / scale) for side, value in face["box"].items()}
         return {"model": self.bundle.id, "width": frame.shape[1], "height": frame.shape[0],
                 "milliseconds": round(1000 * (time.perf_counter() - start), 1), "faces": faces}

@@ -14,6 +14,17 @@ def test_in_the_mirror_the_box_stays_on_the_face():
     assert shown.faces[0].box == Box(500, 50, 40, 40)
 
 
+def test_the_last_frame_can_be_mirrored_once_more():
+    annotator = Annotator(lambda *_: [Face(Box(100, 50, 40, 40), scores_for("sad"))], EMOTIONS, Tally())
+    frame = np.zeros((480, 640, 3), "uint8")
+    frame[400, 10] = 255
+    assert annotator.again(None) is None
+    assert annotator.add(frame, 0.0).picture[400, 10, 0] == 255
+    annotator.mirror = True
+    shown = annotator.again("note")
+    assert shown.picture[400, 629, 0] == 255 and shown.faces[0].box == Box(500, 50, 40, 40)
+
+
 def test_the_tally_ranks_emotions():
     tally = Tally()
     for name in ("sad", "happy", "happy", "happy"):

@@ -60,8 +60,29 @@ def test_a_face_at_or_beyond_the_edge_is_drawn_as_far_as_it_goes(box):
 def test_any_size_becomes_a_picture_that_video_and_screens_take(size):
     drawn = draw(np.zeros((size[1], size[0], 3), "uint8"), [Face(Box(0, 0, *size), scores_for("fear"))], EMOTIONS)
     height, width = drawn.shape[:2]
-    assert 480 <= height <= 720 and width <= 1024 + view.PANEL_WIDTH
+    assert 480 <= height <= view.LARGEST_SIDE and width <= view.LARGEST_SIDE + height * view.PANEL_WIDTH / 480
     assert height % 2 == width % 2 == 0
+
+
+@pytest.mark.parametrize("size, factor", [((640, 480), 1), ((1280, 720), 1.5), ((1920, 1080), 2.25),
+                                          ((1080, 1920), 2.25)])
+def test_a_large_frame_keeps_its_pixels_and_everything_drawn_grows_with_it(size, factor):
+    frame = np.full((size[1], size[0], 3), 90, "uint8")
+    frame[-1, 0] = 7
+    side = round(120 * factor)
+    face = Face(Box(size[0] // 3, size[1] // 3, side, side), scores_for("happy"))
+    drawn = draw(frame, [face], EMOTIONS, about=("model x",))
+    assert drawn.shape == (size[1], size[0] + 2 * round(view.PANEL_WIDTH / 2 * factor), 3)
+    assert (drawn[-1, 0] == 7).all(), "it was not scaled"
+    small = draw(np.full((480, 640, 3), 90, "uint8"), [Face(Box(200, 150, 120, 120), scores_for("happy"))], EMOTIONS,
+                 about=("model x",))
+    panel = cv2.resize(drawn[: round(480 * factor), size[0] :], (view.PANEL_WIDTH, 480), interpolation=cv2.INTER_AREA)
+    bars = slice(194, 404)
+    if factor > 1 and size[0] > size[1]:
+        assert np.abs(panel[bars].astype(int) - small[bars, 640:]).mean() < 6, "the same panel, larger"
+    label = drawn[face.box.y - round(34 * factor) : face.box.y - round(4 * factor), face.box.x : face.box.x + side]
+    rows = (label == view.COLOURS["happy"]).all(axis=-1).any(axis=1).sum()
+    assert rows >= 15 * factor, "and the same label"
 
 
 def test_a_label_can_be_read_on_any_background():

@@ -11,8 +11,10 @@ import pytest
 from toy_faces import FakeCamera, face_frame, write_clip
 
 from pipeline.demo.main import main
+from pipeline.demo.show.view import draw
 from pipeline.demo.sources import live
 from pipeline.demo.sources.open import open_source
+from pipeline.faces.faces import EMOTIONS
 from pipeline.system.failure import Failure
 
 
@@ -66,6 +68,56 @@ def test_a_camera_that_vanishes_for_good_ends_the_demo_and_is_freed(monkeypatch,
     printed = capsys.readouterr()
     assert "3 frames" in printed.out and printed.err == "camera 0: gone for good\n"
     assert FakeCamera.opened[-1].freed
+
+
+class SizedCamera(FakeCamera):
+    """Delivers the largest of its sizes that is not larger than the one it was asked for, at that size's rate."""
+
+    def __init__(self, index, *_, sizes):
+        super().__init__(index, frames=2)
+        self.sizes, self.asked = sizes, {cv2.CAP_PROP_FRAME_WIDTH: 640, cv2.CAP_PROP_FRAME_HEIGHT: 480}
+
+    def set(self, name, value):
+        self.asked[name] = value
+        return True
+
+    @property
+    def size(self):
+        fitting = [size for size in self.sizes if size[0] <= self.asked[cv2.CAP_PROP_FRAME_WIDTH]]
+        return max(fitting or self.sizes[:1])
+
+    def get(self, name):
+        return self.sizes[self.size] if name == cv2.CAP_PROP_FPS else 0.0
+
+    def read(self):
+        self.frames -= 1
+        return (True, np.zeros((*self.size[::-1], 3), "uint8")) if self.frames >= 0 else (False, None)
+
+
+class OneSize(SizedCamera):
+    """Whatever it is asked for, it delivers its first size."""
+
+    @property
+    def size(self):
+        return next(iter(self.sizes))
+
+
+@pytest.mark.parametrize("camera, sizes, delivered", [
+    (SizedCamera, {(640, 480): 30.0, (1280, 720): 30.0, (1920, 1080): 30.0}, (1280, 720)),
+    (SizedCamera, {(640, 480): 30.0, (1280, 720): 10.0}, (640, 480)),
+    (SizedCamera, {(640, 480): 0.0, (1280, 720): 0.0}, (1280, 720)),
+    (OneSize, {(1920, 1080): 30.0}, (1920, 1080)),
+    (OneSize, {(352, 288): 15.0}, (352, 288)),
+], ids=["fast", "slow when large", "rate not told", "large alone", "small alone"])
+def test_a_camera_gives_720_rows_where_it_keeps_its_rate_and_what_it_delivers_is_shown(
+        monkeypatch, tmp_path, model, camera, sizes, delivered):
+    monkeypatch.setattr(cv2, "VideoCapture", partial(camera, sizes=sizes))
+    main(["0", "--headless", "--out", str(tmp_path / "out.png"), "--model", str(model), "--frames", "1",
+          "--reconnect", "0"])
+    width, height = delivered
+    drawn = draw(np.zeros((height, width, 3), "uint8"), [], EMOTIONS)
+    assert cv2.imread(str(tmp_path / "out.png")).shape == drawn.shape
+    assert drawn.shape[0] >= height
 
 
 @pytest.mark.slow

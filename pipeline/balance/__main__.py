@@ -11,8 +11,10 @@ def main() -> None:
     from pipeline.params import params as parameters
     from pipeline.params.extra_labels import without_missing
 
-    params = without_missing(parameters.load(), quiet=True)  # train says so
-    balanced = prepared(params, Faces.load(params.data / "faces"))
+    params = parameters.load()
+    faces = Faces.load(params.data / "faces")
+    params = without_missing(params, faces.manifest, quiet=True)  # train says so
+    balanced = prepared(params, faces)
     charts.counts(params.reports / "balance.png", balanced)
     charts.augmentation(params.reports / "augmentation.png", params)
     balanced.save(params.data / "balanced")

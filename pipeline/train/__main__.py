@@ -11,9 +11,10 @@ def main() -> None:
     from pipeline.params.resolved import best
     from pipeline.train.fitting import train
 
-    untuned = without_missing(params.load())
+    untuned = params.load()
     tuned = best(untuned)
-    train(untuned.override(tuned), Faces.load(untuned.data / "balanced"), tuned)
+    faces = Faces.load(untuned.data / "balanced")
+    train(without_missing(untuned.override(tuned), faces.manifest), faces, tuned)
 
 
 if __name__ == "__main__":

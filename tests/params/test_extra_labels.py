@@ -18,7 +18,7 @@ def loaded(dataset, recipe):
     ("compact", ""),
 ])
 def test_other_data_goes_without(recipe, line, capsys):
-    fitting = without_missing(loaded("my-moods", recipe))
+    fitting = without_missing(loaded("my-moods", recipe), {})
     assert fitting.train.votes == fitting.train.teacher == 0
     assert fitting == loaded("my-moods", recipe).override({"train.votes": 0.0, "train.teacher": 0.0})
     assert capsys.readouterr().err == line
@@ -26,10 +26,17 @@ def test_other_data_goes_without(recipe, line, capsys):
 
 def test_fer2013_keeps_them_and_is_silent(capsys):
     strong = loaded("fer2013", "strong")
-    assert without_missing(strong) == strong and strong.train.votes and strong.train.teacher
+    assert without_missing(strong, {}) == strong and strong.train.votes and strong.train.teacher
     assert capsys.readouterr().err == ""
 
 
 def test_a_stage_before_training_is_silent(capsys):
-    assert without_missing(loaded("sample", "hour"), quiet=True).train.votes == 0
+    assert without_missing(loaded("sample", "hour"), {}, quiet=True).train.votes == 0
     assert capsys.readouterr().err == ""
+
+
+def test_faces_that_have_them_all_the_same_keep_them(capsys):
+    strong = loaded("sample", "strong")
+    fitting = without_missing(strong, {"votes": {"sha256": "v"}})
+    assert fitting.train.votes == strong.train.votes > 0 and fitting.train.teacher == 0
+    assert capsys.readouterr().err == "sample: strong learns without the teachers' answers, which are FER-2013's alone\n"

@@ -39,4 +39,4 @@ def test_faces_that_have_them_all_the_same_keep_them(capsys):
     strong = loaded("sample", "strong")
     fitting = without_missing(strong, {"votes": {"sha256": "v"}})
     assert fitting.train.votes == strong.train.votes > 0 and fitting.train.teacher == 0
-    assert capsys.readouterr().err == "sample: strong learns without the teachers' answers, which are FER-2013's alone\n"
+    assert "sample: strong learns without the teachers' answers, which" in capsys.readouterr().err

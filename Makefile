@@ -21,7 +21,7 @@ export PYTHONUTF8 := 1
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
 
-run: $(READY) ## the whole pipeline, from the data to a promoted model (FER2013=PATH, DATASET=sample)
+run: $(READY) ## the whole pipeline, from the data to a promoted model (FER2013=PATH, DATASET=sample or NAME)
 	@"$(PY)" -m pipeline.cli run $${DATASET:+--dataset "$$DATASET"} $${FER2013:+--fer2013 "$$FER2013"}
 
 test: $(READY) ## every test, about 8 minutes on two idle cores (ARGS=-x)

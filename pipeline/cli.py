@@ -72,6 +72,7 @@ def load(name: str) -> Callable[[list[str]], None]:
 
 def completion(argv: list[str]) -> None:
     """Print the script that completes commands, options and recipes by the Tab key."""
+    from pipeline.faces.datasets import BUILT_IN
     from pipeline.params import recipe
     from pipeline.system import completion as shells
 
@@ -86,7 +87,7 @@ def completion(argv: list[str]) -> None:
         except ModuleNotFoundError:
             # Of an extra that is not installed: the name alone is completed
             commands[name] = None, purpose
-    print(shells.script("ferpipe", commands, shell, {"RECIPE": recipe.names()}))
+    print(shells.script("ferpipe", commands, shell, {"RECIPE": recipe.names(), "DATASET": list(BUILT_IN)}))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -228,6 +228,8 @@ def test_git_ignores_data_and_the_samples_reports_but_keeps_the_champion():
         "data/external/train/happy/Training_1.jpg": True,
         "archive.zip": True,
         "reports/sample/metrics.json": True,
+        "reports/my-faces/results/one.json": True,
+        "reports/replications/balance.csv": False,
         "mlflow.db-wal": True,
         ".venv/bin/python": True,
         "data/README.md": False,

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.experiments import prepare
 from pipeline.params import params as parameters
 from pipeline.params import resolved
+from pipeline.params.extra_labels import without_missing
 from pipeline.params.overrides import values_of
 from pipeline.system.failure import Failure
 
@@ -35,12 +36,15 @@ def main(argv: list[str] | None = None) -> None:
     })
     manifest_file = params.data / "balanced" / "manifest.json"
     if options.faces:
-        faces = prepare.prepared(params, prepare.downloaded(params))
+        faces = prepare.downloaded(params)
+        params = without_missing(params, faces.manifest)
+        faces = prepare.prepared(params, faces)
         config = resolved.resolve(params, faces.manifest)
         faces.save(options.faces)
     elif not manifest_file.exists():
         raise Failure(f"{manifest_file}: missing; run `dvc repro balance` first, or name a folder with --faces")
     else:
-        config = resolved.resolve(params, json.loads(manifest_file.read_text(encoding="utf-8")))
+        manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+        config = resolved.resolve(without_missing(params, manifest), manifest)
     json.dump(config, sys.stdout, indent=2)
     print()

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.faces.faces import CLASS_SETS
 from pipeline.params import recipe as recipes
+from pipeline.params.names import DatasetName
 from pipeline.params.recipe import Augment, Block, Published, Quantise, Stage
 from pipeline.params.space import Tune
 from pipeline.system.failure import Failure, did_you_mean
@@ -17,6 +18,7 @@ class Download(Block):
     url: str | None
     sha256: str | None
     validation_share: float = Field(gt=0, lt=0.5)
+    split_seed: int = 1
     sample_faces: int = Field(ge=70)
     sample_seed: int
 
@@ -120,7 +122,7 @@ class Demo(Block):
 class Params(Block):
     """params.yaml with the recipe's values filled in."""
 
-    dataset: Literal["fer2013", "sample"]
+    dataset: DatasetName
     recipe: str
     seed: int = Field(ge=0)
     title: str

@@ -30,6 +30,13 @@ def folder(dataset: str) -> Path:
     return root() / ("reports/results" if dataset == "fer2013" else f"reports/{dataset}/results")
 
 
+def datasets() -> list[str]:
+    """The data sets that have records: fer2013, and those with a ledger or promotions in reports/DATASET/."""
+    reports = root() / "reports"
+    files = {*reports.glob("*/results"), *reports.glob("*/promotions.jsonl")}
+    return ["fer2013", *sorted({path.parent.name for path in files})]
+
+
 def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float,
           robustness: SplitRobustness | None = None) -> Entry:
     """The entry of a bundle, with what evaluate measured; ``unmeasured`` is without."""

@@ -6,8 +6,6 @@ from pipeline.bundle.bundle import Bundle
 from pipeline.system import project
 from pipeline.tracking import entering, ledger, promotions, registry, restoring, runs, shelves
 
-DATASETS = ("fer2013", "sample")
-
 
 def rebuild() -> int:
     """A run for every ledger entry, a version for every champion; what the server has already stays as it is.
@@ -17,7 +15,7 @@ def rebuild() -> int:
     at_hand = shelves.bundles("rebuild-mlflow")
     count = 0
     champions = {}
-    for dataset in DATASETS:
+    for dataset in ledger.datasets():
         for entry in ledger.entries(dataset):
             restoring.restore(entry, at_hand.get(entry.bundle), {"ledger": entry.filename})
             count += 1

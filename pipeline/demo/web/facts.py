@@ -8,7 +8,7 @@ from pipeline.demo.see import detector, tracks, watcher
 from pipeline.demo.see.blazeface import network
 from pipeline.demo.see.boxes import UNSURE
 from pipeline.demo.show.about import promotion_of
-from pipeline.demo.show.view import COLOURS, EMOJI, OTHER
+from pipeline.demo.show.view import EMOJI, colours
 from pipeline.demo.web.bounds import Bounds
 
 
@@ -19,7 +19,7 @@ def facts(bundle: Bundle, bounds: Bounds) -> dict:
         "model": bundle.id, "about": _lines(bundle, promotion), "classes": list(bundle.classes),
         "dataset": bundle.provenance.dataset, "accuracy": promotion.get("PublicTest"),
         "temperature": bundle.temperature, "crop_margin": bundle.crop_margin, "unsure_below": UNSURE,
-        "colours": {name: _css(COLOURS.get(name, OTHER)) for name in bundle.classes},
+        "colours": {name: _css(colours(bundle.classes)[name]) for name in bundle.classes},
         "emoji": [name for name in bundle.classes if (EMOJI / f"{name}.png").is_file()],
         "follow": {"half_life": tracks.HALF_LIFE, "box_half_life": tracks.BOX_HALF_LIFE, "hold": tracks.HOLD,
                    "lead": tracks.LEAD, "move": tracks.MOVE, "grow": tracks.GROW},

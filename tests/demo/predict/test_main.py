@@ -14,7 +14,8 @@ import pytest
 from toy_faces import face_frame, frames_of, python, toy_bundle, write_clip
 
 from pipeline.demo.predict.answers import Answer
-from pipeline.demo.predict.main import expand, main
+from pipeline.demo.predict.files import expand
+from pipeline.demo.predict.main import main
 from pipeline.demo.see import batches
 from pipeline.demo.see.batches import Detected, classified
 from pipeline.demo.see.boxes import Box, Face
@@ -51,9 +52,9 @@ def predict(album, monkeypatch, capsys):
 
 
 def test_paths_folders_and_globs_name_each_file_once(album):
-    names = [file.relative_to(album).as_posix() for file in expand([str(album / "*.jpg"), str(album)])]
+    names = [file.relative_to(album).as_posix() for file in expand([str(album / "*.jpg"), str(album)]).files]
     assert names == ["one.jpg", "clip.mp4", "none.png", "sub/one.jpg", "two.png"]
-    assert len(expand([str(album / "**/*.jpg")])) == 2
+    assert len(expand([str(album / "**/*.jpg")]).files) == 2
     for nothing in ("*.bmp", "nowhere", "bundle"):
         with pytest.raises(Failure, match="no picture or video there"):
             expand([str(album / nothing)])

@@ -19,12 +19,12 @@ def test_a_folder_is_read_in_the_order_of_names_and_names_what_it_left_out(tmp_p
     for name, gray in (("b.png", 20), ("a.JPG", 10), ("c.bmp", 30)):
         cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), gray, "uint8"))
     (tmp_path / "bad.png").write_text("no picture")
-    (tmp_path / "notes.txt").write_text("not looked at")
+    (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "._a.jpg").write_text("what macOS leaves behind")
     with open_source(str(tmp_path)) as source:
         grays = [int(frame[0, 0, 0]) for frame, _ in source]
     assert grays == [10, 20, 30]
-    assert source.skipped == ["bad.png"]
+    assert source.skipped == ["notes.txt", "bad.png"]
 
 
 def test_a_broken_frame_in_a_video_does_not_end_it(monkeypatch, clip):

@@ -98,7 +98,8 @@ class Files:
         return self._pictures()
 
     def _captured(self) -> Iterator[tuple[np.ndarray, float]]:
-        assert (capture := self._capture) is not None
+        capture = self._capture
+        assert capture is not None
         index = broken = 0
         clock, colours = Clock(self.fps), Colours()
         # OpenCV reports a broken frame and the end alike; only a known length tells them apart

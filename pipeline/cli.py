@@ -16,6 +16,7 @@ COMMANDS = {
     "promote": ("promote.__main__", "compare the trained model with the champion, and promote it if it is better"),
     "demo": ("demo.main", "show the champion on a webcam, file, folder or stream"),
     "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
+    "score": ("reporting.score", "how good a model is on any folder of labelled faces"),
     "bench-demo": ("reporting.bench.demo", "how fast the demo is here, step by step"),
     "web": ("demo.web.main", "the demo as a page for browsers, and the API"),
     "web-static": ("demo.web.build", "build the page as a static site that needs no server"),

@@ -28,7 +28,8 @@ class Score:
     """What was measured.
 
     Attributes:
-        figures: of the pictures with a face, each averaged with its mirror image as predict does.
+        figures: of the pictures with a face, each averaged with its mirror image as predict does; macro-F1 is that of
+            the classes with pictures.
         pictures: how many there are of the model's classes.
         missed: those of them in which the detector finds no face.
         of_all: the accuracy's share of all pictures, where a missed one counts as wrong.
@@ -106,6 +107,10 @@ def score(folder: Path, bundle: "Bundle", face: bool = False) -> Score:
         raise Failure(f"{folder}: no face in any of its {len(labelled)} pictures; if each is one face already, as "
                       "FER-2013's are, add --face")
     measured = figures(np.array(probabilities), np.array(labels), bundle.classes, confidence=0.95)
+    present = [row["f1"] for row in measured["per_class"].values() if row["n"]]
+    if len(present) < len(bundle.classes):
+        # A class without pictures has no F1
+        measured["macro_f1"] = round(float(np.mean(present)), 6)
     pictures = len(labels) + missed
     return Score(measured, pictures, missed, round(measured["accuracy"] * len(labels) / pictures, 6), unreadable,
                  unknown)

@@ -16,7 +16,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo bench bench-train recipes replicate speedrun ui lock lint clean
+.PHONY: help run test quick demo bench-demo web web-static bench-static promote promote-and-demo bench bench-train recipes replicate speedrun ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ web: $(READY) ## the champion as a page and an API at 127.0.0.1 (PORT=8000)
 
 web-static: $(READY) ## the same page as plain files that run in the browser alone, in build/web-static (needs npm)
 	@"$(PY)" -m pipeline.cli web-static $(ARGS)
+
+bench-static: $(READY) ## time the static page in the Chromium here, and weigh what it downloads (needs npm)
+	@"$(PY)" -m pipeline.cli bench-static $(ARGS)
 
 promote: $(READY) ## compare the trained model with the champion, and promote it if it is better
 	@"$(PY)" -m pipeline.cli promote $(ARGS)

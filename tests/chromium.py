@@ -132,12 +132,19 @@ class Chromium:
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, **(text if kind == "keyDown" else {}))
 
-    def look(self, width: int, height: int, dark: bool = False, phone: bool = False) -> None:
-        """Set the screen's size and the colour scheme."""
+    def enter(self) -> None:
+        """Press the focused button with the keyboard."""
+        for kind in ("keyDown", "keyUp"):
+            text = {"text": "\r"} if kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, **text)
+
+    def look(self, width: int, height: int, dark: bool = False, phone: bool = False, forced: bool = False) -> None:
+        """Set the screen's size and the colour scheme; ``forced``: a theme of high contrast."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, mobile=phone,
                   deviceScaleFactor=2 if phone else 1)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme",
-                                                           "value": "dark" if dark else "light"}])
+        self.call("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            {"name": "forced-colors", "value": "active" if forced else "none"}])
 
     def screenshot(self, path: Path) -> Path:
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
@@ -146,7 +153,8 @@ class Chromium:
     def downloaded(self, name: str) -> Path:
         """The path of a file that the page saved, once it is there."""
         end = time.monotonic() + 20
-        while not (self.downloads / name).exists():
+        # Chromium reserves the name with an empty file
+        while not ((self.downloads / name).exists() and (self.downloads / name).stat().st_size):
             assert time.monotonic() < end, f"{name} was not saved; there are {list(self.downloads.iterdir())}"
             time.sleep(0.05)
         return self.downloads / name

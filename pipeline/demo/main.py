@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> None:
                       "or --log FILE (.csv or .jsonl)")
 
     from pipeline.bundle.bundle import Bundle
+    from pipeline.demo.film import Film
     from pipeline.demo.log import Log, check
     from pipeline.demo.output import PICTURES, open_output, players
     from pipeline.demo.play import KEYS, Player
@@ -37,33 +38,40 @@ def main(argv: list[str] | None = None) -> None:
     bundle = Bundle.load(args.model)
     if args.log is not None:
         check(args.log)
+    detector = BlazeFace()
+    log: Log | None = None
+
+    def opened(name: str) -> tuple[Source, See]:
+        """A source, and what detects and classifies the faces in it; tracks belong to one source."""
+        source = open_source(name, args.reconnect)
+        if source.kind in ("picture", "folder"):
+            return source, recorded(lambda frame, _: look(frame, detector, bundle, args.unsure_below))
+        watcher = Watcher(detector, bundle, args.unsure_below)
+        if source.live:
+            return source, recorded(watcher.see)
+        film = Film(source, watcher)
+        return film, recorded(film.see)
+
+    def recorded(see: See) -> See:
+        return lambda frame, seconds: (see if log is None else log.recording(see))(frame, seconds)
+
+    source, see = opened(args.source)
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(open_source(args.source, args.reconnect))
+        stack.enter_context(source)
         for path in (args.out, args.log):
             if path is not None and path.exists() and Path(args.source).exists() and path.samefile(args.source):
                 raise Failure(f"{path}: is the source itself; give another file")
         output = open_output(args.out, source.fps) if args.out is not None else None
         log = stack.enter_context(Log(args.log, bundle.classes)) if args.log is not None else None
-
-        def new_see(kind: str) -> See:
-            """What detects and classifies the faces of a source of this kind; tracks belong to one source."""
-            detector = BlazeFace()
-            see: See = Watcher(detector, bundle, args.unsure_below).see
-            if kind in ("picture", "folder"):
-                see = lambda frame, _: look(frame, detector, bundle, args.unsure_below)  # noqa: E731
-            return see if log is None else log.recording(see)
-
-        def open_camera(index: int) -> tuple[Source, See]:
-            return open_source(str(index), args.reconnect), new_see("camera")
-
         limit = args.frames
         if limit is None and source.live and args.headless and args.out and args.out.suffix.lower() in PICTURES:
             limit = LIVE_FRAMES
         tally = Tally()
         panel = about(bundle) if window is None else (*about(bundle), *KEYS)
-        annotator = Annotator(new_see(source.kind), bundle.classes, tally, about=panel,
+        annotator = Annotator(see, bundle.classes, tally, about=panel,
                               mirror=source.kind == "camera" and not args.no_mirror, show_fps=window is not None)
-        player = Player(source, annotator, output, window, open_camera=open_camera, limit=limit)
+        player = Player(source, annotator, output, window, open_camera=lambda index: opened(str(index)),
+                        limit=limit)
         player.play()
     for name in source.skipped[:MOST_NAMES]:
         print(f"{args.source}: {name} is not a picture that can be read; skipped", file=sys.stderr)

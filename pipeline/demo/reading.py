@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -11,6 +12,7 @@ import numpy as np
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.demo.see import boxes
+from pipeline.demo.see.ahead import ahead
 from pipeline.demo.see.batches import Detected, classified, detected
 from pipeline.demo.see.boxes import UNSURE, Box
 from pipeline.demo.see.crop import middle
@@ -166,10 +168,11 @@ class Reader:
                 if image is not None:
                     yield detected(Path(), seconds, image, search.find(image, seconds), margin, keep=True)
 
-        for item, scores in classified(detections(), self._bundle):
-            assert item.frame is not None
-            faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
-            yield self._frame(item.frame, item.seconds, faces)
+        with closing(ahead(detections())) as items:
+            for item, scores in classified(items, self._bundle):
+                assert item.frame is not None
+                faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
+                yield self._frame(item.frame, item.seconds, faces)
 
     def _live(self, source: Source) -> Iterator[Frame]:
         watcher = Watcher(self._detector, self._bundle, self.unsure_below)

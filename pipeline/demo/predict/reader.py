@@ -1,6 +1,7 @@
 """Processes files for ``ferpipe predict``: the faces of many frames are classified in one batch."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pipeline.demo.output import VideoOutput
 from pipeline.demo.predict import timeline
 from pipeline.demo.predict.answers import Answer
 from pipeline.demo.predict.marking import encoded
+from pipeline.demo.see.ahead import ahead
 from pipeline.demo.see.batches import Detected, classified, detected
 from pipeline.demo.see.boxes import Box, numbered
 from pipeline.demo.see.crop import middle
@@ -117,13 +119,14 @@ class FileReader:
                     yield detected(file, seconds, frame, find(frame, seconds), self._margin, keep)
 
         try:
-            for item, scores in classified(detect(), self.bundle):
-                faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
-                answer.frames.append((item.seconds, [face for face in faces if not face.held]))
-                if item.frame is not None and output is not None:
-                    shown = main_first(faces, main)
-                    main = shown[0].id if shown else main
-                    output.add(Annotated(draw(item.frame, shown, self.bundle.classes), shown, item.seconds))
+            with closing(ahead(detect())) as items:
+                for item, scores in classified(items, self.bundle):
+                    faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
+                    answer.frames.append((item.seconds, [face for face in faces if not face.held]))
+                    if item.frame is not None and output is not None:
+                        shown = main_first(faces, main)
+                        main = shown[0].id if shown else main
+                        output.add(Annotated(draw(item.frame, shown, self.bundle.classes), shown, item.seconds))
         except BaseException as error:
             if output is not None and not isinstance(error, KeyboardInterrupt):
                 output.discard()

@@ -37,11 +37,6 @@ class Box:
         """The box in the mirror image of a frame that is ``width`` pixels wide."""
         return Box(width - self.x - self.width, self.y, self.width, self.height, -self.angle)
 
-    def scaled(self, factor: float) -> "Box":
-        """The box in the same frame at ``factor`` times its width and height."""
-        x, y, width, height = (round(factor * side) for side in (self.x, self.y, self.width, self.height))
-        return Box(x, y, width, height, self.angle)
-
     def overlap(self, other: "Box") -> float:
         """Intersection over union, 0 to 1."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from pipeline.demo.see.blazeface.network import FULL, SHORT, Seen, network, same_face
 from pipeline.demo.see.blazeface.view import View, whole
 from pipeline.demo.see.boxes import Box
+from pipeline.system import processor
 
 # Scores from which an answer is a face in a stream; a candidate in a picture; and, averaged over a candidate and the
 # second look at it, a face in a picture. Measured on photographs
@@ -68,21 +71,33 @@ class BlazeFace:
         """The faces of a picture that are turned by about ``roll``, a quarter turn, each seen by two passes."""
         height, width = frame.shape[:2]
         candidates = network(FULL).find(frame, whole(frame)._replace(roll=roll), CANDIDATE)
-        for view in squares(width, height):
-            seen = network(FULL).find(frame, view._replace(roll=roll), CANDIDATE)
+        views = list(squares(width, height))
+        for view, seen in zip(views, self._looks(frame, [view._replace(roll=roll) for view in views], CANDIDATE),
+                              strict=True):
             candidates += [face for face in seen if not _cut(face, view, width, height)]
+        candidates = distinct(candidates)
+        near = [View(face.x, face.y, CLOSE * face.side, face.roll if abs(face.roll) >= UPRIGHT else 0.0)
+                for face in candidates]
         faces = []
-        for face in distinct(candidates):
-            near = View(face.x, face.y, CLOSE * face.side, face.roll if abs(face.roll) >= UPRIGHT else 0.0)
-            again = _centred(network(FULL).find(frame, near, CANDIDATE / 2), face)
+        for face, seen in zip(candidates, self._looks(frame, near, CANDIDATE / 2), strict=True):
+            again = _centred(seen, face)
             if again is not None and (face.score + again.score) / 2 >= PICTURE:
                 faces.append(again)
         return distinct(faces)
+
+    def _looks(self, frame: np.ndarray, views: Sequence[View], threshold: float) -> Iterator[list[Seen]]:
+        """What the full-range network sees in each view; a view for each core at a time."""
+        return _pool().map(lambda view: network(FULL).find(frame, view, threshold), views)
 
     def _again(self, frame: np.ndarray, face: Seen) -> Seen | None:
         """A face as the short-range network sees it upright; None where it sees none."""
         view = View(face.x, face.y, CLOSER * face.side, face.roll)
         return _centred(network(SHORT).find(frame, view, LIVE), face)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(processor.cores(), thread_name_prefix="look")
 
 
 def squares(width: int, height: int) -> Iterator[View]:

@@ -1,16 +1,22 @@
 """The panel's lines about the model."""
 
 import json
+from typing import Any
 
 from pipeline.bundle.bundle import PROMOTION, Bundle
 
 
+def promotion_of(bundle: Bundle) -> dict[str, Any]:
+    """What ``promote`` wrote beside the bundle (see ``bundle.PROMOTION``); empty where it was not promoted."""
+    try:
+        return json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
 def about(bundle: Bundle) -> tuple[str, ...]:
     """The model's id and, where it was promoted, registered version, accuracy on PublicTest and protocol."""
-    try:
-        promotion = json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        promotion = {}
+    promotion = promotion_of(bundle)
     lines = [f"model {bundle.id}"]
     if "name" in promotion and "version" in promotion:
         lines = [f"{promotion['name']} version {promotion['version']}, {bundle.id}"]

@@ -35,8 +35,10 @@ class Face(BaseModel):
 
     id: int = Field(description="from 1 on; in a stream the same face keeps its number")
     box: Box
-    emotion: str = Field(description="the class with the highest probability")
-    sure: bool = Field(description="whether that probability is at least `unsure_below` of `/about.json`")
+    emotion: str = Field(description="the class that is shown: the one with the highest probability; in a stream it "
+                                     "changes only when another class leads by `follow.lead` of `/about.json`, so that "
+                                     "it does not flicker. While `sure` is true both are the same")
+    sure: bool = Field(description="whether the probability of `emotion` is at least `unsure_below` of `/about.json`")
     says: str = Field(description="the result in words: `happy`, or `unsure: sad or fear`")
     probabilities: dict[str, float] = Field(description="calibrated, one for each class; together 1, but for "
                                                         "rounding to four decimals")
@@ -86,7 +88,10 @@ class About(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str = Field(description="the model bundle's id")
-    about: list[str] = Field(description="lines about the model: name and version, accuracy, protocol")
+    about: list[str] = Field(description="lines about the model for a visitor: name, version and id; accuracy")
+    dataset: str = Field(description="the data set that the model was trained on")
+    accuracy: float | None = Field(description="the share of the data set's PublicTest for which the highest "
+                                               "probability is right; null for a model that was never promoted")
     classes: list[str] = Field(description="in the order of the network's outputs")
     temperature: float = Field(description="of the calibration (temperature scaling)")
     crop_margin: float = Field(description="the detector's box as a share of the classifier's crop")

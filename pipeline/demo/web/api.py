@@ -23,7 +23,8 @@ pixels, a JPEG four times as many. Every refused request is answered with `{{"er
 For a video or camera there is a WebSocket at `/live` (OpenAPI cannot describe it): send a binary message with the
 frame's time in seconds (float64, little endian), then its JPEG, PNG or WebP bytes (together at most
 {bounds.frame_bytes // 1_000_000} MB); wait for the answer before you send the next frame. The answer is JSON as for
-`POST /predict`, or `{{"error": "one sentence"}}`. Faces keep their `id`; probabilities are smoothed over time."""
+`POST /predict`, or `{{"error": "one sentence"}}`. Faces keep their `id`, also when the frames' size changes, as over a
+line that has become slow; probabilities are smoothed over time."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

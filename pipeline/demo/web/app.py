@@ -151,8 +151,8 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
 
 
 def _one(service: Service, limits: Bounds, data: bytes, face: bool) -> dict:
-    frame, scale = unpack(data, limits.pixels, halving=True)
-    return service.look(frame, face, scale)
+    frame, times = unpack(data, limits.pixels, halving=True)
+    return service.look(frame, face, times)
 
 
 def _batch(service: Service, limits: Bounds, uploads: list[tuple[str, bytes]], face: bool) -> list[dict]:

@@ -28,6 +28,7 @@ from pipeline.demo.see.watcher import look
 from pipeline.demo.web import main as web
 from pipeline.demo.web.app import DOCS
 from pipeline.demo.web.bounds import Bounds
+from pipeline.demo.web.facts import facts
 from pipeline.demo.web.guard import host_of
 from pipeline.demo.web.service import Service
 from pipeline.download.drawn import clip
@@ -224,6 +225,18 @@ def test_swagger_ui_is_the_version_that_its_readme_names():
     assert {name: sha256(DOCS / name) for name in hashes} == hashes
 
 
+def test_a_visitor_is_told_about_the_model_in_plain_words(bundle, tmp_path):
+    import shutil
+
+    assert facts(bundle, BOUNDS)["about"] == [f"Model: {bundle.id}"] and facts(bundle, BOUNDS)["accuracy"] is None
+    folder = shutil.copytree(bundle.folder, tmp_path / "champion")
+    (folder / "promotion.json").write_text(
+        '{"name": "fer2013-7", "version": 3, "PublicTest": 0.6654, "protocol": "published"}')
+    told = facts(Bundle.load(folder), BOUNDS)
+    assert told["accuracy"] == 0.6654 and told["about"][0] == f"Model: fer2013-7, version 3 ({bundle.id})"
+    assert "right for 66.5% of" in told["about"][1] and "protocol" not in " ".join(told["about"])
+
+
 def json_with(content) -> tuple[bytes, dict[str, str]]:
     return json.dumps(content).encode(), {"Content-Type": "application/json"}
 
@@ -293,6 +306,20 @@ def test_a_stream_keeps_a_face_its_number_and_each_stream_has_its_own(served, fr
         first, second = (ask(one, encoded(frame, ".jpg"), seconds) for seconds in (0.0, 0.1))
         assert {face["id"] for face in first["faces"]} == {face["id"] for face in second["faces"]} == {1, 2}
         assert ask(two, encoded(frame[:, :320], ".jpg"))["faces"][0]["id"] == 1
+
+
+def test_a_face_keeps_its_number_when_a_slow_line_lets_the_frames_become_smaller(served, frame):
+    with live(served) as connection:
+        numbers, edges = [], []
+        for step, side in enumerate((640, 480, 240, 360, 640)):
+            smaller = cv2.resize(frame, None, fx=side / 640, fy=side / 640, interpolation=cv2.INTER_AREA)
+            answer = ask(connection, encoded(smaller, ".jpg"), step / 4)
+            assert (answer["width"], answer["height"]) == (side, side * 3 // 4)
+            faces = sorted(answer["faces"], key=lambda face: face["box"]["x"])
+            numbers.append([face["id"] for face in faces])
+            edges.append([face["box"]["x"] / side for face in faces])
+        assert numbers == [numbers[0]] * 5 and len(numbers[0]) == 2
+        assert np.ptp(edges, axis=0).max() < 0.02, "boxes are in pixels of the frame that was sent"
 
 
 def test_a_broken_frame_gets_a_sentence_and_the_next_one_its_faces(served, frame):

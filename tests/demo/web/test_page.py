@@ -2,51 +2,16 @@
 
 import json
 import os
-import socket
-import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import toy_models
 from chromium import needed
 
-from pipeline.bundle.bundle import Bundle
-from pipeline.demo.web import main as web
-from pipeline.demo.web.bounds import Bounds
-from pipeline.demo.web.service import Service
-
-ROOT = Path(__file__).parents[3]
 pytestmark = [needed, pytest.mark.slow]
 RATE = "document.getElementById('rate').textContent"
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """A running server's, with the champion where there is one: the pictures show what it says."""
-    champion = ROOT / "data/champion"
-    bundle = Bundle.load(champion) if champion.exists() else toy_models.bundle(tmp_path_factory.mktemp("web") / "model")
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = web.server(Service(bundle), replace(Bounds(), video_seconds=1.0), web.LOOPBACK)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join(20)
-
-
-@pytest.fixture
-def page(chromium, address):
-    chromium.look(1280, 860)
-    chromium.open(address)
-    chromium.asked.clear()
-    chromium.complaints.clear()
-    yield chromium
-    assert not chromium.complaints
-    assert all(url.startswith((address, f"blob:{address}", "data:")) for url in chromium.asked), "asks no other place"
 
 
 def test_the_page_says_what_is_done_with_the_picture_before_the_camera_starts(page, address):
@@ -216,12 +181,15 @@ def contrast(one, other) -> float:
 
 def test_the_keyboard_reaches_everything(page):
     reached = []
-    for _ in range(4):
+    for _ in range(7):
         page.press("Tab")
-        reached.append(page.js("document.activeElement.id"))
-    assert reached[:3] == ["api", "start", "choose"]
+        reached.append(page.js("document.activeElement.id || document.activeElement.dataset.file"
+                               " || document.activeElement.tagName"))
+    assert reached == ["api", "start", "choose", "example-happy.jpg", "example-surprise.jpg", "example-three.jpg",
+                       "SUMMARY"]
     names = page.js("[...document.querySelectorAll('button, canvas[role], input[type=range]')].filter((one) =>"
                     "!(one.textContent.trim() || one.getAttribute('aria-label') || one.labels?.length"
+                    " || one.querySelector('img[alt]:not([alt=\"\"])')"
                     " || one.closest('[hidden]'))).map((one) => one.id)")
     assert names == [], "each has a name for those who hear the page"
 

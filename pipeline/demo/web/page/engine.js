@@ -1,14 +1,26 @@
 // The engine: gets the faces of pictures and frames from the server. The static site has another engine.js, see browser/.
+//
+// An engine is what `open()` resolves to: {about, promise, api, slow, frame, picture, close}. `about` is about.json;
+// `promise` the sentence that says what is done with pictures; `api` whether there is an API to link to; `slow` a sentence
+// while answers take long, else empty; `frame(source, width, height, seconds)` and `picture(file, bitmap)` resolve to an
+// answer as of POST /predict; `close()` ends a stream.
+import { Pace } from "./pace.js";
 
-// The longer side of a frame that is sent, in pixels; the detector halves it anyway
-const LONGEST = 640;
+// On a slow line an upload of more than LARGE bytes is made smaller: to this longer side in pixels and this JPEG quality
+const LARGE = 300_000, SMALLER = 1600, QUALITY = 0.85;
+// Seconds after which the answer to an unchanging frame has settled, so that it is sent no more
+const SETTLED = 1;
+const LOST = "The connection is lost. Is the program still running?";
 
 class Lost extends Error {}
 
+const same = (one, other) => one.length === other.length && one.every((byte, index) => byte === other[index]);
+
 export async function open() {
-  const about = await (await fetch("about.json")).json();
+  const begun = performance.now(), about = await (await fetch("about.json")).json();
   const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
-  let socket = null, waiting = null, refusal = "";
+  const pace = new Pace(performance.now() - begun);
+  let socket = null, waiting = null, refusal = "", last = null;
 
   // One frame at a time: the next one is sent after this one's answer
   function connect() {
@@ -26,7 +38,7 @@ export async function open() {
     made.opened = new Promise((resolve, reject) => {
       made.onopen = () => resolve(made);
       made.onclose = () => {
-        const lost = new Lost(refusal || "The connection is lost. Is the program still running?");
+        const lost = new Lost(refusal || LOST);
         reject(lost);
         waiting?.reject(lost);
         waiting = null;
@@ -35,29 +47,50 @@ export async function open() {
     return made.opened;
   }
 
-  // The faces of a frame at its time in seconds; the server tracks them from frame to frame
-  async function frame(source, width, height, seconds) {
-    const scale = Math.min(1, LONGEST / Math.max(width, height));
+  // A picture of at most this longer side as JPEG
+  function encoded(source, width, height, { side, quality }) {
+    const scale = Math.min(1, side / Math.max(width, height));
     canvas.width = Math.max(1, Math.round(width * scale));
     canvas.height = Math.max(1, Math.round(height * scale));
     context.drawImage(source, 0, 0, canvas.width, canvas.height);
-    const picture = await new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", 0.85); });
+    return new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", quality); });
+  }
+
+  // The faces of a frame at its time in seconds; the server tracks them from frame to frame
+  async function frame(source, width, height, seconds) {
+    const picture = new Uint8Array(await (await encoded(source, width, height, pace.kind)).arrayBuffer());
     const ready = await connect();
-    return new Promise((resolve, reject) => {
+    if (last?.socket === ready && seconds - last.since >= SETTLED && same(last.picture, picture)) return last.answer;
+    const sent = performance.now();
+    const answer = await new Promise((resolve, reject) => {
       waiting = { resolve, reject };
       ready.send(new Blob([new Float64Array([seconds]), picture]));
     });
+    pace.record(picture.length, performance.now() - sent);
+    const since = last?.socket === ready && same(last.picture, picture) ? last.since : seconds;
+    last = { socket: ready, picture, answer, since };
+    return answer;
   }
 
-  async function picture(file) {
+  async function post(body) {
+    const answer = await fetch("predict", { method: "POST", body, headers: { "Content-Type": body.type } });
+    return { status: answer.status, ...await answer.json().catch(() => ({ error: `It is refused (${answer.status}).` })) };
+  }
+
+  async function picture(file, bitmap) {
     if (file.size > about.bounds.upload_bytes) {
       throw new Error(`It is larger than ${about.bounds.upload_bytes / 1e6} MB. Choose a smaller picture.`);
     }
-    const answer = await fetch("predict", { method: "POST", body: file, headers: { "Content-Type": file.type } })
-      .catch(() => { throw new Lost("The program does not answer. Is it still running?"); });
-    const body = await answer.json();
-    if (!answer.ok) throw new Error(body.error);
-    return body;
+    const late = (answer) => !answer || answer.status === 408, large = file.size > LARGE;
+    let answer = large && pace.slow ? null : await post(file).catch(() => null);
+    // The server waits for `patience` seconds, which a slow line may need for a part of the file
+    if (late(answer) && large) {
+      const smaller = await encoded(bitmap, bitmap.width, bitmap.height, { side: SMALLER, quality: QUALITY });
+      answer = await post(smaller).catch(() => null);
+    }
+    if (!answer) throw new Lost("The program does not answer. Is it still running?");
+    if (answer.error) throw new Error(answer.error);
+    return answer;
   }
 
   const local = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
@@ -65,13 +98,16 @@ export async function open() {
   return {
     about,
     api: true,
+    get slow() {
+      return pace.slow ? `Slow connection: an answer takes ${(pace.trip / 1000).toFixed(1)} s` : "";
+    },
     promise: `Each picture goes to ${where}, is analysed there and discarded at once. Nothing is stored, nothing is passed on.`,
     frame,
     picture,
     // The next frame begins a new stream
     close() {
       socket?.close();
-      socket = null;
+      socket = last = null;
     },
   };
 }

@@ -1,42 +1,60 @@
-// The page: opens sources, shows them with their faces, saves pictures and JSON.
-import { composed, drawChart, drawFaces, loadEmoji } from "./draw.js";
+// The page: opens sources and shows them with their faces.
+import { Camera } from "./camera.js";
+import { drawTimeline, Trace } from "./chart.js";
+import { Clip, LONGEST } from "./clip.js";
+import { drawFaces, loadEmoji } from "./draw.js";
 import { open } from "./engine.js";
-import { Panel } from "./panel.js";
-import { Camera, Film, Photo } from "./sources.js";
+import { mainFace } from "./faces.js";
+import { Film } from "./film.js";
+import { keepFocus } from "./focus.js";
+import { listen } from "./input.js";
+import { meaning, Panel, summary } from "./panel.js";
+import { Photo } from "./photo.js";
+import { save, saveJson, savePicture } from "./saving.js";
 
 const $ = (id) => document.getElementById(id);
 const canvas = $("canvas"), context = canvas.getContext("2d");
-// A face stays the main one until another has this many times its area, as in pipeline/demo/show/annotate.py
-const NEARLY = 1.5;
-let engine, panel, emoji, source = null, chosen = null, latest = null, photos = [], drawing = 0;
+let engine, panel, emoji, source = null, trace = null, clip = null, chosen = null, latest = null, photos = [], drawing = 0;
 // Counts the actions begun; the late result of an earlier one is dropped
-let action = 0;
+let action = 0, starting = false;
 
-// The id of the panel's face: the chosen one while it is visible, else the largest, which changes only if clearly larger
+// The id of the panel's face
 function main() {
-  const faces = source?.faces ?? [], area = ({ box }) => box.width * box.height, [largest] = faces;
-  const same = faces.find(({ id }) => id === chosen) ?? faces.find((face) => face.id === latest && area(face) * NEARLY >= area(largest));
-  latest = (same ?? largest)?.id ?? latest;
-  return (same ?? largest)?.id;
+  const face = mainFace(source?.faces ?? [], chosen, latest);
+  latest = face?.id ?? latest;
+  return face?.id;
 }
+
+const options = () => ({ main: main(), about: engine.about, emoji });
+const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+const label = (id, text) => write($(id).querySelector("span"), text);
+const focus = () => keepFocus("pause", "again", "start");
 
 function problem(sentence) {
   $("message").firstElementChild.textContent = sentence;
   $("message").hidden = !sentence;
+  focus();
 }
 
 function show(next) {
+  clip?.stop();
   if (source && source !== next && !photos.includes(source)) source.stop();
   source = next;
   chosen = latest = null;
   const kind = source?.kind;
+  trace = kind === "camera" ? new Trace() : null;
+  document.body.classList.toggle("busy", Boolean(source));
   $("welcome").hidden = Boolean(source);
-  canvas.hidden = $("tools").hidden = !source;
-  $("stage").classList.toggle("busy", Boolean(source));
+  canvas.hidden = $("backdrop").hidden = $("tools").hidden = !source;
   $("pause").hidden = kind === "picture";
+  $("clip").hidden = kind === "picture" || !Clip.possible;
   $("mirror").hidden = kind !== "camera";
   $("next").hidden = true;
-  $("seek").hidden = $("timeline").hidden = kind !== "video";
+  $("seek").hidden = kind !== "video";
+  $("timeline").hidden = !["camera", "video"].includes(kind);
+  const over = kind === "camera" ? "The last 30 seconds" : "The largest face over time";
+  $("timeline").firstElementChild.textContent = over;
+  $("chart").setAttribute("aria-label", `${over}: the probabilities of all seven emotions`);
   $("strip").hidden = photos.length < 2;
   for (const [index, { firstChild: button }] of [...$("strip").children].entries()) {
     button.setAttribute("aria-pressed", photos[index] === source);
@@ -47,18 +65,19 @@ function show(next) {
     });
   }
   canvas.setAttribute("aria-label", source ? `${source.name} with a box round every face` : "");
-  if (!source) $("rate").textContent = "";
+  if (!source) $("rate").textContent = $("status").textContent = "";
   changed();
+  focus();
 }
 
+// The source's faces, picture or state changed
 function changed() {
   panel.show(source?.faces ?? [], main(), source?.kind);
-  if (source?.kind === "camera") {
-    $("rate").textContent = source.rate ? `${source.rate.toFixed(0)} frames a second` : "";
-  } else if (source) {
-    const { length } = source.faces;
-    $("rate").textContent = source.done < 1 ? `${Math.round(100 * source.done)} % read`
-      : `${length || "no"} face${length === 1 ? "" : "s"}`;
+  if (source) {
+    write($("rate"), summary(source));
+    write($("status"), (source.kind === "camera" || source.done < 1) && engine.slow || "");
+    const face = source.faces.find(({ id }) => id === main());
+    if (trace && !source.paused && trace.add(performance.now() / 1000, face)) trace.draw($("chart"), engine.about);
   }
   if (!drawing) drawing = requestAnimationFrame(draw);
 }
@@ -66,33 +85,35 @@ function changed() {
 function draw() {
   drawing = 0;
   if (!source?.width) return;
-  $("stage").style.setProperty("--ratio", source.width / source.height);
+  document.body.style.setProperty("--ratio", source.width / source.height);
   // One canvas pixel per screen pixel, so that lines and letters are sharp
   const ratio = devicePixelRatio || 1, width = Math.round(canvas.clientWidth * ratio);
   const height = Math.round(width * source.height / source.width);
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
-  }
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   context.unit = ratio;
   source.draw(context, width, height);
-  drawFaces(context, source.faces, { scale: width / source.width, main: main(), about: engine.about, emoji });
-  $("pause").textContent = source.paused ? "Play" : "Pause";
-  $("pause").disabled = source.done < 1;
+  // A few pixels of the picture, drawn large, fill the stage to the left and right of an upright one
+  if (canvas.clientWidth < $("stage").clientWidth) source.draw($("backdrop").getContext("2d"), 12, 12);
+  drawFaces(context, source.faces, { ...options(), scale: width / source.width });
+  if (!source.paused) clip?.frame(options());
+  label("pause", source.paused ? "Play" : "Pause");
+  $("pause").classList.toggle("on", Boolean(source.paused));
+  $("pause").setAttribute("aria-disabled", source.done < 1);
   $("mirror").setAttribute("aria-pressed", Boolean(source.mirrored));
   if (source.kind === "video") {
-    drawChart($("chart"), source.samples, source.count, source.at, engine.about);
-    $("seek").firstElementChild.nextElementSibling.value = source.at;
+    drawTimeline($("chart"), source.samples, source.count, source.at, engine.about);
+    $("seek").querySelector("input").value = source.at;
     panel.show(source.faces, main(), "video");
   }
   if (source.moving) drawing = requestAnimationFrame(draw);
 }
 
 async function start(device) {
-  if ($("start").disabled) return;
+  if (starting) return;
   problem("");
   const started = clear(), ended = (sentence) => { close(); problem(sentence); };
-  $("start").disabled = true;
+  starting = true;
+  $("start").setAttribute("aria-busy", true);
   try {
     const camera = await Camera.open(engine, { changed, problem, ended }, device);
     if (started === action) show(camera);
@@ -100,7 +121,8 @@ async function start(device) {
   } catch (error) {
     problem(error.message);
   }
-  $("start").disabled = false;
+  starting = false;
+  $("start").removeAttribute("aria-busy");
 }
 
 async function nextCamera() {
@@ -114,7 +136,7 @@ async function take(files) {
   const started = clear(), most = engine.about.bounds.batch, problems = [];
   if (files.length > most) problems.push(`The first ${most} of ${files.length} are read.`);
   for (const file of files.slice(0, most)) {
-    $("rate").textContent = `reading ${file.name}`;
+    $("status").textContent = `Reading ${file.name} …`;
     const film = file.type.startsWith("video/");
     if (film && photos.length) {
       problems.push(`${file.name}: a video is read alone.`);
@@ -132,7 +154,7 @@ async function take(files) {
       problems.push(`${file.name}: ${error.message}`);
     }
   }
-  if (!source) $("rate").textContent = "";
+  if (started === action && !(source?.done < 1)) $("status").textContent = "";
   if (problems.length) problem(problems.join(" "));
 }
 
@@ -145,6 +167,12 @@ function add(photo) {
   item.append(button);
   $("strip").append(item);
   show(photos.length === 1 ? photo : source);
+}
+
+async function example(name) {
+  const picture = await fetch(name).then((answer) => answer.blob()).catch(() => null);
+  if (picture) await take([new File([picture], name, { type: picture.type })]);
+  else problem("The example cannot be loaded. Is the program still running?");
 }
 
 // Back to the welcome screen. Returns the number of the action that begins now
@@ -163,38 +191,36 @@ function close() {
   $("start").focus();
 }
 
-function save(blob, ending) {
-  const name = source.name.replace(/\.[^.]*$/, ""), link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = `${name}-emotions.${ending}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-async function savePicture() {
-  save(await composed(source, { main: main(), about: engine.about, emoji }), "png");
-}
-
-function saveJson() {
-  const result = { source: source.name, kind: source.kind, model: engine.about.model, ...source.json() };
-  save(new Blob([`${JSON.stringify(result, null, 1)}\n`], { type: "application/json" }), "json");
+function record() {
+  if (clip) return clip.stop();
+  const of = source, button = $("clip");
+  clip = new Clip(of, options(), {
+    tick: (seconds) => label("clip", `Stop (${seconds} s)`),
+    ended(blob, ending) {
+      clip = null;
+      label("clip", "Record clip");
+      button.classList.remove("on");
+      // Nothing was recorded yet when it is stopped at once
+      if (blob.size) save(blob, of, ending);
+    },
+  });
+  button.classList.add("on");
+  return undefined;
 }
 
 const KEYS = {
-  c: () => start(), o: () => $("file").click(), s: () => source && savePicture(), j: () => source && saveJson(),
+  c: () => start(), o: () => $("file").click(), s: () => source && savePicture(source, options()),
+  j: () => source && saveJson(source, engine.about), r: () => !$("clip").hidden && source && record(),
   m: () => { if (source?.mirror) { source.mirror(); changed(); } }, Escape: () => source && close(),
   " ": () => { if (source?.pause) { source.pause(); changed(); } },
 };
 
 function wire() {
-  $("start").onclick = KEYS.c;
-  $("choose").onclick = $("again").onclick = KEYS.o;
-  $("pause").onclick = KEYS[" "];
-  $("mirror").onclick = KEYS.m;
+  for (const [id, key] of Object.entries({ start: "c", choose: "o", again: "o", pause: " ", mirror: "m", picture: "s", clip: "r",
+    json: "j", stop: "Escape" })) $(id).onclick = KEYS[key];
   $("next").onclick = nextCamera;
-  $("picture").onclick = savePicture;
-  $("json").onclick = saveJson;
-  $("stop").onclick = close;
+  $("clip").title = `At most ${LONGEST} seconds`;
+  for (const button of document.querySelectorAll("[data-file]")) button.onclick = () => example(button.dataset.file);
   $("message").lastElementChild.onclick = () => problem("");
   $("file").onchange = ({ target }) => { take([...target.files]); target.value = ""; };
   $("seek").oninput = ({ target }) => { source.seek(Number(target.value)); changed(); };
@@ -203,30 +229,22 @@ function wire() {
     const hit = source.faces.find(({ box }) => x >= box.x && y >= box.y && x <= box.x + box.width && y <= box.y + box.height);
     if (hit) { chosen = hit.id; changed(); }
   };
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, a, button") && (event.key === " " || event.target.matches("input"));
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing || !KEYS[event.key]) return;
-    event.preventDefault();
-    KEYS[event.key]();
-  });
   addEventListener("resize", changed);
-  for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
-    document.addEventListener(name, (event) => {
-      event.preventDefault();
-      document.body.classList.toggle("dropping", name !== "drop" && !(name === "dragleave" && !event.relatedTarget));
-      if (name === "drop" && event.dataTransfer.files.length) take([...event.dataTransfer.files]);
-    });
-  }
+  listen(KEYS, take);
 }
 
 try {
   engine = await open();
   const { about } = engine;
   emoji = await loadEmoji(about.emoji);
-  panel = new Panel(about, emoji, (id) => { chosen = id; changed(); });
+  panel = new Panel(about, emoji, {
+    choose: (id) => { chosen = id; changed(); },
+    lost: (button) => { if (button && !document.activeElement?.closest("#faces")) button.focus(); focus(); },
+  });
   $("promise").textContent = engine.promise;
   $("longest").textContent = about.bounds.video_seconds;
   $("about").textContent = about.about.join(" · ");
+  $("meaning").lastElementChild.textContent = meaning(about);
   $("parade").append(...about.emoji.map((name) => Object.assign(new Image(48, 48), { src: emoji[name].src, alt: "", title: name })));
   $("api").hidden = !engine.api;
   wire();

@@ -28,8 +28,8 @@ STAGES = {
     "balance": ("balance the training classes as the recipe says", 0.3, 0.2),
     "tune": ("search for better parameters, resumable", 7, 1),
     "train": ("train with the best ones, resumable", 21, 1),
-    "evaluate": ("measure on images never trained on", 1, 0.3),
-    "promote": ("compare with the champion of the model registry", 0.3, 0.2),
+    "evaluate": ("measure on images never trained on", 2.5, 0.3),
+    "promote": ("compare with the champion of the model registry", 1.2, 0.2),
     "demo": ("render the champion on a clip", 0.3, 0.2),
 }
 DATASETS = ("fer2013", "sample")
@@ -198,7 +198,7 @@ def verdict(model: str, bundle: str, challenges: list[dict]) -> str:
     if not decided:
         return f"it is not the champion of {model}, and no challenge is on record: {how('promote', 'promote')}"
     record = decided[-1]
-    gain, gates = record["gain"], record["gates"]
+    gain, corrupted, gates = record["gain"], record.get("corrupted_gain"), record["gates"]
     reasons = [reason for reason in record["reasons"] if not reason.startswith("gain ")]
     if gain is not None and gain <= gates["min_gain"]:
         side = "below" if gain < 0 else "above"
@@ -207,6 +207,11 @@ def verdict(model: str, bundle: str, challenges: list[dict]) -> str:
     elif gain is not None and record["probability"] < gates["confidence"]:
         reasons.insert(0, f"{100 * gain:.2f} points above the champion on PublicTest, but the gain is real with "
                           f"probability {record['probability']:.2f} only, {gates['confidence']:.2f} is required")
+    elif gain is not None and corrupted is not None and corrupted < -gates["max_loss"]:
+        reasons.insert(0, f"{100 * gain:.2f} points above the champion on PublicTest")
+    if gain is not None and corrupted is not None:
+        reasons.insert(1, f"{100 * abs(corrupted):.2f} points {'below' if corrupted < 0 else 'above'} the champion on "
+                          "corrupted faces")
     return f"it did not become the champion of {model}: {'; '.join(reasons)}"
 
 

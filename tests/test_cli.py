@@ -205,6 +205,13 @@ def challenge(bundle: str, decision: str, gain: float | None, probability: float
      "did not become the champion of fer2013-7: recall of fear is 0.150, the floor is 0.200"),
     (challenge("b" * 12, "promoted", 0.02, 0.99, "gain +2.00 points on PublicTest"),
      "it is the champion of fer2013-7"),
+    (challenge("b" * 12, "refused", 0.02, 0.99, "gain +2.00 points on PublicTest", "gain -1.00 points on corrupted",
+               corrupted_gain=-0.01, gates={"min_gain": 0.0, "confidence": 0.9, "max_loss": 0.005}),
+     ": 2.00 points above the champion on PublicTest; 1.00 points below the champion on corrupted faces"),
+    (challenge("b" * 12, "refused", -0.02, 0.0, "gain -2.00 points on PublicTest", corrupted_gain=0.03),
+     "more than 0.00 above are required; 3.00 points above the champion on corrupted faces"),
+    (challenge("b" * 12, "refused", -0.02, 0.0, "gain -2.00 points on PublicTest", corrupted_gain=None),
+     "2.00 points below the champion on PublicTest, more than 0.00 above are required"),
 ])
 def test_the_run_ends_with_whether_the_model_became_champion_and_what_it_lacked(record, said):
     earlier = challenge("a" * 12, "promoted", None, None, "the first model, every class above the floor")
@@ -246,7 +253,7 @@ def test_a_path_given_by_hand_is_placed_first(project, monkeypatch, tmp_path, ca
 
 
 def test_every_stage_that_begins_is_followed_by_the_time_that_is_left(capsys, tmp_path, monkeypatch):
-    for stage, expected in (("tune", "4 of 8, about 30 min left"), ("train", "5 of 8, about 23 min left")):
+    for stage, expected in (("tune", "4 of 8, about 32 min left"), ("train", "5 of 8, about 25 min left")):
         assert run.with_time_left(f"Running stage '{stage}':\n", "fer2013") == f"Running stage {stage}, {expected}\n"
     assert run.with_time_left("Running stage 'demo':\n", "sample").endswith("8 of 8, less than a minute left\n")
     for line in ("Stage 'tune' didn't change, skipping\n", "epoch 1\n", "Running stage 'other':\n"):

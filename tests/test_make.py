@@ -236,6 +236,8 @@ def test_git_ignores_data_and_the_samples_reports_but_keeps_the_champion():
         "data/champion/model.onnx": False,
         "reports/fer2013/metrics.json": False,
         "reports/results/one.json": False,
+        "reports/results/one.npz": False,
+        "reports/sample/results/one.npz": True,
         "params.yaml": False,
     }
     done = subprocess.run(

@@ -15,7 +15,8 @@ from pipeline.training.config import ResolvedConfig
 # Without and with balance.drop_leaks
 PROTOCOLS = ("published", "leak-free")
 DEFAULTS = {block: {name: [] if field.default == () else field.default
-                    for name, field in RECIPE_BLOCKS[block].model_fields.items()} for block in ("train", "balance")}
+                    for name, field in RECIPE_BLOCKS[block].model_fields.items()}
+            for block in ("train", "balance", "augment")}
 # quantise does not affect the training, so no config holds it
 BLOCKS = {block: form for block, form in RECIPE_BLOCKS.items() if block != "quantise"}
 # The first ledger entries have the digest of the votes' file, later ones that of faces.votes.digest
@@ -79,8 +80,8 @@ def best(params: Params) -> dict:
 def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config as every version of this project would write it.
 
-    Without what is at its default in ``train`` and ``balance``: a later version has options that an earlier one lacked,
-    and a run that leaves them at their defaults is the same run.
+    Without what is at its default in ``train``, ``balance`` and ``augment``: a later version has options that an
+    earlier one lacked, and a run that leaves them at their defaults is the same run.
     """
     votes = {"votes": VOTES_DIGESTS.get(config["votes"], config["votes"])} if "votes" in config else {}
     explicit = {block: {name: value for name, value in config.get(block, {}).items()

@@ -177,7 +177,7 @@ def test_an_evaluation_joins_the_run_that_trained_the_bundle(project):
         run.epoch(toy_models.HISTORY[0], 1)
     bundle = toy_models.bundle(project / "made", run_id=run.id)
     (project / "metrics.json").write_text("{}")
-    entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle, [project / "metrics.json"])
+    entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle, None, [project / "metrics.json"])
     assert facts(run.id).data.metrics["PublicTest/single/accuracy"] == 0.5
     assert curve(run.id, "val_loss") == [(1, 1.5), (2, 1.0)], "the hole is filled"
     assert facts(run.id).info.status == "FINISHED"

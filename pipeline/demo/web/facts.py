@@ -33,7 +33,8 @@ def _lines(bundle: Bundle, promotion: dict[str, Any]) -> list[str]:
     lines = [f"Model: {version} ({bundle.id})" if version else f"Model: {bundle.id}"]
     if "PublicTest" in promotion:
         pictures = "FER-2013's test photographs" if bundle.provenance.dataset == "fer2013" else "its test pictures"
-        lines.append(f"right for {promotion['PublicTest']:.1%} of {pictures} (PublicTest)")
+        damaged = f", {promotion['corrupted']:.1%} when they are damaged" if "corrupted" in promotion else ""
+        lines.append(f"right for {promotion['PublicTest']:.1%} of {pictures} (PublicTest){damaged}")
     return lines
 
 
@@ -47,9 +48,9 @@ def finder() -> dict:
     kinds = {name: {"size": kind.size, "grids": kind.grids, "scale": kind.scale, "lift": kind.lift}
              for name, kind in (("full", network.FULL), ("short", network.SHORT))}
     return {
-        **kinds, "same": {"overlap": network.OVERLAP, "inside": network.INSIDE}, "live": detector.LIVE,
-        "candidate": detector.CANDIDATE, "picture": detector.PICTURE, "upright": detector.UPRIGHT,
-        "rolled": detector.ROLLED, "close": detector.CLOSE, "closer": detector.CLOSER, "squares": detector.SQUARES,
-        "least": detector.LEAST, "overlap": detector.OVERLAP, "quarters": detector.QUARTERS, "share": detector.SHARE,
-        "lift": detector.LIFT, "every": watcher.EVERY,
+        **kinds, "same": {"overlap": network.OVERLAP, "inside": network.INSIDE},
+        "live": detector.LIVE, "candidate": detector.CANDIDATE, "picture": detector.PICTURE, "sure": detector.SURE,
+        "upright": detector.UPRIGHT, "rolled": detector.ROLLED, "close": detector.CLOSE, "closer": detector.CLOSER,
+        "squares": detector.SQUARES, "least": detector.LEAST, "overlap": detector.OVERLAP,
+        "quarters": detector.QUARTERS, "share": detector.SHARE, "lift": detector.LIFT, "every": watcher.EVERY,
     }

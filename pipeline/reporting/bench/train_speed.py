@@ -107,7 +107,7 @@ def plain(config: ResolvedConfig, images: np.ndarray, labels: np.ndarray, turns:
 
 def augmentation(config: ResolvedConfig, images: np.ndarray) -> Side | None:
     """The recipe's augmentation alone, batch by batch; None where it changes nothing."""
-    if not any(value for name, value in config["augment"].items() if name not in ("strength", "fill")):
+    if not any(value for name, value in config["augment"].items() if name not in ("strength", "fill", "severity")):
         return None
     changed, batch = Changed(config), config["train"]["batch_size"]
 

@@ -19,12 +19,13 @@ import toy_models
 
 from pipeline.demo.web import invocation
 from pipeline.download.drawn import clip
-from pipeline.params.params import Promote
+from pipeline.params.params import Evaluate, Promote
 from pipeline.promote import challenge
 from pipeline.system.failure import Failure
 
 ROOT = Path(__file__).parents[3]
-SETTINGS = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2), seed=1)
+SETTINGS = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2), seed=1,
+                           evaluate=Evaluate(confidence=0.95, corrupted_bytes=0))
 
 
 def test_a_pictures_faces_become_a_request(tmp_path, capsys):

@@ -40,7 +40,7 @@ export class Finder {
   }
 
   #inPicture(image, roll) {
-    const { candidate, picture, upright, close } = this.rules, { width, height } = image;
+    const { candidate, picture, sure, upright, close } = this.rules, { width, height } = image;
     const candidates = this.full.find(image, whole(image, roll), candidate);
     for (const view of this.#squares(width, height)) {
       const faces = this.full.find(image, { ...view, roll }, candidate);
@@ -49,6 +49,10 @@ export class Finder {
     const faces = [];
     for (const face of this.#distinct(candidates)) {
       const turned = Math.abs(face.roll) >= upright ? face.roll : 0;
+      if (face.score >= sure && !turned) {
+        faces.push(face);
+        continue;
+      }
       const view = { x: face.x, y: face.y, side: close * face.side, roll: turned };
       const again = centred(this.full.find(image, view, candidate / 2), face);
       if (again && (face.score + again.score) / 2 >= picture) faces.push(again);

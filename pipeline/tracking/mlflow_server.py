@@ -3,12 +3,12 @@
 import contextlib
 import logging
 import os
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.system import project
+from pipeline.system.address import shown, without_secrets
 from pipeline.system.failure import Failure
 
 # Seconds to wait for another program that writes to the database, and for another that creates it
@@ -76,8 +76,8 @@ def in_one_line() -> Iterator[None]:
 
 
 def _explain(text: str) -> str:
-    # A server's address may hold a password
-    address = re.sub(r"//[^/@]*@", "//", uri())
+    # A server's address may hold a password, and so may its libraries' messages
+    address, text = shown(uri()), without_secrets(text, uri())
     for symptom, advice in ADVICE.items():
         if symptom in text:
             return f"MLflow at {address}: {advice}"

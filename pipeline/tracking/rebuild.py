@@ -4,6 +4,7 @@ import argparse
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.system import project
+from pipeline.system.address import shown
 from pipeline.tracking import entering, ledger, promotions, registry, restoring, runs, shelves
 
 
@@ -34,4 +35,4 @@ def main(argv: list[str] | None = None) -> None:
     """Fill an empty MLflow from the ledger and the bundles at hand; safe to run again."""
     argparse.ArgumentParser("ferpipe rebuild-mlflow", description=main.__doc__).parse_args(argv)
     count = rebuild()
-    print(f"rebuild-mlflow: the {count} models of the ledger are runs at {runs.uri()}")
+    print(f"rebuild-mlflow: the {count} models of the ledger are runs at {shown(runs.uri())}")

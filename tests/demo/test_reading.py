@@ -15,6 +15,7 @@ import pipeline.ferpipe as package
 from pipeline.demo import reading
 from pipeline.demo.predict.main import main as predict
 from pipeline.demo.reading import Face, Reader
+from pipeline.demo.see.boxes import Box
 from pipeline.faces.faces import EMOTIONS
 from pipeline.system.failure import Failure
 
@@ -74,6 +75,15 @@ def test_paths_arrays_of_either_order_and_pillows_images_give_the_same(reader, c
     assert gray.label == face.label and gray.box.overlap(face.box) > 0.9, "the detector looks at colours, too"
     assert reader.read(rgb)[0].probabilities != face.probabilities, "the order matters"
     assert reader.read(np.full((99, 99, 3), 90, "uint8")) == []
+
+
+def test_a_face_already_is_classified_whole(reader, tmp_path):
+    crop = np.random.default_rng(0).integers(0, 256, (48, 60), "uint8")
+    cv2.imwrite(str(tmp_path / "crop.png"), crop)
+    assert reader.read(crop) == []
+    (face,) = reader.read(crop, face=True)
+    assert face.box == Box(6, 0, 48, 48) and reader.read(tmp_path / "crop.png", face=True) == [face]
+    assert reader.read_many([crop[:, 6:54]], face=True)[0][0].probabilities == face.probabilities
 
 
 def test_an_image_of_pillow_is_turned_as_its_exif_data_says(reader, tmp_path):

@@ -68,6 +68,12 @@ def test_mlflow_serves_the_champion_and_says_what_the_bundle_says(project, capsy
                                         {"Content-Type": "application/json"})
         with urllib.request.urlopen(posted) as answer:
             served = json.load(answer)
+        divided = json.dumps({"inputs": {"image": (np.array(json.loads(request)["inputs"]["image"]) / 255).tolist()}})
+        posted.data = divided.encode()
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(posted)
+        assert refused.value.code == 400
+        assert "whole numbers from 0 to 255" in json.load(refused.value)["message"]
     finally:
         server.terminate()
         server.wait(20)

@@ -366,6 +366,22 @@ def read_as_python_does(page, picture: Path, frame: np.ndarray, bundle: Bundle) 
     page.press("Escape")
 
 
+def read_whole_as_python_does(page, picture: Path, bundle: Bundle) -> None:
+    """Choose a picture that is one face already."""
+    crop = np.random.default_rng(0).integers(0, 256, (48, 60), "uint8")
+    cv2.imwrite(str(picture), crop)
+    page.choose("#file", picture)
+    page.until(f"{RATE} === 'no faces'")
+    page.press("f")
+    page.until(f"{RATE} === '1 face'")
+    page.press("j")
+    (face,) = json.loads(page.downloaded(f"{picture.stem}-emotions.json").read_text())["faces"]
+    (expected,) = watcher.look_at_face(cv2.imread(str(picture)), bundle)
+    assert Box(**face["box"]) == expected.box == Box(6, 0, 48, 48)
+    assert list(face["probabilities"].values()) == pytest.approx(expected.scores.tolist(), abs=0.01)
+    page.press("Escape")
+
+
 @npm
 @needed
 @pytest.mark.slow
@@ -381,6 +397,7 @@ def test_the_built_page_reads_faces_with_the_network_cut(tmp_path, site, bundle,
         end()
         assert "stays on this device" in page.text()
         read_as_python_does(page, tmp_path / "two.png", frames[0], bundle)
+        read_whole_as_python_does(page, tmp_path / "crop.png", bundle)
         page.press("c")
         page.until(f"parseInt({RATE}) > 0")
         page.until("document.querySelectorAll('#faces button').length === 2")

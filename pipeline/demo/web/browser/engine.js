@@ -52,9 +52,9 @@ export async function open() {
     const smaller = { resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale) };
     return createImageBitmap(source, scale < 1 ? smaller : {});
   }
-  async function frame(source, width, height, seconds) {
+  async function frame(source, width, height, seconds, whole) {
     const picture = await captured(source, width, height);
-    return ask(finder, { picture, seconds }, [picture]);
+    return ask(finder, { picture, seconds, whole }, [picture]);
   }
   // From the next visit on, the page needs no network; http without encryption gives no service worker
   navigator.serviceWorker?.register("service-worker.js").catch(() => {});
@@ -63,7 +63,7 @@ export async function open() {
     slow: "",
     promise: "Every picture stays on this device: faces are detected and classified in this browser. Nothing is sent, nothing is stored.",
     frame,
-    picture: (file, bitmap) => frame(bitmap, bitmap.width, bitmap.height),
+    picture: (file, bitmap, whole) => frame(bitmap, bitmap.width, bitmap.height, undefined, whole),
     // The next frame begins a new stream
     close: () => finder.postMessage({}),
   };

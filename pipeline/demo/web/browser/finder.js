@@ -1,5 +1,5 @@
 // The worker that finds faces and cuts them out. Messages: {id, open: {about, module, port}} first; {id, picture,
-// seconds}, a frame, without seconds a single picture; without picture a new stream begins. What it finds goes to classifier.js, which answers.
+// seconds, whole}, a frame, without seconds a single picture, `whole` one that is one face already; without picture a new stream begins. What it finds goes to classifier.js, which answers.
 import { BlazeFace } from "./blazeface.js";
 import { download, kernels, Network } from "./network.js";
 import { square } from "./pixels.js";
@@ -75,7 +75,13 @@ async function follow(image, seconds) {
   return stream.boxes;
 }
 
-async function see({ id, picture, seconds }) {
+// The largest square in the middle of a picture that is one face already. `middle` of pipeline/demo/see/crop.py
+function middle({ width, height }) {
+  const side = Math.min(width, height);
+  return { x: Math.floor((width - side) / 2), y: Math.floor((height - side) / 2), width: side, height: side };
+}
+
+async function see({ id, picture, seconds, whole }) {
   const began = performance.timeOrigin + performance.now();
   const image = await pixels(picture, stream.spare).finally(() => picture.close());
   const { width, height } = image, sent = { id, began, width, height, seconds };
@@ -85,8 +91,9 @@ async function see({ id, picture, seconds }) {
     // Not computed again
     if (unchanged && !due(seconds)) return classifier.postMessage({ ...sent, unchanged });
   }
-  const boxes = await (seconds === undefined ? finder.find(image) : follow(image, seconds));
-  const crops = boxes.map((box) => square(image, box, Math.max(box.width, box.height) / about.crop_margin, 48));
+  const boxes = whole ? [middle(image)] : await (seconds === undefined ? finder.find(image) : follow(image, seconds));
+  const margin = whole ? 1 : about.crop_margin;
+  const crops = boxes.map((box) => square(image, box, Math.max(box.width, box.height) / margin, 48));
   classifier.postMessage({ ...sent, boxes, crops }, crops.map(({ buffer }) => buffer));
 }
 

@@ -41,14 +41,14 @@ def classes_of(written: Iterable[str], where: Path) -> Classes:
 
     Raises Failure for fewer than two classes, and for a name that tables and MLflow cannot hold.
     """
-    plain = {name: _plain(name) for name in sorted(set(written))}
+    words = {name: plain_name(name) for name in sorted(set(written))}
     notes = []
-    if set(plain.values()) == NUMBERS.keys():
-        of = {name: NUMBERS[number] for name, number in plain.items()}
+    if set(words.values()) == NUMBERS.keys():
+        of = {name: NUMBERS[number] for name, number in words.items()}
         notes.append("classes 0 to 6 are FER-2013's: " + ", ".join(f"{n} {name}" for n, name in NUMBERS.items()))
     else:
-        of = {name: _emotion(word) or word for name, word in plain.items()}
-        numbers = [name for name in plain.values() if name.isdecimal()]
+        of = {name: emotion_of(word) or word for name, word in words.items()}
+        numbers = [name for name in words.values() if name.isdecimal()]
         if numbers:
             notes.append(f"the classes {', '.join(sorted(set(numbers), key=int))} keep their numbers as names: only 0 "
                          "to 6, all of them, are FER-2013's emotions; rename the folders or labels to see names")
@@ -67,12 +67,12 @@ def classes_of(written: Iterable[str], where: Path) -> Classes:
     return Classes(names, of, notes)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """In small letters, composed, with single blanks; 3.0, as tables write numbers beside gaps, is 3."""
     words = " ".join(unicodedata.normalize("NFC", name).lower().split())
     return re.sub(r"^(\d+)\.0$", r"\1", words)
 
 
-def _emotion(word: str) -> str | None:
+def emotion_of(word: str) -> str | None:
     """The emotion that a name means, also behind a number (0_angry, 3 - Happy)."""
     return SPELLINGS.get(re.sub(r"^\d+[ ._-]+", "", word))

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from pipeline.bundle.bundle import Bundle
     from pipeline.tracking.entry import Figures
 
-# Names of the seven emotions, and of FER+'s eighth class, as people write them
-SPELLINGS = {
-    "anger": "angry", "disgusted": "disgust", "afraid": "fear", "fearful": "fear", "scared": "fear",
-    "happiness": "happy", "joy": "happy", "sadness": "sad", "surprised": "surprise", "neutrality": "neutral",
-    "contemptuous": "contempt"}
-
 
 @dataclass(frozen=True)
 class Score:
@@ -148,20 +142,20 @@ def class_indices(names: list[str], bundle: "Bundle") -> dict[str, int | None]:
     FER-2013's where there are no other names. A class that the model merged into another, as its six classes do
     disgust, is the one that it went to.
     """
+    from pipeline.download.class_names import NUMBERS, emotion_of, plain_name
     from pipeline.faces.faces import CLASS_SETS, EMOTIONS
 
     mapping = CLASS_SETS.get(bundle.class_set, ((), None))[1]
     merged = {name: bundle.classes[index] for name, index in zip(EMOTIONS, mapping or (), strict=False)
               if index < len(bundle.classes)}
     known = {name.casefold(): index for index, name in enumerate(bundle.classes)}
-    numbers = all(re.fullmatch("[0-6]", name) for name in names)
+    numbers = {plain_name(name) for name in names} <= NUMBERS.keys()
 
     def index_of(name: str) -> int | None:
-        plain = " ".join(name.casefold().split())
-        if plain in known:
-            return known[plain]
-        word = EMOTIONS[int(plain)] if numbers else re.sub(r"^\d+[ ._-]+", "", plain)
-        word = SPELLINGS.get(word, word)
+        word = plain_name(name)
+        if word in known:
+            return known[word]
+        word = NUMBERS[word] if numbers else emotion_of(word) or re.sub(r"^\d+[ ._-]+", "", word)
         return known.get(merged.get(word, word))
 
     return {name: index_of(name) for name in names}

@@ -17,12 +17,12 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo bench-demo web web-static promote promote-and-demo bench bench-train recipes replicate speedrun ui lock lint clean
+.PHONY: help run test quick demo bench-demo web web-static bench-static promote promote-and-demo bench bench-train recipes replicate speedrun ui lock lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
 
-run: $(READY) ## the whole pipeline, from the data to a promoted model (FER2013=PATH, DATASET=sample)
+run: $(READY) ## the whole pipeline, from the data to a promoted model (FER2013=PATH, DATASET=sample or NAME)
 	@"$(PY)" -m pipeline.cli run $${DATASET:+--dataset "$$DATASET"} $${FER2013:+--fer2013 "$$FER2013"}
 
 test: $(READY) ## every test, about 8 minutes on two idle cores (ARGS=-x)
@@ -43,6 +43,9 @@ web: $(READY) ## the champion as a page and an API at 127.0.0.1 (PORT=8000)
 
 web-static: $(READY) ## the same page as plain files that run in the browser alone, in build/web-static (needs npm)
 	@"$(PY)" -m pipeline.cli web-static $(ARGS)
+
+bench-static: $(READY) ## time the static page in the Chromium here, and weigh what it downloads (needs npm)
+	@"$(PY)" -m pipeline.cli bench-static $(ARGS)
 
 promote: $(READY) ## compare the trained model with the champion, and promote it if it is better
 	@"$(PY)" -m pipeline.cli promote $(ARGS)

@@ -14,11 +14,14 @@ COMMANDS = {
     "run": ("run", "the whole pipeline: data, search, training, evaluation, promotion, demo clip"),
     "params": ("params.origins", "every parameter in force and where it comes from"),
     "promote": ("promote.__main__", "compare the trained model with the champion, and promote it if it is better"),
+    "robustness": ("evaluate.robustness", "a model's accuracy on blurred, noisy, dark, hidden faces"),
     "demo": ("demo.main", "show the champion on a webcam, file, folder or stream"),
     "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
+    "score": ("reporting.score", "how good a model is on any folder of labelled faces"),
     "bench-demo": ("reporting.bench.demo", "how fast the demo is here, step by step"),
     "web": ("demo.web.main", "the demo as a page for browsers, and the API"),
     "web-static": ("demo.web.build", "build the page as a static site that needs no server"),
+    "bench-static": ("reporting.bench.static", "how fast the static page is in a browser here, and what it downloads"),
     "ui": ("tracking.ui", "open MLflow's pages on this machine"),
     "resolve": ("experiments.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
     "import-run": ("experiments.import_run", "import a run that was trained elsewhere"),
@@ -68,6 +71,7 @@ def load(name: str) -> Callable[[list[str]], None]:
 
 def completion(argv: list[str]) -> None:
     """Print the script that completes commands, options and recipes by the Tab key."""
+    from pipeline.faces.datasets import BUILT_IN
     from pipeline.params import recipe
     from pipeline.system import completion as shells
 
@@ -82,7 +86,7 @@ def completion(argv: list[str]) -> None:
         except ModuleNotFoundError:
             # Of an extra that is not installed: the name alone is completed
             commands[name] = None, purpose
-    print(shells.script("ferpipe", commands, shell, {"RECIPE": recipe.names()}))
+    print(shells.script("ferpipe", commands, shell, {"RECIPE": recipe.names(), "DATASET": list(BUILT_IN)}))
 
 
 def main(argv: list[str] | None = None) -> None:

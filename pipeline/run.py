@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.cli import ENVIRONMENT
-from pipeline.download.external import EXTERNAL, add_edition, find_external
+from pipeline.download.choice import check_request, check_undecided, choose, images_in, title
+from pipeline.download.external import EXTERNAL, add_edition, look_into
 from pipeline.download.kaggle import kaggle_cached, kaggle_reachable
+from pipeline.faces import datasets, fer2013
 from pipeline.params import params
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
@@ -29,36 +30,16 @@ STAGES = {
     "balance": ("balance the training classes as the recipe says", 0.3, 0.2),
     "tune": ("search for better parameters, resumable", 7, 1),
     "train": ("train with the best ones, resumable", 21, 1),
-    "evaluate": ("measure on images never trained on", 1, 0.3),
-    "promote": ("compare with the champion of the model registry", 0.3, 0.2),
+    "evaluate": ("measure on images never trained on", 2.5, 0.3),
+    "promote": ("compare with the champion of the model registry", 1.2, 0.2),
     "demo": ("render the champion on a clip", 0.3, 0.2),
 }
-DATASETS = ("fer2013", "sample")
-
-
-def choose(
-    requested: str | None, *, given: bool, external: bool, faces: bool, cached: bool, reachable: Callable[[], bool]
-) -> tuple[str, str]:
-    """The dataset and why. ``reachable``, whether Kaggle can be reached, is called only where nothing else decides."""
-    if requested:
-        return requested, f"DATASET={requested} was given"
-    if given:
-        return "fer2013", "FER2013=PATH was given"
-    if external:
-        return "fer2013", f"it is in {EXTERNAL.as_posix()}/"
-    if faces:
-        return "fer2013", "an earlier run left it in data/fer2013/"
-    if cached:
-        return "fer2013", "Kaggle's download of it is complete in kagglehub's cache"
-    if reachable():
-        return "fer2013", "Kaggle can be reached (a download of 60 MB, no account needed)"
-    return "sample", f"FER-2013 is not in {EXTERNAL.as_posix()}/ and Kaggle cannot be reached"
 
 
 def set_dataset(dataset: str, path: Path = Path("params.yaml")) -> bool:
     """Write the choice into params.yaml's ``dataset:`` line and leave every other byte; returns whether it changed."""
     before = path.read_bytes()
-    after, count = re.subn(rb"""(?m)^(dataset:[ \t]*)["']?\w+["']?""", rb"\g<1>" + dataset.encode(), before, count=1)
+    after, count = re.subn(rb"""(?m)^(dataset:[ \t]*)["']?[\w-]+["']?""", rb"\g<1>" + dataset.encode(), before, count=1)
     if not count:
         raise Failure(f"{path}: the line `dataset:` is missing; put `dataset: {dataset}` on top of it")
     if after == before:
@@ -69,9 +50,11 @@ def set_dataset(dataset: str, path: Path = Path("params.yaml")) -> bool:
 
 
 def minutes_of(stage: str, dataset: str) -> float:
-    """About how long a stage takes on two cores."""
-    _, fer2013, sample = STAGES[stage]
-    return fer2013 if dataset == "fer2013" else sample
+    """About how long a stage takes on two cores; on another data set by how many images it has."""
+    _, on_fer2013, on_sample = STAGES[stage]
+    if dataset in datasets.BUILT_IN:
+        return on_fer2013 if dataset == "fer2013" else on_sample
+    return max(on_sample, on_fer2013 * images_in(dataset) / fer2013.IMAGES)
 
 
 def minutes_left(dataset: str, stage: str = "download") -> str:
@@ -83,18 +66,16 @@ def minutes_left(dataset: str, stage: str = "download") -> str:
 
 def plan(dataset: str, reason: str) -> str:
     """What `make run` prints first: the data and why, how to choose other data, and every stage with its time."""
-    if dataset == "sample":
-        title = "sample (about 1,000 drawn faces)"
+    if dataset != "fer2013":
         other = how("run FER2013=PATH", "run --fer2013 PATH") + "   (zip, folder or CSV; see data/external/README.md)"
     else:
-        title = "FER-2013 (35,887 photographs)"
         other = how("run DATASET=sample", "run --dataset sample") + f"   (drawn faces, {minutes_left('sample')})"
     rows = []
     for stage, (purpose, _, _) in STAGES.items():
         length = minutes_of(stage, dataset)
-        rows.append(f"  {stage:<10}{purpose:<50}{f'about {length} min' if length >= 1 else 'seconds'}")
+        rows.append(f"  {stage:<10}{purpose:<50}{f'about {length:.0f} min' if length >= 1 else 'seconds'}")
     return "\n".join((
-        f"Data:  {title}, because {reason}", f"Other: {other}", "",
+        f"Data:  {title(dataset)}, because {reason}", f"Other: {other}", "",
         f"What happens, {minutes_left(dataset)} on two cores (what is unchanged since the last run is skipped):",
         *rows, ""))
 
@@ -198,7 +179,7 @@ def verdict(model: str, bundle: str, challenges: list[dict]) -> str:
     if not own:
         return f"it is not the champion of {model}, and no challenge is on record: {how('promote', 'promote')}"
     record = own[-1]
-    gain, gates = record["gain"], record["gates"]
+    gain, corrupted, gates = record["gain"], record.get("corrupted_gain"), record["gates"]
     reasons = [reason for reason in record["reasons"] if not reason.startswith("gain ")]
     if gain is not None and gain <= gates["min_gain"]:
         side = "below" if gain < 0 else "above"
@@ -207,6 +188,11 @@ def verdict(model: str, bundle: str, challenges: list[dict]) -> str:
     elif gain is not None and record["probability"] < gates["confidence"]:
         reasons.insert(0, f"{100 * gain:.2f} points above the champion on PublicTest, but the gain is real with "
                           f"probability {record['probability']:.2f} only, {gates['confidence']:.2f} is required")
+    elif gain is not None and corrupted is not None and corrupted < -gates["max_loss"]:
+        reasons.insert(0, f"{100 * gain:.2f} points above the champion on PublicTest")
+    if gain is not None and corrupted is not None:
+        reasons.insert(1, f"{100 * abs(corrupted):.2f} points {'below' if corrupted < 0 else 'above'} the champion on "
+                          "corrupted faces")
     return f"it did not become the champion of {model}: {'; '.join(reasons)}"
 
 
@@ -218,21 +204,27 @@ def contender(record: dict) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the whole pipeline on FER-2013 where it is available, else on drawn sample faces."""
+    """Run the whole pipeline on FER-2013 where it is available, else on drawn sample faces, or on your own data."""
     parser = argparse.ArgumentParser("ferpipe run", description=main.__doc__)
-    parser.add_argument("--dataset", choices=DATASETS, help="instead of choosing by itself")
+    parser.add_argument("--dataset", metavar="DATASET",
+                        help="instead of choosing by itself: fer2013, sample, or a folder's name in data/external/")
     parser.add_argument("--fer2013", type=Path, metavar="PATH", help="a zip, folder or CSV, copied into data/external/")
     options = parser.parse_args(argv)
     begun = time.monotonic()
     params.load()
-    if options.fer2013 and options.dataset != "sample":
+    if options.dataset:
+        check_request(options.dataset)
+    if options.fer2013 and options.dataset in (None, "fer2013"):
         add_edition(options.fer2013.expanduser(), EXTERNAL)
+    contents, faces, cached = look_into(EXTERNAL), Path("data/fer2013/faces").exists(), kaggle_cached()
+    if not options.dataset and not options.fer2013:
+        check_undecided(contents, faces or cached, how("run DATASET=", "run --dataset "))
     dataset, why = choose(
         options.dataset,
         given=options.fer2013 is not None,
-        external=find_external(EXTERNAL) is not None,
-        faces=Path("data/fer2013/faces").exists(),
-        cached=kaggle_cached(),
+        external=bool(contents.editions),
+        faces=faces,
+        cached=cached,
         reachable=lambda: kaggle_reachable(REACH),
     )
     print(plan(dataset, why), flush=True)

@@ -16,6 +16,7 @@ import pytest
 import toy_models
 
 from pipeline import cli, run
+from pipeline.download import choice
 from pipeline.system import completion, failure
 from pipeline.system.failure import Failure
 from pipeline.tracking import ui
@@ -78,7 +79,8 @@ def test_the_tab_key_completes_commands_options_and_recipes_in_bash(tmp_path):
     parsers = {}
     for name in ("params", "promote", "run"):
         parsers[name] = completion.parser_of(cli.load(name)), cli.COMMANDS[name][1]
-    script = completion.script("ferpipe", {**parsers, "results": (None, "a table")}, "bash", {"RECIPE": ["compact"]})
+    script = completion.script("ferpipe", {**parsers, "results": (None, "a table")}, "bash",
+                               {"RECIPE": ["compact"], "DATASET": ["fer2013", "sample"]})
     (tmp_path / "ferpipe").write_text(script)
     program = """source ./ferpipe
     complete_at_end() {
@@ -132,7 +134,7 @@ def test_with_nothing_at_hand_kaggle_decides(online, dataset):
     assert chosen == dataset and "Kaggle" in why
 
 
-@pytest.mark.parametrize("dataset", run.DATASETS)
+@pytest.mark.parametrize("dataset", ["fer2013", "sample"])
 def test_the_plan_names_the_data_the_reason_every_stage_and_the_other_choice(dataset, monkeypatch):
     monkeypatch.setenv("MAKELEVEL", "1")
     page = run.plan(dataset, "it is so")
@@ -141,6 +143,62 @@ def test_the_plan_names_the_data_the_reason_every_stage_and_the_other_choice(dat
     assert {"fer2013": "make run DATASET=sample", "sample": "make run FER2013=PATH"}[dataset] in page
     monkeypatch.delenv("MAKELEVEL")
     assert "ferpipe run --" in run.plan(dataset, "it is so")
+
+
+@pytest.fixture
+def moods(tmp_path, monkeypatch):
+    """A folder with a data set of one's own, 72 pictures, none of which is read here."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("bored", "tired"):
+        (tmp_path / "data/external/my-moods/train" / name).mkdir(parents=True)
+        for number in range(36):
+            (tmp_path / "data/external/my-moods/train" / name / f"{number}.png").touch()
+    choice.images_in.cache_clear()
+    return tmp_path
+
+
+def test_the_plan_counts_a_data_set_of_one_s_own_and_tells_its_time_by_that(moods, monkeypatch):
+    page = run.plan("my-moods", "DATASET=my-moods was given")
+    assert page.startswith("Data:  my-moods (72 pictures in data/external/my-moods), because DATASET=my-moods")
+    assert run.minutes_left("my-moods") == run.minutes_left("sample"), "few pictures take as long as the sample's"
+    monkeypatch.setattr(run, "images_in", lambda dataset: 35_887)
+    assert run.minutes_left("my-moods") == run.minutes_left("fer2013")
+
+
+def test_a_data_set_of_one_s_own_is_run_by_its_name(project, moods, monkeypatch, capsys):
+    monkeypatch.setattr(run, "summary", lambda dataset, seconds: dataset)
+    run.main(["--dataset", "my-moods"])
+    assert capsys.readouterr().out.endswith("my-moods\n") and len(project) == 3
+    assert "\ndataset: my-moods\n" in Path("params.yaml").read_text()
+    run.main(["--dataset", "sample"])
+    assert "\ndataset: sample\n" in Path("params.yaml").read_text(), "the whole name was replaced"
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("my-mods", r"my-mods: missing, .*did you mean my-moods\?"), ("champion", "'champion' is reserved"),
+    ("My Moods", "'My Moods' is no name of a data set")])
+def test_a_data_set_that_does_not_exist_stops_before_anything_changes(project, moods, name, said):
+    before = Path("params.yaml").read_text()
+    with pytest.raises(Failure, match=said):
+        run.main(["--dataset", name])
+    assert not project and Path("params.yaml").read_text() == before
+
+
+def test_other_data_is_not_announced_as_fer2013_but_asked_for(project, moods, monkeypatch):
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    with pytest.raises(Failure, match="has my-moods and no FER-2013; say which data: `ferpipe run --dataset my-moods`"):
+        run.main([])
+    (moods / "data/external/my-moods").rename(moods / "data/external/My Moods")
+    with pytest.raises(Failure, match="My Moods: not FER-2013, which has 35,887 images, but 72 pictures; give it a na"):
+        run.main([])
+    assert not project
+
+
+def test_with_fer2013_at_hand_other_data_waits_for_its_name(project, moods, monkeypatch, capsys):
+    Path("data/fer2013/faces").mkdir(parents=True)
+    monkeypatch.setattr(run, "summary", lambda dataset, seconds: dataset)
+    run.main([])
+    assert capsys.readouterr().out.endswith("fer2013\n")
 
 
 @pytest.mark.parametrize("line", [b"dataset: fer2013  # of the two", b'dataset:   "fer2013"', b"dataset: fer2013\r"])
@@ -205,6 +263,13 @@ def challenge(bundle: str, decision: str, gain: float | None, probability: float
      "did not become the champion of fer2013-7: recall of fear is 0.150, the floor is 0.200"),
     (challenge("b" * 12, "promoted", 0.02, 0.99, "gain +2.00 points on PublicTest"),
      "it is the champion of fer2013-7"),
+    (challenge("b" * 12, "refused", 0.02, 0.99, "gain +2.00 points on PublicTest", "gain -1.00 points on corrupted",
+               corrupted_gain=-0.01, gates={"min_gain": 0.0, "confidence": 0.9, "max_loss": 0.005}),
+     ": 2.00 points above the champion on PublicTest; 1.00 points below the champion on corrupted faces"),
+    (challenge("b" * 12, "refused", -0.02, 0.0, "gain -2.00 points on PublicTest", corrupted_gain=0.03),
+     "more than 0.00 above are required; 3.00 points above the champion on corrupted faces"),
+    (challenge("b" * 12, "refused", -0.02, 0.0, "gain -2.00 points on PublicTest", corrupted_gain=None),
+     "2.00 points below the champion on PublicTest, more than 0.00 above are required"),
 ])
 def test_the_run_ends_with_whether_the_model_became_champion_and_what_it_lacked(record, said):
     earlier = challenge("a" * 12, "promoted", None, None, "the first model, every class above the floor")
@@ -249,7 +314,7 @@ def test_a_path_given_by_hand_is_placed_first(project, monkeypatch, tmp_path, ca
 
 
 def test_every_stage_that_begins_is_followed_by_the_time_that_is_left(capsys, tmp_path, monkeypatch):
-    for stage, expected in (("tune", "4 of 8, about 30 min left"), ("train", "5 of 8, about 23 min left")):
+    for stage, expected in (("tune", "4 of 8, about 32 min left"), ("train", "5 of 8, about 25 min left")):
         assert run.with_time_left(f"Running stage '{stage}':\n", "fer2013") == f"Running stage {stage}, {expected}\n"
     assert run.with_time_left("Running stage 'demo':\n", "sample").endswith("8 of 8, less than a minute left\n")
     for line in ("Stage 'tune' didn't change, skipping\n", "epoch 1\n", "Running stage 'other':\n"):

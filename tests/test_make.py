@@ -228,6 +228,8 @@ def test_git_ignores_data_and_the_samples_reports_but_keeps_the_champion():
         "data/external/train/happy/Training_1.jpg": True,
         "archive.zip": True,
         "reports/sample/metrics.json": True,
+        "reports/my-faces/results/one.json": True,
+        "reports/replications/balance.csv": False,
         "mlflow.db-wal": True,
         ".venv/bin/python": True,
         "data/README.md": False,
@@ -236,6 +238,8 @@ def test_git_ignores_data_and_the_samples_reports_but_keeps_the_champion():
         "data/champion/model.onnx": False,
         "reports/fer2013/metrics.json": False,
         "reports/results/one.json": False,
+        "reports/results/one.npz": False,
+        "reports/sample/results/one.npz": True,
         "params.yaml": False,
     }
     done = subprocess.run(

@@ -38,7 +38,7 @@ def names(requirements: list[str]) -> set[str]:
 BASE = names(PROJECT["project"]["dependencies"])
 BY_EXTRA = {extra: names(lines) for extra, lines in PROJECT["project"]["optional-dependencies"].items()}
 # What only training, its records and its tables need
-LEFT_OUT = BY_EXTRA["plots"] | BY_EXTRA["pipeline"] - {"ferpipe"}
+LEFT_OUT = BY_EXTRA["plots"] | BY_EXTRA["static"] | BY_EXTRA["pipeline"] - {"ferpipe"}
 
 
 def test_every_package_that_is_imported_is_in_the_base_or_in_the_extra_that_messages_name():

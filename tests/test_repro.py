@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import toy_models
@@ -173,3 +174,38 @@ def test_a_sample_run_leaves_what_is_committed_alone(project):
     changed = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True).stdout
     touched = {line[3:].strip('"') for line in changed.splitlines()}
     assert touched <= {"dvc.lock", "params.yaml"}, touched
+
+
+MOODS = ("Bored", "happiness", "Tired", "Very Focused", "calm")
+
+
+def draw_moods(folder):
+    """Five classes of colourful pictures of 70x60 pixels, told apart by their brightness; train and a val folder."""
+    random = np.random.default_rng(0)
+    for split, count in (("Train", 16), ("valid", 6)):
+        for label, name in enumerate(MOODS):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                image = random.integers(0, 50, (60, 70, 3)) + 50 * label
+                cv2.imwrite(str(folder / split / name / f"{number}.jpg"), image.astype("uint8"))
+
+
+def test_a_data_set_of_one_s_own_goes_through_every_stage_under_its_name(project, tmp_path):
+    """Another size, classes of its own, a val folder, a recipe that wants the FER+ votes."""
+    folder = shutil.copytree(project, tmp_path / "own")
+    draw_moods(folder / "data/external/my-moods")
+    said = dvc(folder, "exp", "run", "-S", "dataset=my-moods", "-S", "train.votes=0.4", *NO_SEARCH, "evaluate")
+    assert "there is no test: PrivateTest is 10% of every class in train, cut by seed 1" in said
+    trained = Bundle.load(folder / "data/my-moods/bundle")
+    assert trained.classes == ("happy", "bored", "calm", "tired", "very focused") and trained.class_set == "5"
+    assert trained.provenance.config["train"]["votes"] == 0
+    metrics = json.loads((folder / "reports/my-moods/metrics.json").read_text())
+    assert metrics["dataset"] == "my-moods" and metrics["class_set"] == "5"
+    assert [metrics[split]["single"]["n"] for split in ("PublicTest", "PrivateTest")] == [30, 10]
+    entry, = (folder / "reports/my-moods/results").glob("*.json")
+    assert json.loads(entry.read_text())["classes"] == list(trained.classes)
+    promote = subprocess.run([sys.executable, "-m", "pipeline.promote"], cwd=folder, env=environment(), text=True,
+                             capture_output=True)
+    assert promote.returncode == 0 and "my-moods-5 version 1 is the champion now" in promote.stdout, promote.stderr
+    changed = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True).stdout
+    assert {line[3:].strip('"') for line in changed.splitlines()} <= {"dvc.lock", "params.yaml"}, changed

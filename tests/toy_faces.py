@@ -70,11 +70,42 @@ def face_frame(size=(640, 480), centre=(300, 220), radius=90) -> np.ndarray:
 
 def write_clip(path: Path, frames=8, empty=4) -> Path:
     """Write a video of ten frames a second: ``frames`` with a face that moves to the right, then ``empty`` without."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (640, 480))
+    codec = "VP80" if path.suffix == ".webm" else "mp4v"
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), 10, (640, 480))
     for step in range(frames + empty):
         empty_frame = np.full((480, 640, 3), 99, "uint8")
         writer.write(empty_frame if step >= frames else face_frame(centre=(250 + 8 * step, 220)))
     writer.release()
+    return path
+
+
+def retimed(path: Path, milliseconds: list[int], duration: bool = True) -> Path:
+    """Rewrite the time stamps of a .webm's frames in place, and take its duration away where it is to have none."""
+    data, stamps = bytearray(path.read_bytes()), iter(milliseconds)
+
+    def size(at: int) -> tuple[int, int]:
+        """Value and length of a number of variable length."""
+        length = 9 - data[at].bit_length()
+        return int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1), length
+
+    def walk(at: int, end: int) -> None:
+        while at < end:
+            start, length = at, 9 - data[at].bit_length()
+            name = data[at : at + length].hex()
+            content, width = size(at + length)
+            at += length + width
+            if name in ("18538067", "1f43b675", "1549a966"):  # segment, cluster, info
+                walk(at, min(end, at + content))
+            elif name == "e7":  # a cluster's own time
+                data[at : at + content] = bytes(content)
+            elif name == "a3":  # a frame, relative to its cluster
+                data[at + 1 : at + 3] = next(stamps).to_bytes(2, "big")
+            elif name == "4489" and not duration:
+                data[start : at] = b"\xec" + bytes([0x80 | (at - start - 2 + content)]) + bytes(at - start - 2)
+            at += content
+
+    walk(0, len(data))
+    path.write_bytes(data)
     return path
 
 

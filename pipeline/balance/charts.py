@@ -14,6 +14,8 @@ from pipeline.system.plotting import BLUE, GRAY, ORANGE, save
 COLOURS = dict(zip(SPLITS, (BLUE, ORANGE, GRAY), strict=True))
 VARIANTS = 8
 RANGES = ("rotation", "shear", "zoom", "translation")
+NOT_DRAWN = ("brightness", "contrast", "erasing", "blur", "jpeg", "noise", "gamma", "misplaced", "mouth_hidden",
+             "glasses")
 
 
 def counts(path: Path, faces: Faces) -> None:
@@ -72,7 +74,7 @@ def augmentation(path: Path, params: Params) -> None:
         blocks.append((f"balance: {params.balance.strategy}, {says}", None))
     ranges = {name: batch.strength * getattr(batch, name) for name in RANGES}
     drawn = {**ranges, "flip": batch.flip}
-    rest = {name: getattr(batch, name) for name in ("brightness", "contrast", "erasing") if getattr(batch, name)}
+    rest = {name: getattr(batch, name) for name in NOT_DRAWN if getattr(batch, name)}
     more = f"; not drawn: {', '.join(f'{name} {value:g}' for name, value in rest.items())}" if rest else ""
     if any(drawn.values()):
         blocks.append((f"training adds to a batch, ranges of the recipe:\n{_words(drawn)}, fill {batch.fill}{more}",

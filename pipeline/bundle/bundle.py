@@ -23,7 +23,8 @@ from pipeline.system.failure import Failure
 BATCH = 64
 # Files that a copy for serving may leave out (the champion in git does, for its size)
 LEFT_OUT = ("model.keras",)
-# Written beside a champion by promote: {"name", "version", "PublicTest": accuracy, "protocol", "edition"}
+# Written beside a champion by promote: {"name", "version", "PublicTest": accuracy, "corrupted": the same on corrupted
+# faces where it was measured, "protocol", "edition"}
 PROMOTION = "promotion.json"
 
 

@@ -1,6 +1,7 @@
 """The command ``ferpipe demo``: the emotions in faces from a webcam, picture, video, folder or stream."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -9,15 +10,20 @@ from pipeline.system.failure import Failure
 
 # Without --frames, a picture from a camera is the best of this many frames
 LIVE_FRAMES = 30
+# Of a folder's files that are no pictures, as many are named
+MOST_NAMES = 5
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the demo. Raises Failure when the source, model, screen or output file cannot be opened."""
     args = _arguments(argv)
-    if args.headless and args.out is None:
-        raise Failure("--headless opens no window; add --out FILE to write a file (.webm, .mp4, .avi, .png or .jpg)")
+    if args.headless and args.out is None and args.log is None:
+        raise Failure("--headless opens no window; add --out FILE to write a file (.webm, .mp4, .avi, .png or .jpg), "
+                      "or --log FILE (.csv or .jsonl)")
 
     from pipeline.bundle.bundle import Bundle
+    from pipeline.demo.film import Film
+    from pipeline.demo.log import Log, check
     from pipeline.demo.output import PICTURES, open_output, players
     from pipeline.demo.play import KEYS, Player
     from pipeline.demo.see.detector import BlazeFace
@@ -30,35 +36,52 @@ def main(argv: list[str] | None = None) -> None:
 
     window = None if args.headless else open_window(args.window)
     bundle = Bundle.load(args.model)
+    if args.log is not None:
+        check(args.log)
+    detector = BlazeFace()
+    log: Log | None = None
 
-    def new_see(kind: str) -> See:
-        """What detects and classifies the faces of a source of this kind; tracks belong to one source."""
-        detector = BlazeFace()
-        if kind in ("picture", "folder"):
-            return lambda frame, _: look(frame, detector, bundle, args.unsure_below)
-        return Watcher(detector, bundle, args.unsure_below).see
+    def opened(name: str) -> tuple[Source, See]:
+        """A source, and what detects and classifies the faces in it; tracks belong to one source."""
+        source = open_source(name, args.reconnect)
+        if source.kind in ("picture", "folder"):
+            return source, recorded(lambda frame, _: look(frame, detector, bundle, args.unsure_below))
+        watcher = Watcher(detector, bundle, args.unsure_below)
+        if source.live:
+            return source, recorded(watcher.see)
+        film = Film(source, watcher)
+        return film, recorded(film.see)
 
-    def open_camera(index: int) -> tuple[Source, See]:
-        return open_source(str(index), args.reconnect), new_see("camera")
+    def recorded(see: See) -> See:
+        return lambda frame, seconds: (see if log is None else log.recording(see))(frame, seconds)
 
-    with open_source(args.source, args.reconnect) as source:
-        if args.out is not None and args.out.exists() and Path(args.source).exists() and args.out.samefile(args.source):
-            raise Failure(f"{args.out}: is the source itself; give another file after --out")
+    source, see = opened(args.source)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(source)
+        for path in (args.out, args.log):
+            if path is not None and path.exists() and Path(args.source).exists() and path.samefile(args.source):
+                raise Failure(f"{path}: is the source itself; give another file")
         output = open_output(args.out, source.fps) if args.out is not None else None
+        log = stack.enter_context(Log(args.log, bundle.classes)) if args.log is not None else None
         limit = args.frames
-        if limit is None and source.live and args.headless and args.out.suffix.lower() in PICTURES:
+        if limit is None and source.live and args.headless and args.out and args.out.suffix.lower() in PICTURES:
             limit = LIVE_FRAMES
         tally = Tally()
         panel = about(bundle) if window is None else (*about(bundle), *KEYS)
-        annotator = Annotator(new_see(source.kind), bundle.classes, tally, about=panel,
+        annotator = Annotator(see, bundle.classes, tally, about=panel,
                               mirror=source.kind == "camera" and not args.no_mirror, show_fps=window is not None)
-        player = Player(source, annotator, output, window, open_camera=open_camera, limit=limit)
+        player = Player(source, annotator, output, window, open_camera=lambda index: opened(str(index)),
+                        limit=limit)
         player.play()
-    for name in source.skipped:
+    for name in source.skipped[:MOST_NAMES]:
         print(f"{args.source}: {name} is not a picture that can be read; skipped", file=sys.stderr)
+    if (more := len(source.skipped) - MOST_NAMES) > 0:
+        print(f"{args.source}: {more} more files are no pictures that can be read; skipped", file=sys.stderr)
     print(tally.summary())
     if output is not None and tally.frames:
         print(f"written: {args.out}" + (f" ({words})" if (words := players(args.out)) else ""))
+    if args.log is not None:
+        print(f"written: {args.log}")
     if player.interrupted and window is None:
         raise SystemExit(130)
 
@@ -70,14 +93,17 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
                     "mirrors, f fills the screen (f or Esc leaves it), space pauses, 1 to 9 choose a camera.",
     )
     parser.add_argument("source", metavar="SOURCE", nargs="?", default="0",
-                        help="a webcam's number, a picture, a video, a folder of pictures or a URL (http, rtsp); "
-                             "default: 0, the first webcam")
-    parser.add_argument("--headless", action="store_true", help="open no window; needs --out")
+                        help="a webcam's number or path (/dev/v4l/by-id/...), a picture, a video, a folder of pictures "
+                             "or a URL (http, rtsp); default: 0, the first webcam")
+    parser.add_argument("--headless", action="store_true", help="open no window; needs --out or --log")
     parser.add_argument("--window", choices=("opencv", "tk"), default="opencv",
                         help="library for the window (default: opencv)")
     parser.add_argument("--out", metavar="FILE", type=Path,
                         help="write an annotated video (.webm plays in browsers; .mp4, .avi) or picture (.png, .jpg: "
                              "the frame with the most probable emotion)")
+    parser.add_argument("--log", metavar="FILE", type=Path,
+                        help="write every face of every frame as a row (.csv or .jsonl): time, number, box, roll, "
+                             "probabilities")
     parser.add_argument("--frames", metavar="N", type=_positive, help="stop after N frames")
     parser.add_argument("--no-mirror", action="store_true", help="do not mirror a webcam's picture")
     parser.add_argument("--reconnect", metavar="SECONDS", type=float, default=300.0,

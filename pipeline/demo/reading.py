@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -11,8 +12,10 @@ import numpy as np
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.demo.see import boxes
+from pipeline.demo.see.ahead import ahead
 from pipeline.demo.see.batches import Detected, classified, detected
 from pipeline.demo.see.boxes import UNSURE, Box
+from pipeline.demo.see.crop import middle
 from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.tracks import Tracks
 from pipeline.demo.see.watcher import Search, Watcher
@@ -104,20 +107,23 @@ class Reader:
         """The model's id, a hash of its content, as in the ledger and in ``ferpipe predict --json``."""
         return self._bundle.id
 
-    def read(self, picture: Picture, channels: Channels = "BGR") -> list[Face]:
+    def read(self, picture: Picture, channels: Channels = "BGR", face: bool = False) -> list[Face]:
         """The faces of one picture, the largest first; small and tilted ones too.
 
         Args:
             picture: a file's path, an array uint8 ``(H, W, 3)`` or gray ``(H, W)``, or an image of Pillow. Files and
                 Pillow's images are turned as their EXIF data says.
             channels: the order of an array's channels, ``BGR`` as OpenCV has it or ``RGB``.
+            face: it is one face already, as FER-2013's pictures are: its largest square in the middle is classified,
+                no face is looked for.
 
         Raises:
-            Failure: it is no picture, damaged, or larger than 120 million pixels.
+            Failure: it is no picture, an animation, damaged, or larger than 120 million pixels.
         """
-        return self.read_many([picture], channels)[0]
+        return self.read_many([picture], channels, face)[0]
 
-    def read_many(self, pictures: Iterable[Picture], channels: Channels = "BGR") -> list[list[Face]]:
+    def read_many(self, pictures: Iterable[Picture], channels: Channels = "BGR",
+                  face: bool = False) -> list[list[Face]]:
         """The same for several pictures, in their order; their faces go to the model together, which is faster.
 
         Pictures are opened one by one, so that any number fits into memory. Raises Failure at the first that cannot be
@@ -126,7 +132,8 @@ class Reader:
         def detections() -> Iterator[Detected]:
             for picture in pictures:
                 image = _pixels(picture, channels)
-                yield detected(Path(), 0.0, image, self._detector.find(image), self._bundle.crop_margin, keep=False)
+                squares = [middle(image)] if face else self._detector.find(image)
+                yield detected(Path(), 0.0, image, squares, 1.0 if face else self._bundle.crop_margin, keep=False)
 
         return [[self._face(face) for face in boxes.numbered(item.boxes, scores, self.unsure_below)]
                 for item, scores in classified(detections(), self._bundle)]
@@ -139,7 +146,7 @@ class Reader:
         and those that come while the caller is busy are dropped.
 
         Args:
-            source: a video file, a camera's index (0 is the first), or a URL (http, https, rtsp).
+            source: a video file, a camera's index (0 is the first) or path, or a URL (http, https, rtsp).
 
         Raises:
             Failure: there is no such video or camera; from the iterator, when no frame of it can be read.
@@ -161,10 +168,11 @@ class Reader:
                 if image is not None:
                     yield detected(Path(), seconds, image, search.find(image, seconds), margin, keep=True)
 
-        for item, scores in classified(detections(), self._bundle):
-            assert item.frame is not None
-            faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
-            yield self._frame(item.frame, item.seconds, faces)
+        with closing(ahead(detections())) as items:
+            for item, scores in classified(items, self._bundle):
+                assert item.frame is not None
+                faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
+                yield self._frame(item.frame, item.seconds, faces)
 
     def _live(self, source: Source) -> Iterator[Frame]:
         watcher = Watcher(self._detector, self._bundle, self.unsure_below)

@@ -1,32 +1,80 @@
-"""data/external/, where a person puts FER-2013: which editions are in it, and adding one."""
+"""data/external/, where a person puts FER-2013 and other data sets: what is in it, and adding FER-2013 to it."""
 
 import hashlib
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.download.packing import ENDINGS, Entry, faces_among, kind_of, open_entries
-from pipeline.download.text import csv_columns, csv_lines, open_csv
+from pipeline.download.class_names import SPELLINGS
+from pipeline.download.labelled import EXPECTED, came, pictures_among
+from pipeline.download.packing import CSV_NAMES, ENDINGS, Entry, faces_among, hidden, kind_of, open_entries
+from pipeline.download.splits import NAME_IT, split_of
+from pipeline.download.tables import tables_among
+from pipeline.download.text import csv_columns, csv_lines, csv_size, open_csv
+from pipeline.faces import datasets, fer2013
 from pipeline.system.atomic import atomic_file, atomic_folder
-from pipeline.system.failure import Failure
+from pipeline.system.failure import Failure, did_you_mean
 
 EXTERNAL = Path("data/external")
 # The FER+ votes, which may be beside the edition: see pipeline.faces.votes
 VOTES_FILES = ("fer2013new.csv", "ferplus_votes.csv")
+# Characters of a pixel in a CSV, with the blank behind it: "0 " to "255 "
+PIXEL_CHARACTERS = (2, 4)
+PIXELS = 48 * 48
+
+
+@dataclass
+class Contents:
+    """What data/external/ holds, by a cheap look at names, headers and sizes.
+
+    Attributes:
+        editions: of FER-2013, sorted; the folder itself when train/ and test/ are directly in it.
+        named: other data sets by their name, the folder's or the zip's.
+        unnamed: other data that has no name which a data set may have, and what it seems to be.
+        unreadable: what looks like data and holds no faces, and why.
+    """
+
+    editions: list[Path] = field(default_factory=list)
+    named: dict[str, Path] = field(default_factory=dict)
+    unnamed: dict[Path, str] = field(default_factory=dict)
+    unreadable: dict[Path, str] = field(default_factory=dict)
+
+    def check_names(self) -> None:
+        """Raise Failure, which asks for its name, where there is no FER-2013 but other data without one."""
+        if self.editions:
+            return
+        for path, what in self.unnamed.items():
+            raise Failure(f"{path}: not FER-2013, which has {fer2013.IMAGES:,} images, but {what}; {NAME_IT}")
+        for path, why in self.unreadable.items():
+            raise Failure(f"{path}: cannot be read: {why}; expected an edition of FER-2013, or a data set under its "
+                          f"name ({EXTERNAL.as_posix()}/README.md)")
+
+
+def look_into(folder: Path = EXTERNAL) -> Contents:
+    """What the folder holds."""
+    contents = Contents()
+    parts = {part for child in folder.iterdir() if (part := _part_of(child))} if folder.is_dir() else set()
+    for path in sorted(parts):
+        try:
+            what = other_than_fer2013(path)
+        except _NoFaces as failure:
+            contents.unreadable[path] = str(failure)
+            continue
+        except Failure:
+            what = ""  # damaged: reading it says where
+        name = path.name.removesuffix(".zip")
+        if not what:
+            contents.editions.append(path)
+        elif path != folder and (path.is_dir() or path.suffix == ".zip") and _may_be_called(name):
+            contents.named[name] = path
+        else:
+            contents.unnamed[path] = what
+    return contents
 
 
 def editions_in(folder: Path) -> list[Path]:
-    """What looks like an edition by its name, sorted; ``folder`` itself when train/ and test/ are directly in it."""
-    if not folder.is_dir():
-        return []
-    editions = []
-    for child in folder.iterdir():
-        if child.name.startswith(".") or child.name in VOTES_FILES:
-            continue
-        if child.is_dir():
-            editions.append(folder if child.name.casefold() in ("train", "test") else child)
-        elif child.name.casefold().endswith(ENDINGS):
-            editions.append(child)
-    return sorted(set(editions))
+    """The editions of FER-2013 in data/external/."""
+    return look_into(folder).editions
 
 
 def find_external(folder: Path = EXTERNAL) -> Path | None:
@@ -34,9 +82,73 @@ def find_external(folder: Path = EXTERNAL) -> Path | None:
     return next(iter(editions_in(folder)), None)
 
 
+def find_named(name: str, folder: Path = EXTERNAL) -> Path:
+    """The folder or zip of a data set. Raises Failure that names those that there are."""
+    paths = [path for path in (folder / name, folder / f"{name}.zip") if path.exists()]
+    if len(paths) > 1:
+        raise Failure(f"{paths[0]}: there is also {paths[1].name}; remove one of the two")
+    if paths:
+        return paths[0]
+    known = sorted({*look_into(folder).named, *datasets.BUILT_IN})
+    raise Failure(f"{folder / name}: missing, and no {name}.zip there{did_you_mean(name, known)}; put the data set "
+                  f"there ({EXTERNAL.as_posix()}/README.md says how), or say one of {', '.join(known)}")
+
+
 def find_votes(folder: Path) -> Path | None:
     """The FER+ votes' file, or None."""
     return next((folder / name for name in VOTES_FILES if (folder / name).is_file()), None)
+
+
+class _NoFaces(Failure):
+    """Neither an edition of FER-2013 nor another data set."""
+
+
+def other_than_fer2013(path: Path) -> str:
+    """What this is if it is not FER-2013, in words; empty where it may be FER-2013.
+
+    Decided by how many images it has, which takes a list of names or the size of a CSV. A part of FER-2013 has to be
+    named after it, such as fer2013_sample.csv. Raises Failure for what is
+    damaged, and ``_NoFaces`` for what is neither.
+    """
+    if kind_of(path) in ("folder", "zip"):
+        with open_entries(path) as entries:
+            pictures = [entry.name.split("/") for entry in pictures_among(entries)]
+            tables, others = tables_among(entries)
+            csvs = [entry.name for entry in entries if entry.name.casefold().endswith(".csv")]
+        edition = [parts[-1] for parts in pictures if len(parts) > 2 and parts[-3].casefold() in ("train", "test")]
+        validation = next((name for parts in pictures for name in parts[:-1] if split_of(name) == "PublicTest"), None)
+        whole = fer2013.near(len(edition))
+        part = fer2013.may_be(len(edition), path.name) and all(map(fer2013.named_like_its_pictures, edition))
+        if (whole or part) and not validation:
+            return ""
+        if any(len(parts) > 1 for parts in pictures) or (pictures and tables):
+            folder = f", with a folder {validation} that FER-2013 has not" if validation else ""
+            return f"{len(pictures):,} pictures{folder}"
+        if pictures or not csvs:
+            raise _NoFaces(others[0] if others else f"{came(entries)}, {EXPECTED}")
+        if tables and not any(Path(name).name.casefold() in CSV_NAMES for name in csvs):
+            return f"the tables {', '.join(table.entry.name for table in tables)}" if len(tables) > 1 else _table(path)
+    return _table(path)
+
+
+def _table(path: Path) -> str:
+    """The same for a CSV or a file that holds one."""
+    with open_csv(path) as stream:
+        header = next(csv_lines(stream, path), b"")
+    try:
+        csv_columns(header, path)
+    except Failure as failure:
+        raise _NoFaces(str(failure).removeprefix(f"{path}: ")) from failure
+    size = csv_size(path)
+    least, most = (size // (PIXELS * characters) for characters in reversed(PIXEL_CHARACTERS))
+    whole = least <= fer2013.IMAGES * (1 + fer2013.DAMAGE) and most >= fer2013.IMAGES * (1 - fer2013.DAMAGE)
+    return "" if whole or fer2013.may_be(most, path.name) else f"a table of about {size / (PIXELS * 3.6):,.0f} faces"
+
+
+def check_is_fer2013(path: Path) -> None:
+    """Raise Failure, which asks for a name, where this is other data than FER-2013."""
+    if what := other_than_fer2013(path):
+        raise Failure(f"{path}: not FER-2013, which has {fer2013.IMAGES:,} images, but {what}; {NAME_IT}")
 
 
 def add_edition(path: Path, external: Path = EXTERNAL) -> Path:
@@ -46,10 +158,11 @@ def add_edition(path: Path, external: Path = EXTERNAL) -> Path:
         Its path in data/external/; what is in there already is not copied again.
 
     Raises:
-        Failure: ``path`` does not exist or does not look like an edition, or another edition is in data/external/.
+        Failure: ``path`` does not exist or is not FER-2013, or another edition is in data/external/.
     """
     path = path.expanduser()
     files = _look(path)
+    check_is_fer2013(path)
     others = editions_in(external)
     for other in others:
         if not _same(path, files, other):
@@ -68,6 +181,20 @@ def add_edition(path: Path, external: Path = EXTERNAL) -> Path:
         with atomic_file(target) as new:
             shutil.copyfile(path, new)
     return target
+
+
+def _part_of(child: Path) -> Path | None:
+    """What a child of data/external/ belongs to: itself, or the folder where it is called like a split or an emotion;
+    None where it is no data."""
+    if hidden(child.name) or child.name in VOTES_FILES:
+        return None
+    if child.is_dir():
+        return child.parent if split_of(child.name) or child.name.casefold() in SPELLINGS else child
+    return child if child.name.casefold().endswith(ENDINGS) else None
+
+
+def _may_be_called(name: str) -> bool:
+    return name not in datasets.BUILT_IN and not datasets.problem(name)
 
 
 def _look(path: Path) -> list[Entry]:

@@ -13,10 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from pipeline.download.splits import NAME_IT, split_of
 from pipeline.system.failure import Failure
 
 ENDINGS = (".zip", ".csv", ".csv.gz", ".tar.gz", ".tgz")
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
+# Folders above a picture: archive/fer2013/train/CLASS at most
+EDITION_DEPTH = 3
 AGAIN = "copy or download it again"
 # What reading a damaged file raises, inside zip, gzip and tar alike
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, tarfile.TarError, RuntimeError, NotImplementedError, OSError)
@@ -56,10 +59,10 @@ def kind_of(path: Path) -> str:
 
 
 @contextmanager
-def open_entries(path: Path) -> Iterator[list[Entry]]:
-    """The files of a zip or a folder, without links, hidden files and folders deeper than an edition is."""
+def open_entries(path: Path, depth: int = EDITION_DEPTH) -> Iterator[list[Entry]]:
+    """The files of a zip or a folder, without links, hidden files and, in a folder, those below ``depth`` others."""
     if path.is_dir():
-        yield list(_folder(path))
+        yield list(_folder(path, depth))
         return
     try:
         archive = zipfile.ZipFile(path)
@@ -82,6 +85,9 @@ def faces_among(entries: list[Entry], where: Path) -> tuple[str, list[Entry]]:
             pictures.append(entry._replace(name="/".join((parts[-3].casefold(), *parts[-2:]))))
         elif len(parts) in (2, 3) and parts[-2].casefold() in ("train", "test"):
             raise Failure(f"{where}: {entry.name}: is in no class folder; expected train/CLASS/FILE, test/CLASS/FILE")
+        elif len(parts) in (3, 4) and split_of(parts[-3]) == "PublicTest":
+            raise Failure(f"{where}: {entry.name}: FER-2013 has no folder {parts[-3]!r}, so these are other splits; "
+                          f"{NAME_IT}")
     if len(tops) > 1:
         raise Failure(f"{where}: faces in several folders ({', '.join(sorted(top or '.' for top in tops))}); keep one")
     if pictures:
@@ -103,27 +109,27 @@ def safe_name(name: str, where: Path) -> str:
     return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
-def _hidden(name: str) -> bool:
-    """Whether a path is a file that operating systems add by themselves, or a hidden one."""
+def hidden(name: str) -> bool:
+    """Whether a path is a file that operating systems add by themselves (``__MACOSX/``, ``._x.csv``), or hidden."""
     return any(part.startswith((".", "__MACOSX")) or part in ("Thumbs.db", "desktop.ini") for part in name.split("/"))
 
 
 def _zip(archive: zipfile.ZipFile, path: Path) -> Iterator[Entry]:
     for info in archive.infolist():
         name = safe_name(info.filename, path)
-        if not (info.is_dir() or stat.S_ISLNK(info.external_attr >> 16) or _hidden(name)):
+        if not (info.is_dir() or stat.S_ISLNK(info.external_attr >> 16) or hidden(name)):
             yield Entry(name, info.file_size, partial(archive.open, info))
 
 
-def _folder(folder: Path, above: str = "") -> Iterator[Entry]:
+def _folder(folder: Path, depth: int, above: str = "") -> Iterator[Entry]:
     with os.scandir(folder) as children:
         for child in children:
-            if _hidden(child.name) or child.is_symlink():
+            if hidden(child.name) or child.is_symlink():
                 continue
             if child.is_file():
                 yield Entry(above + child.name, child.stat().st_size, partial(_open, child.path))
-            elif child.is_dir() and above.count("/") < 3:
-                yield from _folder(Path(child.path), f"{above}{child.name}/")
+            elif child.is_dir() and above.count("/") < depth:
+                yield from _folder(Path(child.path), depth, f"{above}{child.name}/")
 
 
 def _open(path: str) -> IO[bytes]:

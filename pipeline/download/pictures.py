@@ -4,19 +4,19 @@ import hashlib
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.download.class_names import SPELLINGS
 from pipeline.download.packing import AGAIN, DAMAGE, Entry
 from pipeline.faces.faces import EMOTIONS, SIZE, Faces
 from pipeline.system.failure import Failure
 
-PICTURE_LIMIT = 2**20  # bytes; the largest real one has 2,483
+PICTURE_LIMIT = 2**20  # bytes; FER-2013's largest one has 2,483
+LARGE_PICTURE_LIMIT = 2**26  # bytes, of a picture that is resized
 CHUNK = 256
-# Class folders as they are spelled in the wild
-CLASSES = {name: label for label, name in enumerate(EMOTIONS)} | {
-    "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5}
 NAMED = re.compile(r"(Training|PublicTest|PrivateTest)_[^.]+\.\w+")
 
 
@@ -37,9 +37,9 @@ def read_pictures(entries: list[Entry], where: Path, validation_share: float) ->
     if splits_from != "file names":
         notes.append(f"the file names carry no split: PublicTest is {validation_share:.0%} of every class in train, "
                      "PrivateTest is test")
-    images, hashes = _decode(entries, where)
-    return Faces(images, ids, splits, labels, {"splits_from": splits_from, "notes": notes,
-                                               "contents_sha256": contents_digest(entries, hashes)})
+    decoded = decode(entries, where)
+    return Faces(decoded.images, ids, splits, labels, {"splits_from": splits_from, "notes": notes,
+                                                       "contents_sha256": contents_digest(entries, decoded.hashes)})
 
 
 def contents_digest(entries: list[Entry], hashes: list[str]) -> str:
@@ -53,9 +53,9 @@ def contents_digest(entries: list[Entry], hashes: list[str]) -> str:
 
 def _label(entry: Entry, where: Path) -> int:
     name = entry.name.split("/")[1]
-    if name.casefold() not in CLASSES:
+    if name.casefold() not in SPELLINGS:
         raise Failure(f"{where}: {entry.name}: there is no class {name!r}; the classes are {', '.join(EMOTIONS)}")
-    return CLASSES[name.casefold()]
+    return EMOTIONS.index(SPELLINGS[name.casefold()])
 
 
 def _splits(entries: list[Entry], labels: np.ndarray, where: Path,
@@ -97,16 +97,30 @@ def _stratified(ids: np.ndarray, folders: np.ndarray, labels: np.ndarray, share:
     return splits
 
 
-def _decode(entries: list[Entry], where: Path) -> tuple[np.ndarray, list[str]]:
-    """uint8 ``(N, 48, 48)`` and the sha256 of every file; in threads, since cv2 and zlib release Python's lock."""
+@dataclass(frozen=True)
+class Decoded:
+    """Pictures as uint8 ``(N, 48, 48)``, the sha256 of every file, and its height and width before resizing."""
+
+    images: np.ndarray
+    hashes: list[str]
+    shapes: list[tuple[int, int]]
+
+
+def decode(entries: list[Entry], where: Path, resize: bool = False) -> Decoded:
+    """Read the pictures, gray; in threads, since cv2 and zlib release Python's lock.
+
+    Args:
+        resize: pictures of other sizes than 48x48, by area where they shrink; without it they raise a Failure.
+    """
     from tqdm import tqdm
 
     images = np.empty((len(entries), SIZE, SIZE), np.uint8)
     hashes = [""] * len(entries)
+    shapes = [(0, 0)] * len(entries)
 
     def decode(rows: range) -> int:
         for row in rows:
-            images[row], hashes[row] = _picture(entries[row], where)
+            images[row], hashes[row], shapes[row] = _picture(entries[row], where, resize)
         return len(rows)
 
     pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
@@ -117,22 +131,30 @@ def _decode(entries: list[Entry], where: Path) -> tuple[np.ndarray, list[str]]:
                 bar.update(count)
     finally:
         pool.shutdown(cancel_futures=True)
-    return images, hashes
+    return Decoded(images, hashes, shapes)
 
 
-def _picture(entry: Entry, where: Path) -> tuple[np.ndarray, str]:
+def _picture(entry: Entry, where: Path, resize: bool) -> tuple[np.ndarray, str, tuple[int, int]]:
     import cv2
 
-    if entry.size > PICTURE_LIMIT:
-        raise Failure(f"{where}: {entry.name}: {entry.size} bytes for a picture of {SIZE}x{SIZE}; {AGAIN}")
+    if entry.size > (LARGE_PICTURE_LIMIT if resize else PICTURE_LIMIT):
+        of_size = "of a face" if resize else f"of {SIZE}x{SIZE}"
+        raise Failure(f"{where}: {entry.name}: {entry.size} bytes for a picture {of_size}; {AGAIN}")
     try:
         content = entry.read()
     except DAMAGE as error:
         raise Failure(f"{where}: {entry.name}: damaged ({error}); {AGAIN}") from error
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+    except cv2.error:  # a format that this OpenCV refuses, or far too many pixels
+        image = None
     if image is None:
         raise Failure(f"{where}: {entry.name}: not a picture, or a damaged one; replace or remove it")
+    height, width = image.shape
+    if resize and (height, width) != (SIZE, SIZE):
+        way = cv2.INTER_AREA if min(height, width) >= SIZE else cv2.INTER_LINEAR
+        image = cv2.resize(image, (SIZE, SIZE), interpolation=way)
     if image.shape != (SIZE, SIZE):
         raise Failure(f"{where}: {entry.name}: {image.shape[1]}x{image.shape[0]} pixels, expected {SIZE}x{SIZE}; "
                       "replace or remove it")
-    return image, hashlib.sha256(content).hexdigest()
+    return image, hashlib.sha256(content).hexdigest(), (height, width)

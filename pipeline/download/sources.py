@@ -11,8 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.download import kaggle
-from pipeline.download.external import EXTERNAL, editions_in, find_votes
+from pipeline.download.external import EXTERNAL, Contents, check_is_fer2013, find_named, find_votes, look_into
+from pipeline.download.named import read_named
 from pipeline.download.read import read_edition
+from pipeline.download.splits import NAME_IT
+from pipeline.faces import fer2013
 from pipeline.faces.faces import EMOTIONS, Faces
 from pipeline.faces.manifest import Manifest
 from pipeline.faces.votes import with_votes
@@ -28,38 +31,44 @@ def download(settings: Download, dataset: str, external: Path = EXTERNAL) -> Fac
 
     Args:
         settings: The download block of params.yaml; ``source`` is auto, kaggle, url or a path.
-        dataset: fer2013, or sample for drawn faces.
-        external: The folder that a person puts FER-2013 into.
+        dataset: fer2013, sample for drawn faces, or the name of another data set in ``external``.
+        external: The folder that a person puts FER-2013 and other data sets into.
 
     Returns:
-        Faces with seven classes, sorted by split and id, and a manifest that says which edition they are.
+        Faces sorted by split and id, with seven classes or those of the other data set, and a manifest that says which
+        edition they are.
 
     Raises:
         Failure: It cannot be fetched, is damaged, or is not FER-2013.
     """
+    seven: Manifest = {"classes": list(EMOTIONS), "class_set": "7"}
     if dataset == "sample":
         from pipeline.download.drawn.sample import draw_faces
 
         faces = draw_faces(settings.sample_faces, settings.sample_seed)
         manifest: Manifest = {"edition": "drawn", "source": "pipeline/download/drawn", "seed": settings.sample_seed,
                               "splits_from": "drawn", "notes": [], **faces.manifest}
-    else:
+    elif dataset == "fer2013":
         faces = _fer2013(settings, external)
         manifest = faces.manifest
-    return replace(faces, manifest={"dataset": dataset, **manifest, "classes": list(EMOTIONS), "class_set": "7",
-                                    "protocol": "published"})
+    else:
+        faces = read_named(find_named(dataset, external), settings.validation_share, settings.split_seed)
+        manifest = faces.manifest
+    return replace(faces, manifest={"dataset": dataset, **seven, **manifest, "protocol": "published"})
 
 
 def _fer2013(settings: Download, external: Path) -> Faces:
-    source, share, notes = settings.source, settings.validation_share, []
+    source, share, notes, contents = settings.source, settings.validation_share, [], Contents()
     if source == "auto":
-        editions = editions_in(external)
+        contents = look_into(external)
+        contents.check_names()
+        editions = contents.editions
         if len(editions) > 1:
             notes.append(f"took {editions[0].name}, the first of {', '.join(path.name for path in editions)}")
             print(f"download: {external}: {notes[-1]}", file=sys.stderr)
         source = str(editions[0]) if editions else "kaggle"
     if source == "kaggle":
-        folder = kaggle.fetch()
+        folder = _from_kaggle(contents)
         faces = read_edition(folder, share)
         if faces.manifest["contents_sha256"] != kaggle.CONTENTS:
             raise Failure(f"{folder}: not the contents that Kaggle published as {kaggle.HANDLE}; delete this "
@@ -68,12 +77,26 @@ def _fer2013(settings: Download, external: Path) -> Faces:
     elif source == "url":
         faces, named = _from_url(settings), {"edition": "url"}
     else:
-        faces, named = read_edition(Path(source).expanduser(), share), {}
+        path = Path(source).expanduser()
+        check_is_fer2013(path)
+        faces, named = read_edition(path, share), {}
     if faces.manifest["contents_sha256"] == kaggle.CONTENTS:
         notes.append(f"contents as published on Kaggle, {kaggle.HANDLE}")
     faces = replace(faces, manifest={**faces.manifest, **named, "notes": notes + faces.manifest["notes"]})
+    if not fer2013.may_be(len(faces), faces.manifest["source"]):
+        raise Failure(f"{faces.manifest['source']}: not FER-2013, which has {fer2013.IMAGES:,} images, but "
+                      f"{len(faces):,} images; {NAME_IT}")
     votes = find_votes(external)
     return faces if votes is None else with_votes(faces, votes)
+
+
+def _from_kaggle(contents: Contents) -> Path:
+    """Kaggle's folder; where it cannot be had, the Failure also names the other data that is here."""
+    try:
+        return kaggle.fetch()
+    except Failure as failure:
+        here = "".join(f", or `make run DATASET={name}`, which is in {EXTERNAL.as_posix()}/" for name in contents.named)
+        raise Failure(f"{failure}{here}") from failure
 
 
 def _from_url(settings: Download) -> Faces:

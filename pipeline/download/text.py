@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from pipeline.download.packing import AGAIN, CSV_NAMES, DAMAGE, faces_among, kind_of, open_entries, safe_name
+from pipeline.download.packing import AGAIN, CSV_NAMES, DAMAGE, faces_among, hidden, kind_of, open_entries, safe_name
 from pipeline.system.failure import Failure
 
 COLUMNS = ("emotion", "pixels", "usage")
@@ -24,6 +24,19 @@ def open_csv(path: Path) -> Iterator[IO[bytes]]:
         except DAMAGE as error:
             raise Failure(f"{path}: damaged or truncated ({error}); {AGAIN}") from error
         yield stack.enter_context(stream)
+
+
+def csv_size(path: Path) -> int:
+    """The bytes of the CSV that ``path`` is or holds, as far as they can be known without unpacking it."""
+    kind = kind_of(path)
+    if kind in ("folder", "zip"):
+        with open_entries(path) as entries:
+            return faces_among(entries, path)[1][0].size
+    if kind == "csv":
+        return path.stat().st_size
+    with open(path, "rb") as file:  # a gzip ends in the size, modulo 4 GB
+        file.seek(-4, 2)
+        return int.from_bytes(file.read(4), "little")
 
 
 def csv_lines(stream: IO[bytes], where: Path) -> Iterator[bytes]:
@@ -61,8 +74,8 @@ def _csv_stream(path: Path, stack: ExitStack) -> IO[bytes]:
     if kind == "tar.gz":
         archive = stack.enter_context(tarfile.open(path, "r|gz"))  # noqa: SIM115 - the stack closes it
         for member in archive:
-            safe_name(member.name, path)
-            if member.isfile() and member.name.casefold().endswith(".csv"):
+            name = safe_name(member.name, path)
+            if not hidden(name) and member.isfile() and member.name.casefold().endswith(".csv"):
                 return cast(IO[bytes], archive.extractfile(member))
         raise Failure(f"{path}: no CSV in it; expected {' or '.join(CSV_NAMES)}")
     _, chosen = faces_among(stack.enter_context(open_entries(path)), path)

@@ -8,7 +8,7 @@ from pipeline.system import failure
 def main() -> None:
     """Measure the trained bundle: metrics, predictions, plots, an entry in the ledger, the figures in MLflow."""
     from pipeline.bundle.bundle import Bundle
-    from pipeline.evaluate import plots
+    from pipeline.evaluate import plots, robustness
     from pipeline.evaluate.measure import PARTS, evaluate, metrics, scores, write_predictions
     from pipeline.faces.faces import Faces
     from pipeline.params import params as parameters
@@ -19,19 +19,20 @@ def main() -> None:
     bundle, faces = Bundle.load(params.data / "bundle"), Faces.load(params.data / "faces")
     evaluation = evaluate(bundle, faces, params.evaluate)
     measured = evaluation.figures
-    entry = ledger.entry(bundle, measured, evaluation.milliseconds)
+    entry = ledger.entry(bundle, measured, evaluation.milliseconds, evaluation.robustness)
     reports = params.reports
     # scores.json is DVC's metric, in its cache; the copy among the reports is in git, for clones without a cache
     for folder in (params.data, reports):
         with atomic_file(folder / "scores.json") as new:
             new.write_text(json.dumps(scores(measured), indent=2) + "\n", encoding="utf-8")
     with atomic_file(reports / "metrics.json") as new:
-        new.write_text(json.dumps(metrics(bundle, measured), indent=2) + "\n", encoding="utf-8")
-    write_predictions(reports / "predictions.csv", faces, bundle, evaluation.probabilities)
+        new.write_text(json.dumps(metrics(bundle, evaluation), indent=2) + "\n", encoding="utf-8")
+    write_predictions(reports / "predictions.csv", faces, bundle, evaluation)
     plots.confusion(reports / "confusion.png", measured, bundle)
     plots.per_class(reports / "per_class.png", measured, bundle)
+    plots.corrupted(reports / "robustness.png", evaluation, bundle)
     plots.curves(reports / "curves.png", list(entry.history), bundle)
-    path = entering.record(entry, bundle, sorted(reports.glob("*.*")))
+    path = entering.record(entry, bundle, evaluation.probabilities, sorted(reports.glob("*.*")))
     print(f"evaluate: {entry.recipe}, seed {entry.seed}, {entry.protocol} protocol, {entry.dataset} "
           f"({entry.edition}), bundle {bundle.id}")
     for split in PARTS:
@@ -39,6 +40,8 @@ def main() -> None:
         low, high = single["interval"]
         print(f"{split:<12} {100 * single['accuracy']:.2f} % [{100 * low:.1f}, {100 * high:.1f}] single view, "
               f"{100 * flip['accuracy']:.2f} % flip-averaged, n = {single['n']}")
+    for split, of_split in (evaluation.robustness or {}).items():
+        print(f"{split:<12} {robustness.summary(of_split)}")
     print(f"evaluate: {path}")
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.bundle.bundle import Bundle, check_faces
+from pipeline.evaluate import robustness
 from pipeline.evaluate.metrics import figures
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Evaluate
 from pipeline.system.atomic import atomic_file
-from pipeline.tracking.entry import Figures, SplitFigures
+from pipeline.tracking.entry import Figures, SplitFigures, SplitRobustness
 
 PARTS = {"PublicTest": ("PublicTest",), "PrivateTest": ("PrivateTest",), "test": ("PublicTest", "PrivateTest")}
 
@@ -28,13 +29,15 @@ class Evaluation:
         figures: by split and view. ``Training``, in a single view, is measured for the overfitting gap: on a random
             sample of its original images, the same for every bundle and half as large as the test folder. A larger
             one would not make the gap more precise, whose other side is PublicTest.
-        probabilities: single view, ``(N, C)`` of the test faces in the table's order.
+        probabilities: single view, ``(N, C)`` by test split, the faces in the table's order.
         milliseconds: of a call with one face, on one thread.
+        robustness: on corrupted faces; None for a model that is too large for it.
     """
 
     figures: SplitFigures
-    probabilities: np.ndarray
+    probabilities: dict[str, np.ndarray]
     milliseconds: float
+    robustness: SplitRobustness | None = None
 
 
 def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> Evaluation:
@@ -55,11 +58,14 @@ def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> Evaluation:
         rows = np.isin(tests.splits, splits)
         measured[part] = {view: of(answers[rows], tests.labels[rows]) for view, answers in views.items()}
     measured["Training"] = {"single": of(bundle.predict(training.images), training.labels)}
-    return Evaluation(measured, single, bundle.milliseconds())
+    corrupted = robustness.measure(bundle, tests) if robustness.is_measured(bundle, settings) else None
+    by_split = {split: single[tests.splits == split] for split in PARTS["test"]}
+    return Evaluation(measured, by_split, bundle.milliseconds(), corrupted)
 
 
-def metrics(bundle: Bundle, measured: SplitFigures) -> dict[str, Any]:
+def metrics(bundle: Bundle, evaluation: Evaluation) -> dict[str, Any]:
     """What metrics.json holds: the figures without the confusion matrices, and the bundle and data they belong to."""
+    measured = evaluation.figures
     provenance = bundle.provenance
     lean = {
         split: {view: {name: value for name, value in of_view.items() if name != "confusion"}
@@ -78,12 +84,16 @@ def metrics(bundle: Bundle, measured: SplitFigures) -> dict[str, Any]:
         "class_set": bundle.class_set,
         **lean,
         "overfitting_gap": round(gap, 6),
+        "robustness": evaluation.robustness,
     }
 
 
-def write_predictions(path: Path, faces: Faces, bundle: Bundle, probabilities: np.ndarray) -> None:
+def write_predictions(path: Path, faces: Faces, bundle: Bundle, evaluation: Evaluation) -> None:
     """predictions.csv: one row per test face with its true and predicted class and all probabilities."""
     tests = faces.with_classes(bundle.class_set).split(*PARTS["test"])
+    probabilities = np.zeros((len(tests), len(bundle.classes)), "float32")
+    for split, of_split in evaluation.probabilities.items():
+        probabilities[tests.splits == split] = of_split
     predicted = probabilities.argmax(axis=1)
     with atomic_file(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

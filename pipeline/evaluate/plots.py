@@ -6,7 +6,9 @@ from typing import Literal
 import numpy as np
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.system.plotting import BLUE, GRAY, ORANGE, save
+from pipeline.evaluate.measure import Evaluation
+from pipeline.evaluate.robustness import WORDS
+from pipeline.system.plotting import BLUE, GRAY, ORANGE, bare, save
 from pipeline.tracking.entry import SplitFigures
 
 
@@ -64,6 +66,31 @@ def per_class(path: Path, figures: SplitFigures, bundle: Bundle) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=3, loc="outside upper right")
     _save(path, figure, bundle, "Per class, single view")
+
+
+def corrupted(path: Path, evaluation: Evaluation, bundle: Bundle) -> None:
+    """Accuracy on corrupted faces, a dot a corruption and split, beside the accuracy on the faces as they are."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 6.5), layout="constrained")
+    axis = figure.subplots()
+    bare(axis)
+    positions = np.arange(len(WORDS))
+    axis.set(yticks=positions, yticklabels=list(WORDS.values()), xlabel="accuracy, %, single view", xlim=(0, 100))
+    axis.invert_yaxis()
+    means = []
+    for split, colour in (("PublicTest", BLUE), ("PrivateTest", ORANGE)):
+        if evaluation.robustness is None:
+            continue
+        robustness = evaluation.robustness[split]
+        axis.plot([100 * robustness["accuracy"][name] for name in WORDS], positions, "o", color=colour, label=split)
+        axis.axvline(100 * evaluation.figures[split]["single"]["accuracy"], color=colour, linewidth=1,
+                     linestyle="dashed", label=f"{split}, as it is")
+        means.append(f"{split} {100 * robustness['mean']:.1f} %")
+    if means:
+        axis.legend(frameon=False, loc="center left", fontsize=9)
+    mean = f"the mean is {', '.join(means)}" if means else "not measured, see evaluate.corrupted_bytes"
+    _save(path, figure, bundle, f"On corrupted faces: {mean}")
 
 
 def curves(path: Path, history: list[dict[str, float]], bundle: Bundle) -> None:

@@ -16,6 +16,7 @@ from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.bundle.manifest import Trained
 from pipeline.bundle.record import Name
 from pipeline.evaluate import measure
+from pipeline.faces.datasets import BUILT_IN
 from pipeline.faces.faces import CLASS_SETS, Faces
 from pipeline.params import params
 from pipeline.params.params import Evaluate
@@ -50,7 +51,7 @@ def read(out: Path) -> RemoteRun:
     except OSError as error:
         raise Failure(f"{out}: not the output of `python -m pipeline.training` ({error}); name that folder") from error
     trained = Trained.read(run, out / "run.json", "the record of a training", finish)
-    if trained.class_set not in CLASS_SETS:
+    if trained.class_set not in CLASS_SETS and trained.dataset in BUILT_IN:
         raise Failure(f"{out / 'run.json'}: there is no class set {trained.class_set!r}, there are "
                       f"{', '.join(CLASS_SETS)}; update this project")
     try:
@@ -102,7 +103,7 @@ def _write(folder: Path, run_id: str, net: "keras.Model", remote: RemoteRun, fac
     return write(
         folder,
         net,
-        classes=CLASS_SETS[class_set][0],
+        classes=validation.classes,
         class_set=class_set,
         provenance={"tuned": {}, **remote.trained.as_json(), "net": remote.sha256, "run_id": run_id},
         history=remote.history,

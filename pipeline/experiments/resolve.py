@@ -9,6 +9,7 @@ from pipeline.experiments import prepare
 from pipeline.faces.faces import read_manifest
 from pipeline.params import params as parameters
 from pipeline.params import resolved
+from pipeline.params.extra_labels import without_missing
 from pipeline.params.overrides import values_of
 from pipeline.system.failure import Failure
 
@@ -36,7 +37,9 @@ def main(argv: list[str] | None = None) -> None:
     })
     manifest_file = params.data / "balanced" / "manifest.json"
     if options.faces:
-        faces = prepare.prepared(params, prepare.downloaded(params))
+        faces = prepare.downloaded(params)
+        params = without_missing(params, faces.manifest)
+        faces = prepare.prepared(params, faces)
         config = resolved.resolve(params, faces.manifest)
         faces.save(options.faces)
     elif not manifest_file.exists():
@@ -47,6 +50,6 @@ def main(argv: list[str] | None = None) -> None:
         except (OSError, ValueError, RecursionError) as error:
             raise Failure(f"{manifest_file}: not the manifest of faces ({error}); run `dvc repro balance` "
                           "again") from error
-        config = resolved.resolve(params, manifest)
+        config = resolved.resolve(without_missing(params, manifest), manifest)
     json.dump(config, sys.stdout, indent=2)
     print()

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.balance import strategies
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.faces import teachers
-from pipeline.faces.faces import Faces
+from pipeline.faces.faces import EMOTIONS, Faces
 from pipeline.params import params as parameters
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
@@ -35,8 +35,9 @@ def teach(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
     """
     for member in bundles:
         check_faces(member.provenance, faces.manifest, member.folder)
-        if member.class_set != "7":
-            raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven")
+        if member.classes != EMOTIONS:
+            raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven "
+                          "emotions")
     protocols = {member.provenance.protocol for member in bundles}
     if len(protocols) > 1:
         raise Failure("teach: some members are leak-free and some are not; name members of one protocol")

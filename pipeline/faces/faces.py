@@ -12,12 +12,12 @@ from typing import cast, get_args, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 
+from pipeline.faces.fer2013 import EMOTIONS
 from pipeline.faces.manifest import Counts, Manifest
 from pipeline.system.atomic import atomic_folder, put_back
 from pipeline.system.failure import Failure
 
 SIZE = 48
-EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 
 # By key, which ends the registered model's name: the class names, and the class of each of FER-2013's seven labels;
@@ -31,6 +31,13 @@ CLASS_SETS: dict[str, tuple[tuple[str, ...], tuple[int, ...] | None]] = {
 }
 # Which column of the votes is which of those eight classes
 VOTE_COLUMNS = (4, 5, 6, 1, 3, 2, 0, 7)
+
+
+def check_class_set(class_set: str, manifest: Manifest) -> None:
+    """Raise Failure where faces with classes of their own cannot be had in this class set."""
+    if manifest.get("own_classes") and class_set not in ("7", manifest["class_set"]):
+        raise Failure(f"{manifest['dataset']}: its classes are {', '.join(manifest['classes'])}, of which class set "
+                      f"{class_set} cannot be made; say classes=7, which takes another data set's as they are")
 
 
 @dataclass(frozen=True)
@@ -96,14 +103,21 @@ class Faces:
 
         With "8", only the faces remain whose votes have an absolute majority, after single votes are dropped, as in
         FER+'s own program (github.com/microsoft/FERPlus, src/ferplus.py). Raises Failure where there are no votes.
+        Faces with classes of their own keep them: "7", what recipes are made for, means all of them. Raises Failure for
+        a class set that merges or adds emotions.
         """
+        if self.manifest.get("own_classes"):
+            check_class_set(class_set, self.manifest)
+            return self
         names, mapping = CLASS_SETS[class_set]
         manifest: Manifest = {**self.manifest, "classes": list(names), "class_set": class_set}
         if mapping is not None:
             return replace(self, labels=np.asarray(mapping, "int64")[self.labels], manifest=manifest)
         if self.votes is None:
-            raise Failure(f"class set {class_set} needs the FER+ votes, and these faces have none; put fer2013new.csv "
-                          "into data/external/ and run `dvc repro balance`")
+            dataset = self.manifest.get("dataset", "fer2013")
+            remedy = ("put fer2013new.csv into data/external/ and run `dvc repro balance`" if dataset == "fer2013" else
+                      f"they are for FER-2013, and this is {dataset}: leave `classes` unset in params.yaml")
+            raise Failure(f"class set {class_set} needs the FER+ votes, and these faces have none; {remedy}")
         counted = np.where(self.votes > 1, self.votes, 0).astype("int64")
         of_class = counted[:, VOTE_COLUMNS]
         majority = 2 * of_class.max(axis=1) > counted.sum(axis=1)
@@ -169,7 +183,7 @@ class Faces:
 
 def is_class_name(name: object) -> bool:
     """Whether a class may be called this: a few words or numbers, which fit into a table, a CSV and a path."""
-    return isinstance(name, str) and re.fullmatch(r"\w[\w .+-]{,59}", name) is not None
+    return isinstance(name, str) and re.fullmatch(r"(?!\.*$)[\w .+-]{1,255}", name) is not None
 
 
 def _array(path: Path) -> np.ndarray:

@@ -39,15 +39,18 @@ class Manifest(TypedDict, total=False):
     """Where a table of faces comes from and what was done with it.
 
     Attributes:
-        dataset: ``fer2013`` or ``sample``.
+        dataset: ``fer2013``, ``sample``, or the name of another data set's folder in data/external/.
         edition: ``kaggle``, ``folder``, ``csv``, ``url``, ``drawn``; in brackets how a file is packed.
         source: the file's name, Kaggle's handle, or the module that drew the faces.
         source_sha256: of the file that was fetched from a URL.
         contents_sha256: of the pictures or the CSV's text, the same for every packing.
-        splits_from: ``file names``, ``Usage``, ``drawn``, ``stratified validation split``.
+        splits_from: ``file names``, ``Usage``, ``drawn``, ``stratified validation split``; of another data set, which
+            splits its folders or its table name and which ones are cut by a seed.
         notes: what a person should know about the source.
         seed: of the drawn faces.
-        classes, class_set: the names, in the order of the labels, and a key of CLASS_SETS.
+        classes, class_set: the names, in the order of the labels, and a key of CLASS_SETS; of classes of their own,
+            how many there are.
+        own_classes: true where the faces did not come with the seven emotions.
         protocol: ``published``, or ``leak-free`` without the Training faces with an exact duplicate in a test split.
         digest, counts: of these faces, as ``Faces.save`` wrote them.
         source_digest, counts_before: of the faces that balance was given, the counts with its class set.
@@ -68,6 +71,7 @@ class Manifest(TypedDict, total=False):
     seed: int
     classes: list[str]
     class_set: str
+    own_classes: bool
     protocol: str
     digest: str
     counts: Counts

@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.params import extra_labels
 from pipeline.params import params as parameters
 from pipeline.params.params import Params
 from pipeline.params.resolved import best
@@ -15,7 +16,7 @@ WIDTH = 100
 
 
 class Value(NamedTuple):
-    """A parameter in force; ``origin`` is params.yaml, recipe, search or default."""
+    """A parameter in force; ``origin`` is data set, params.yaml, recipe, search or default."""
 
     path: str
     value: Any
@@ -37,8 +38,10 @@ def in_force(file: Path = Path("params.yaml"), recipe: str | None = None) -> tup
         except Failure:
             # Of another recipe's search, which the next run replaces
             searched = {}
-    params = params.override(searched)
-    layers = [("search", searched), ("params.yaml", dict(_leaves(file_values))),
+    missing = extra_labels.missing(params)
+    params = params.override(searched | missing)
+    layers = [("data set", dict.fromkeys(missing, True)), ("search", searched),
+              ("params.yaml", dict(_leaves(file_values))),
               ("recipe", dict(_leaves(recipe_values)))]
     return params, [
         Value(path, value, next((origin for origin, layer in layers if layer.get(path) is not None), "default"))

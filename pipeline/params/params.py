@@ -9,7 +9,8 @@ from pipeline.faces.faces import CLASS_SETS
 from pipeline.params import bounds
 from pipeline.params import recipe as recipes
 from pipeline.params.bounds import MAX_EPOCHS, MAX_SEED
-from pipeline.params.recipe import Block, Published, Quantise, Stage
+from pipeline.params.names import DatasetName
+from pipeline.params.recipe import Augment, Block, Published, Quantise, Stage
 from pipeline.params.space import Tune
 from pipeline.system.failure import Failure, did_you_mean
 
@@ -19,6 +20,7 @@ class Download(Block):
     url: str | None
     sha256: str | None
     validation_share: float = Field(gt=0, lt=0.5)
+    split_seed: int = Field(1, ge=0, le=MAX_SEED)
     sample_faces: int = Field(ge=70, le=100_000)
     sample_seed: int = Field(ge=0, le=MAX_SEED)
 
@@ -44,21 +46,6 @@ class Balance(Block):
     flip: bool = False
 
 
-class Augment(Block):
-    """The arguments of pipeline.training.augment.Augment."""
-
-    flip: bool = False
-    rotation: float = Field(0.0, ge=0, le=360)
-    translation: float = Field(0.0, ge=0, lt=1)
-    zoom: float = Field(0.0, ge=0, lt=1)
-    shear: float = Field(0.0, ge=0, le=10)
-    brightness: float = Field(0.0, ge=0, le=1)
-    contrast: float = Field(0.0, ge=0, le=1)
-    erasing: float = Field(0.0, ge=0, le=1)
-    strength: float = Field(1.0, ge=0, le=10)
-    fill: Literal["nearest", "constant"] = "nearest"
-
-
 class Model(BaseModel):
     """The family's name and its options; the family itself refuses options that it does not have."""
 
@@ -78,7 +65,7 @@ class Train(Block):
     weight_decay: float = Field(0.0, ge=0, le=100)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     ema: float = Field(0.0, ge=0, lt=1)  # moving average of the weights, a step's share; 0: none
-    # the share of the epochs after which images are only mirrored: the last ones then look like those in use
+    # the share of the epochs after which images are only mirrored and degraded: the last then look like those in use
     augment_until: float = Field(1.0, ge=0, le=1)
     # see pipeline.training.mixing.Mix; mix_until is the share of the epochs after which it stops
     mixup: float = Field(0.0, ge=0, le=100)
@@ -119,12 +106,15 @@ RECIPE_BLOCKS: dict[str, type[BaseModel]] = {"balance": Balance, "augment": Augm
 
 class Evaluate(Block):
     confidence: float = Field(gt=0, lt=1)
+    corrupted_bytes: int = Field(4_000_000, ge=0, le=10**9)
 
 
 class Promote(Block):
     min_gain: float = Field(ge=-1, le=1)
     confidence: float = Field(gt=0, lt=1)
     min_class_recall: float = Field(ge=0, le=1)
+    corrupted_confidence: float = Field(0.95, gt=0, lt=1)
+    max_loss: float = Field(0.005, ge=0, le=1)
 
 
 class Demo(Block):
@@ -135,7 +125,7 @@ class Demo(Block):
 class Params(Block):
     """params.yaml with the recipe's values filled in."""
 
-    dataset: Literal["fer2013", "sample"]
+    dataset: DatasetName
     recipe: str
     seed: int = Field(ge=0, le=MAX_SEED)
     title: str

@@ -1,4 +1,4 @@
-"""What is particular to a recipe: its header, its stages of unfreezing, its int8, and how its file is read."""
+"""What is particular to a recipe: its header, augmentation, stages of unfreezing, int8, and how its file is read."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -37,6 +37,30 @@ class Stage(Block):
     epochs: int = Field(ge=1, le=MAX_EPOCHS)
     trainable: Literal["head"] | Annotated[float, Field(gt=0, le=1)]
     learning_rate: float = Field(gt=0, le=100)
+
+
+class Augment(Block):
+    """The arguments of pipeline.training.augment.Augment, and from ``blur`` on of pipeline.training.degrade.Degrade."""
+
+    flip: bool = False
+    rotation: float = Field(0.0, ge=0, le=360)
+    translation: float = Field(0.0, ge=0, lt=1)
+    zoom: float = Field(0.0, ge=0, lt=1)
+    shear: float = Field(0.0, ge=0, le=10)
+    brightness: float = Field(0.0, ge=0, le=1)
+    contrast: float = Field(0.0, ge=0, le=1)
+    erasing: float = Field(0.0, ge=0, le=1)
+    strength: float = Field(1.0, ge=0, le=10)
+    fill: Literal["nearest", "constant"] = "nearest"
+    # probabilities of a degradation, and how far their ranges are used
+    blur: float = Field(0.0, ge=0, le=1)
+    jpeg: float = Field(0.0, ge=0, le=1)
+    noise: float = Field(0.0, ge=0, le=1)
+    gamma: float = Field(0.0, ge=0, le=1)
+    misplaced: float = Field(0.0, ge=0, le=1)
+    mouth_hidden: float = Field(0.0, ge=0, le=1)
+    glasses: float = Field(0.0, ge=0, le=1)
+    severity: float = Field(1.0, ge=0, le=1)
 
 
 class Quantise(Block):

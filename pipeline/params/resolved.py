@@ -6,7 +6,7 @@ from typing import Any, cast
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.faces.faces import CLASS_SETS
+from pipeline.faces.faces import check_class_set
 from pipeline.faces.manifest import Manifest
 from pipeline.params.params import RECIPE_BLOCKS, Params
 from pipeline.system.failure import Failure
@@ -15,7 +15,8 @@ from pipeline.training.config import ResolvedConfig
 # Without and with balance.drop_leaks
 PROTOCOLS = ("published", "leak-free")
 DEFAULTS = {block: {name: [] if field.default == () else field.default
-                    for name, field in RECIPE_BLOCKS[block].model_fields.items()} for block in ("train", "balance")}
+                    for name, field in RECIPE_BLOCKS[block].model_fields.items()}
+            for block in ("train", "balance", "augment")}
 # quantise does not affect the training, so no config holds it
 BLOCKS = {block: form for block, form in RECIPE_BLOCKS.items() if block != "quantise"}
 # The first ledger entries have the digest of the votes' file, later ones that of faces.votes.digest
@@ -29,12 +30,12 @@ def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
     Raises Failure when that data was made with other parameters.
     """
     for name, expected, actual in (("strategy", params.balance.strategy, manifest.get("strategy")),
-                                   ("classes", params.classes, manifest.get("class_set")),
+                                   ("classes", _class_set(params, manifest), manifest.get("class_set")),
                                    ("protocol", PROTOCOLS[params.balance.drop_leaks], manifest.get("protocol"))):
         if expected != actual:
             raise Failure(f"{params.data / 'balanced'}: made with {name} {actual}, expected {expected}; "
                           f"{_again(params)}")
-    votes, by_votes = manifest.get("votes"), CLASS_SETS[params.classes][1] is None
+    votes, by_votes = manifest.get("votes"), manifest.get("class_set") == "8" and not manifest.get("own_classes")
     if params.train.votes and votes is None:
         raise Failure(f"{params.data / 'balanced'}: no FER+ votes, but train.votes is {params.train.votes}; put "
                       "fer2013new.csv into data/external/ and run `dvc repro balance`, or say train.votes=0")
@@ -54,6 +55,12 @@ def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
         **({"votes": votes["sha256"]} if votes and (params.train.votes or by_votes) else {}),
         **({"teacher": teacher["sha256"]} if params.train.teacher and teacher else {}),
     })
+
+
+def _class_set(params: Params, manifest: Manifest) -> str:
+    """The class set that the balanced data should have: of classes of their own, all."""
+    check_class_set(params.classes, manifest)
+    return manifest["class_set"] if manifest.get("own_classes") else params.classes
 
 
 def _again(params: Params) -> str:
@@ -79,8 +86,8 @@ def best(params: Params) -> dict:
 def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config as every version of this project would write it.
 
-    Without what is at its default in ``train`` and ``balance``: a later version has options that an earlier one lacked,
-    and a run that leaves them at their defaults is the same run.
+    Without what is at its default in ``train``, ``balance`` and ``augment``: a later version has options that an
+    earlier one lacked, and a run that leaves them at their defaults is the same run.
     """
     votes = {"votes": VOTES_DIGESTS.get(config["votes"], config["votes"])} if "votes" in config else {}
     explicit = {block: {name: value for name, value in config.get(block, {}).items()

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.bundle.bundle import LEFT_OUT, PROMOTION, Bundle, check_faces
+from pipeline.evaluate import robustness
 from pipeline.faces.faces import Faces
-from pipeline.params.params import Params
-from pipeline.promote.decision import MOST_BYTES, RESAMPLES, Decision, decide
+from pipeline.params.params import Evaluate, Params
+from pipeline.promote.decision import MOST_BYTES, RESAMPLES, Answers, Decision, decide
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.project import champion_folder
 from pipeline.tracking import ledger, promotions, registry
@@ -33,15 +34,21 @@ from pipeline.tracking.promotions import (
 
 @dataclass(frozen=True)
 class Score:
-    """A bundle on PublicTest: bool ``(N,)``, right or wrong on each image, and its recall per class."""
+    """A bundle on PublicTest: right or wrong on each image, and its recall per class."""
 
     bundle: Bundle
-    correct: np.ndarray
+    answers: Answers
     recalls: dict[str, float]
 
     @property
     def accuracy(self) -> float:
-        return round(float(self.correct.mean()), 6)
+        return round(float(self.answers.clean.mean()), 6)
+
+    @property
+    def corrupted(self) -> float | None:
+        """The mean accuracy on corrupted faces; None where that was not measured."""
+        corrupted = self.answers.corrupted
+        return None if corrupted is None else round(float(corrupted.mean()), 6)
 
     @property
     def contender(self) -> Contender:
@@ -51,13 +58,23 @@ class Score:
                          seed=provenance.seed, protocol=provenance.protocol, edition=provenance.edition)
 
 
-def score(bundle: Bundle, faces: Faces) -> Score:
-    """Single view, on faces as they came (seven labels)."""
-    public = faces.with_classes(bundle.class_set).split("PublicTest")
+def scores(bundles: list[Bundle], faces: Faces, settings: Evaluate) -> list[Score]:
+    """Bundles of one class set, single view, on faces as they came (seven labels).
+
+    On corrupted ones too, unless a bundle is too large for it.
+    """
+    public = faces.with_classes(bundles[0].class_set).split("PublicTest")
+    corrupted: list[np.ndarray | None] = [None] * len(bundles)
+    if all(robustness.is_measured(bundle, settings) for bundle in bundles):
+        corrupted = [*robustness.correct(bundles, public)]
+    return [_score(bundle, public, views) for bundle, views in zip(bundles, corrupted, strict=True)]
+
+
+def _score(bundle: Bundle, public: Faces, corrupted: np.ndarray | None) -> Score:
     correct = bundle.predict(public.images).argmax(axis=1) == public.labels
     recalls = {name: float(correct[public.labels == index].mean()) if (public.labels == index).any() else 0.0
                for index, name in enumerate(bundle.classes)}
-    return Score(bundle, correct, recalls)
+    return Score(bundle, Answers(correct, corrupted), recalls)
 
 
 def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord | None:
@@ -74,18 +91,19 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
         if champion is not None and champion.id == challenger.id:
             print(f"promote: {challenger.id} is already champion of {name}; nothing changes")
             return None
-        old = score(champion, faces) if champion else None
-    new = score(challenger, faces)
+        new, *others = scores([challenger, champion] if champion else [challenger], faces, params.evaluate)
+    old = others[0] if others else None
     version = register(name, challenger)
     registry.alias(name, "challenger", version)
-    decision = decide(new.correct, old.correct if old else None, new.recalls, params.promote, params.seed,
+    decision = decide(new.answers, old.answers if old else None, new.recalls, params.promote, params.seed,
                       _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger))
     record = _record(name, version, new, old, decision, params, faces)
     if decision.promote and name == IN_GIT:
         # the folder in git is replaced only when the record is written too
         with atomic_folder(champion_folder()) as folder:
             copy(challenger, folder)
-            caption = {"name": name, "version": int(version), "PublicTest": new.accuracy,
+            corrupted = {} if new.corrupted is None else {"corrupted": new.corrupted}
+            caption = {"name": name, "version": int(version), "PublicTest": new.accuracy, **corrupted,
                        "protocol": challenger.provenance.protocol, "edition": challenger.provenance.edition}
             (folder / PROMOTION).write_text(json.dumps(caption) + "\n", encoding="utf-8")
             promotions.append(dataset, record)
@@ -148,14 +166,18 @@ def _record(name: str, version: str, new: Score, old: Score | None, decision: De
         model=name,
         decision=promotions.PROMOTED if decision.promote else promotions.REFUSED,
         reasons=decision.reasons,
-        gain=None if decision.gain is None else round(decision.gain, 6),
-        probability=decision.probability,
+        gain=round(decision.clean.gain, 6) if decision.clean else None,
+        probability=decision.clean.probability if decision.clean else None,
+        corrupted_gain=round(decision.corrupted.gain, 6) if decision.corrupted else None,
+        corrupted_probability=decision.corrupted.probability if decision.corrupted else None,
         gates={**params.promote.model_dump(), "resamples": RESAMPLES, "seed": params.seed,
                "most_bytes": MOST_BYTES if name == IN_GIT else None},
         challenger=Challenger(**dict(new.contender), version=version,
                               recalls={label: round(recall, 6) for label, recall in new.recalls.items()}),
         champion=old.contender if old else None,
-        public=Accuracies(n=len(new.correct), challenger=new.accuracy, champion=old.accuracy if old else None),
+        public=Accuracies(n=len(new.answers.clean), challenger=new.accuracy, champion=old.accuracy if old else None),
+        corrupted=Accuracies(n=None if new.corrupted is None else len(new.answers.clean), challenger=new.corrupted,
+                             champion=old.corrupted if old else None),
         private=Accuracies(n=measured["n"] if measured else None,
                            challenger=new_private["accuracy"] if new_private else None,
                            champion=old_private["accuracy"] if old_private else None),

@@ -10,9 +10,9 @@ BASE = "onnxruntime"
 # extra: the names under which its packages are imported here
 EXTRAS = {
     "plots": ("matplotlib",),
-    "pipeline": ("ai_edge_litert", "dvc", "great_expectations", "jinja2", "kagglehub", "keras", "mlflow", "onnx",
-                 "optuna", "pandas", "psutil", "ruamel", "scipy", "shtab", "sklearn", "sqlalchemy", "tensorflow",
-                 "tf2onnx"),
+    "static": ("onnx",),
+    "pipeline": ("ai_edge_litert", "dvc", "great_expectations", "jinja2", "kagglehub", "keras", "mlflow", "optuna",
+                 "pandas", "psutil", "ruamel", "scipy", "shtab", "sklearn", "sqlalchemy", "tensorflow", "tf2onnx"),
     "dev": ("jax", "jsonschema"),
 }
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from pipeline.bundle.bundle import Bundle
 from pipeline.bundle.manifest import Trained
 from pipeline.tracking import ledger, registry, restoring, runs, shelves
-from pipeline.tracking.entry import Entry, SplitFigures
+from pipeline.tracking.entry import Entry, SplitFigures, SplitRobustness
 from pipeline.tracking.runs import Run
 
 
@@ -24,7 +26,13 @@ class Measured(Protocol):
     def figures(self) -> SplitFigures: ...
 
     @property
+    def probabilities(self) -> Mapping[str, np.ndarray]: ...
+
+    @property
     def milliseconds(self) -> float: ...
+
+    @property
+    def robustness(self) -> SplitRobustness | None: ...
 
 
 @dataclass(frozen=True)
@@ -81,11 +89,12 @@ def enter(
             # an id is known only when all is written, and the rename makes the bundle appear whole or not at all
             bundle = Bundle.load(draft.folder.rename(origin.shelf / draft.id))
             attach(run, bundle)
-    entry = ledger.recorded(bundle)
+    entry, predicted = ledger.recorded(bundle), None
     if entry is None:
         measured = measure(bundle)
-        entry = ledger.entry(bundle, measured.figures, measured.milliseconds)
-    return Entered(bundle, entry, record(entry, bundle))
+        entry = ledger.entry(bundle, measured.figures, measured.milliseconds, measured.robustness)
+        predicted = measured.probabilities
+    return Entered(bundle, entry, record(entry, bundle, predicted))
 
 
 @contextmanager
@@ -116,18 +125,20 @@ def attach(run: Run, bundle: Bundle) -> None:
     run.model(bundle.folder)
 
 
-def record(entry: Entry, bundle: Bundle, files: Iterable[Path] = ()) -> Path:
+def record(entry: Entry, bundle: Bundle, probabilities: Mapping[str, np.ndarray] | None = None,
+           files: Iterable[Path] = ()) -> Path:
     """Write a measured model's entry into the ledger, and its figures into its run; returns the entry's file.
 
     Args:
+        probabilities: of every face by test split, for the ledger; None for a model that it has.
         files: reports that the run keeps.
     """
     run = Run(runs.connect(), restoring.restore(entry, bundle))
     run.history(entry.history)
-    run.figures(entry.figures)
+    run.figures(entry.all_figures)
     run.files(files, "reports")
     # last: a model that the ledger has is not measured again
-    return ledger.record(entry)
+    return ledger.record(entry, probabilities)
 
 
 def register(name: str, bundle: Bundle) -> str:

@@ -38,6 +38,21 @@ class Figures(TypedDict):
     confusion: list[list[int]]
 
 
+@with_config(ConfigDict(extra="allow"))
+class Robustness(TypedDict):
+    """Accuracies, as shares, on ``n`` images under each of ``faces.corruptions.CORRUPTIONS``, single view.
+
+    ``mean`` and ``worst`` are over the corruptions, ``accuracy`` has each by its name.
+    """
+
+    n: int
+    mean: float
+    worst: float
+    accuracy: dict[str, float]
+
+
+# By split: PublicTest, PrivateTest
+SplitRobustness = dict[str, Robustness]
 # Figures by split (PublicTest, PrivateTest, test, Training) and view (single, flip)
 SplitFigures = dict[str, dict[str, Figures]]
 
@@ -63,6 +78,7 @@ class Entry(Record):
         tuned: the values that the search found, by path.
         history: the curves, a row an epoch.
         figures: by split and view; empty for a model that is not measured yet, which no file holds.
+        robustness: by split; the entries of the first months lack it, and those of large models.
     """
 
     format: Literal[1] = FORMAT
@@ -92,6 +108,12 @@ class Entry(Record):
     quantised: Quantised | None = None
     history: tuple[dict[str, float], ...]
     figures: SplitFigures
+    robustness: SplitRobustness | None = None
+
+    @property
+    def all_figures(self) -> dict[str, Any]:
+        """Everything that was measured, as MLflow has it: by split and view, and ``corrupted`` by split."""
+        return {**self.figures, **({"corrupted": self.robustness} if self.robustness else {})}
 
     @property
     def filename(self) -> str:

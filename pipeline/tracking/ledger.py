@@ -1,15 +1,22 @@
-"""The ledger: one JSON per trained model in reports/results/, append-only, in git; every table is generated from it."""
+"""The ledger: one JSON per trained model in reports/results/, append-only, in git; every table is generated from it.
+
+Beside an entry lies what its model predicts for every face of both test splits, for paired tests.
+"""
 
 import csv
 import json
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.system.project import root
-from pipeline.tracking.entry import FORMAT, Entry, Epochs, SplitFigures
+from pipeline.tracking.entry import FORMAT, Entry, Epochs, SplitFigures, SplitRobustness
 
 # The recipe in an ensemble's provenance; there is no recipe file of that name
 ENSEMBLE = "ensemble"
@@ -23,9 +30,20 @@ def folder(dataset: str) -> Path:
     return root() / ("reports/results" if dataset == "fer2013" else f"reports/{dataset}/results")
 
 
-def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float) -> Entry:
+def datasets() -> list[str]:
+    """The data sets that have records: fer2013, and those with a ledger or promotions in reports/DATASET/."""
+    reports = root() / "reports"
+    files = {*reports.glob("*/results"), *reports.glob("*/promotions.jsonl")}
+    return ["fer2013", *sorted({path.parent.name for path in files})]
+
+
+def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float,
+          robustness: SplitRobustness | None = None) -> Entry:
     """The entry of a bundle, with what evaluate measured; ``unmeasured`` is without."""
-    return unmeasured(bundle).model_copy(update={"figures": figures, "milliseconds": round(milliseconds, 3)})
+    measured: dict[str, Any] = {"figures": figures, "milliseconds": round(milliseconds, 3)}
+    if robustness is not None:  # a field that is never set is no key in the file
+        measured["robustness"] = robustness
+    return unmeasured(bundle).model_copy(update=measured)
 
 
 def unmeasured(bundle: Bundle) -> Entry:
@@ -62,13 +80,46 @@ def unmeasured(bundle: Bundle) -> Entry:
     return entry.model_copy(update={"weights": provenance.weights}) if provenance.weights else entry
 
 
-def record(entry: Entry) -> Path:
-    """Add an entry; a model that is already there is never written again. Returns the entry's file."""
+def record(entry: Entry, probabilities: Mapping[str, np.ndarray] | None = None) -> Path:
+    """Add an entry; a model that is already there is never written again. Returns the entry's file.
+
+    Args:
+        probabilities: what the model predicts for every face of a split, ``(N, C)`` by split; kept beside the entry.
+    """
     path = path_of(entry)
     if not path.exists():
+        if probabilities is not None:
+            # first: a model whose entry is there is not measured again
+            halves = {split: _halved(array) for split, array in probabilities.items()}
+            with atomic_file(path.with_suffix(".npz")) as new, open(new, "wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **halves)
         with atomic_file(path) as new:
             new.write_text(json.dumps(entry.as_json(), indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _halved(probabilities: np.ndarray) -> np.ndarray:
+    """In half precision, every row's largest value where it was: two that round to the same would let the first win."""
+    halves, rows, best = probabilities.astype("float16"), np.arange(len(probabilities)), probabilities.argmax(axis=1)
+    ties = halves.argmax(axis=1) != best
+    halves[rows[ties], best[ties]] = np.nextafter(halves[ties].max(axis=1), np.float16(1))
+    return halves
+
+
+def probabilities(entry: Entry) -> dict[str, np.ndarray] | None:
+    """What ``record`` keeps of a model's predictions, float32 ``(N, C)`` by split: single view, uncalibrated, the faces
+    in their table's order (``entry.source_digest`` names the table), the classes in the entry's. Half precision.
+
+    None for the first entries, which have none. Raises Failure for a file that is damaged.
+    """
+    path = path_of(entry).with_suffix(".npz")
+    if not path.exists():
+        return None
+    try:
+        with np.load(path) as file:
+            return {split: file[split].astype("float32") for split in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise Failure(f"{path}: not a model's predictions ({error}); restore it from git") from error
 
 
 def path_of(entry: Entry) -> Path:

@@ -3,12 +3,12 @@
 import contextlib
 import logging
 import os
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.system import project, telemetry
+from pipeline.system.address import shown, without_secrets
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
@@ -82,8 +82,8 @@ def in_one_line() -> Iterator[None]:
 
 
 def _explain(text: str) -> str:
-    # A server's address may hold a password
-    address = re.sub(r"//[^/@]*@", "//", uri())
+    # A server's address may hold a password, and so may its libraries' messages
+    address, text = shown(uri()), without_secrets(text, uri())
     for symptom, advice in ADVICE.items():
         if symptom in text:
             return f"MLflow at {address}: {advice}"
@@ -117,7 +117,7 @@ def complete(address: str, database: Path) -> None:
     if not empty:
         if not _half_made(database):
             return
-        print(f"MLflow at {address}: its making was interrupted and it holds no run; made again", flush=True)
+        print(f"MLflow at {shown(address)}: its making was interrupted and it holds no run; made again", flush=True)
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with atomic_file(database) as new:

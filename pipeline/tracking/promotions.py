@@ -13,7 +13,7 @@ FORMAT: Literal[1] = 1
 PROMOTED: Literal["promoted"] = "promoted"
 REFUSED: Literal["refused"] = "refused"
 # PrivateTest, as the ledger has it, is in a record for information; its name says that it decided nothing
-PUBLIC, PRIVATE = "PublicTest", "PrivateTest, not used"
+PUBLIC, CORRUPTED, PRIVATE = "PublicTest", "PublicTest, corrupted", "PrivateTest, not used"
 # The registered model whose champion is in git
 IN_GIT = "fer2013-7"
 
@@ -59,6 +59,8 @@ class PromotionRecord(Record):
         model: the registered model, ``fer2013-7``.
         gain: in accuracy on PublicTest; None without a champion, as is ``probability``, that of the gain exceeding the
             gate.
+        corrupted_gain: the same on PublicTest under the corruptions, in the mean over them; None also where a model is
+            too large to be measured on them. The first records lack it, as they do its probability and ``corrupted``.
         gates: what the challenger had to reach.
         private: PrivateTest, which decided nothing.
     """
@@ -70,10 +72,13 @@ class PromotionRecord(Record):
     reasons: tuple[str, ...]
     gain: float | None
     probability: float | None
+    corrupted_gain: float | None = None
+    corrupted_probability: float | None = None
     gates: dict[str, Any]
     challenger: Challenger
     champion: Contender | None
     public: Accuracies = Field(validation_alias=PUBLIC, serialization_alias=PUBLIC)
+    corrupted: Accuracies | None = Field(None, validation_alias=CORRUPTED, serialization_alias=CORRUPTED)
     private: Accuracies = Field(validation_alias=PRIVATE, serialization_alias=PRIVATE)
     faces: FacesUsed
 
@@ -116,17 +121,19 @@ def champions(dataset: str) -> dict[str, str]:
 
 def describe(record: PromotionRecord) -> str:
     """A record for a person: the verdict with its reasons, and a small table."""
+    corrupted = record.corrupted or Accuracies(n=None, challenger=None, champion=None)
     verb = "is the champion now" if record.decision == PROMOTED else "is refused"
     rows = [f"{record.model} version {record.challenger.version} {verb}: {'; '.join(record.reasons)}",
-            f"{'':<12}{'bundle':<14}{'protocol':<12}{PUBLIC:>12}{PRIVATE:>23}"]
-    roles = [("challenger", record.challenger, record.public.challenger, record.private.challenger),
-             ("champion", record.champion, record.public.champion, record.private.champion)]
-    for role, contender, public, private in roles:
+            f"{'':<12}{'bundle':<14}{'protocol':<12}{PUBLIC:>12}{CORRUPTED:>23}{PRIVATE:>23}"]
+    roles = [("challenger", record.challenger, record.public.challenger, corrupted.challenger,
+              record.private.challenger),
+             ("champion", record.champion, record.public.champion, corrupted.champion, record.private.champion)]
+    for role, contender, public, robust, private in roles:
         if contender is not None:
             rows.append(f"{role:<12}{contender.bundle:<14}{contender.protocol:<12}{_percent(public):>12}"
-                        f"{_percent(private):>23}")
+                        f"{_percent(robust, 'not measured'):>23}{_percent(private):>23}")
     return "\n".join(rows)
 
 
-def _percent(accuracy: float | None) -> str:
-    return "not in the ledger" if accuracy is None else f"{100 * accuracy:.2f} %"
+def _percent(accuracy: float | None, missing: str = "not in the ledger") -> str:
+    return missing if accuracy is None else f"{100 * accuracy:.2f} %"

@@ -4,9 +4,8 @@ import argparse
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.system import project
+from pipeline.system.address import shown
 from pipeline.tracking import entering, ledger, promotions, registry, restoring, runs, shelves
-
-DATASETS = ("fer2013", "sample")
 
 
 def rebuild() -> int:
@@ -17,7 +16,7 @@ def rebuild() -> int:
     at_hand = shelves.bundles("rebuild-mlflow")
     count = 0
     champions = {}
-    for dataset in DATASETS:
+    for dataset in ledger.datasets():
         for entry in ledger.entries(dataset):
             restoring.restore(entry, at_hand.get(entry.bundle), {"ledger": entry.filename})
             count += 1
@@ -36,4 +35,4 @@ def main(argv: list[str] | None = None) -> None:
     """Fill an empty MLflow from the ledger and the bundles at hand; safe to run again."""
     argparse.ArgumentParser("ferpipe rebuild-mlflow", description=main.__doc__).parse_args(argv)
     count = rebuild()
-    print(f"rebuild-mlflow: the {count} models of the ledger are runs at {runs.uri()}")
+    print(f"rebuild-mlflow: the {count} models of the ledger are runs at {shown(runs.uri())}")

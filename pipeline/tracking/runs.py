@@ -16,6 +16,8 @@ from pipeline.tracking import killed, mlflow_server
 from pipeline.tracking.mlflow_server import in_one_line, uri
 
 TAGS = ("recipe", "seed", "dataset", "edition", "data_digest", "protocol", "class_set")
+# What runs in MLflow's server
+SERVED = Path(__file__).with_name("served.py")
 _opened: set[str] = set()
 
 
@@ -152,7 +154,8 @@ class Run:
 
     @in_one_line()
     def model(self, folder: Path) -> str:
-        """The bundle: its files under ``bundle`` and its ONNX as an MLflow model, once; returns the model's id."""
+        """The bundle: its files under ``bundle`` and its ONNX as an MLflow model (``served``), once; returns the
+        model's id."""
         bundle = Bundle.load(folder)
         run = self._client.get_run(self.id)
         for output in run.outputs.model_outputs if run.outputs else []:
@@ -160,9 +163,8 @@ class Run:
             # a model whose logging was interrupted is not ready, and is logged anew
             if logged.tags.get("bundle") == bundle.id and logged.status == "READY":
                 return logged.model_id
-        import mlflow.onnx
+        import mlflow.pyfunc
         import numpy as np
-        import onnx
         from mlflow.models import Model, ModelSignature
         from mlflow.types import Schema, TensorSpec
 
@@ -170,12 +172,12 @@ class Run:
         signature = ModelSignature(Schema([TensorSpec(single, (-1, 48, 48, 1), "image")]),
                                    Schema([TensorSpec(single, (-1, len(bundle.classes)), "probabilities")]))
         self.files([bundle.folder], "bundle")
-        # onnx.log_model would take the run and the experiment that happen to be active
+        # pyfunc.log_model would take the run and the experiment that happen to be active
         made = self._client.create_logged_model(run.info.experiment_id, "model", self.id, {"bundle": bundle.id})
-        Model.log(None, mlflow.onnx, name="model", model_id=made.model_id, run_id=self.id, signature=signature,
-                  onnx_model=onnx.load(bundle.folder / "model.onnx"), save_as_external_data=False,
+        Model.log(None, mlflow.pyfunc, name="model", model_id=made.model_id, run_id=self.id, signature=signature,
+                  python_model=str(SERVED), artifacts={"onnx": str(bundle.folder / "model.onnx")},
                   input_example={"image": np.full((1, 48, 48, 1), 128, single)},
-                  pip_requirements=["numpy", "onnx", "onnxruntime"])
+                  pip_requirements=["mlflow", "numpy", "onnxruntime"])
         return made.model_id
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from types import FrameType
 
+from pipeline.system.address import shown
 from pipeline.system.failure import Failure
 from pipeline.tracking import mlflow_server, runs
 
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     uri = mlflow_server.uri()
     if uri.startswith(("http:", "https:", "databricks")):
-        print(f"MLFLOW_TRACKING_URI names a server: open {uri}")
+        print(f"MLFLOW_TRACKING_URI names a server: open {shown(uri)}")
         return
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", options.port)) == 0:

@@ -45,7 +45,7 @@ def train(params: Params, faces: Faces, tuned: dict) -> None:
             Path(scratch) / "float32" if params.quantise.int8 else folder,
             fitted.net,
             classes=faces.classes,
-            class_set=params.classes,
+            class_set=faces.manifest["class_set"],
             provenance={**output.provenance(config, faces, fitted), "tuned": tuned, "run_id": run.id},
             history=fitted.history,
             validation=(validation.images, validation.labels),

@@ -1,4 +1,4 @@
-"""Augmentation in training: one affine map, light, and an erased box, on the accelerator as part of the step.
+"""Augmentation in training: one affine map, light, an erased box and degradations, on the accelerator, in the step.
 
 One layer does all of it. Rotation, zoom, shear, mirroring and translation are matrices, whose product is one map: so
 the image is resampled once, which is four times cheaper than a layer for each in a row, and blurs it once instead of
@@ -7,6 +7,8 @@ four times.
 
 import keras
 from keras import ops
+
+from pipeline.training.degrade import Degrade
 
 
 class Augment(keras.layers.Layer):
@@ -24,21 +26,26 @@ class Augment(keras.layers.Layer):
         strength: multiplies every range above but ``flip`` and ``erasing``.
         fill: what new pixels hold, ``nearest`` or ``constant`` (black).
         seed: starts the generator; training sets its state anew at every epoch.
+        degradations: arguments of Degrade, the probabilities of what cameras and uploads do.
 
     Attributes:
-        mirrors_only: whether everything but ``flip`` is left out, as in the last epochs of some recipes. Compiled code
-            holds it as a constant: after a change, compile anew.
+        mirrors_only: whether everything but ``flip`` and the degradations is left out, as in the last epochs of some
+            recipes. Compiled code holds it as a constant: after a change, compile anew.
+        degrade: the degradations; None without any.
     """
 
     def __init__(self, *, flip=False, rotation=0.0, translation=0.0, zoom=0.0, shear=0.0, brightness=0.0,
-                 contrast=0.0, erasing=0.0, strength=1.0, fill="nearest", seed=0, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+                 contrast=0.0, erasing=0.0, strength=1.0, fill="nearest", seed=0, **degradations):
+        super().__init__(dtype="float32")
         self.flip, self.erasing, self.fill = flip, erasing, fill
         self.rotation = strength * rotation * 3.141592653589793 / 180
         self.translation, self.zoom, self.shear = strength * translation, strength * zoom, strength * shear
         self.brightness, self.contrast = strength * brightness, strength * contrast
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.mirrors_only = False
+        degrade = Degrade(seed=seed, **degradations)
+        # without any there is no second generator: training keys every generator by its index
+        self.degrade = degrade if degrade.active else None
 
     def _uniform(self, count, limit):
         return keras.random.uniform((count,), -limit, limit, seed=self.seed_generator)
@@ -46,6 +53,12 @@ class Augment(keras.layers.Layer):
     def call(self, images, training=False):
         if not training:
             return images
+        if self.degrade is None:
+            return self._change(images)
+        return self.degrade(self._change(self.degrade.cover(images)))
+
+    def _change(self, images):
+        """Everything but the degradations."""
         count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
         if self.mirrors_only:
             if not self.flip:

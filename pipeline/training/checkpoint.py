@@ -21,6 +21,7 @@ import numpy as np
 
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.failure import Failure
+from pipeline.training import hardware
 from pipeline.training.config import ResolvedConfig
 from pipeline.training.progress import Progress
 
@@ -41,9 +42,11 @@ class Checkpoint:
 
 
 def key(config: ResolvedConfig, data_digest: str) -> str:
-    """The name of a run's folder: a hash of all that decides its result (config, faces, backend, Keras, this code), so
-    that no other run continues from its state."""
-    sha = hashlib.sha256(json.dumps([config, data_digest, keras.backend.backend(), keras.__version__]).encode())
+    """The name of a run's folder: a hash of all that decides its result (config, faces, backend, Keras, what the
+    machine chooses, this code), so that no other run continues from its state."""
+    machine = hardware.choices(config["train"]["precision"], config["train"]["batch_size"])
+    sha = hashlib.sha256(
+        json.dumps([config, data_digest, keras.backend.backend(), keras.__version__, machine]).encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         sha.update(source.read_bytes())
     return sha.hexdigest()[:16]

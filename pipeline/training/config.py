@@ -57,6 +57,14 @@ class AugmentConfig(TypedDict, total=False):
     erasing: float
     strength: float
     fill: Literal["nearest", "constant"]
+    blur: float
+    jpeg: float
+    noise: float
+    gamma: float
+    misplaced: float
+    mouth_hidden: float
+    glasses: float
+    severity: float
 
 
 class ModelConfig(TypedDict):
@@ -93,7 +101,7 @@ class TrainConfig(TypedDict):
     plateau_patience: int  # epochs
     precision: Literal["auto", "float32", "bfloat16"]
     ema: NotRequired[float]  # a step's share of the old average; 0: no average
-    augment_until: NotRequired[float]  # share of the epochs, then images are mirrored only
+    augment_until: NotRequired[float]  # share of the epochs, then images are only mirrored and degraded
     mixup: NotRequired[float]  # see pipeline.training.mixing.Mix
     cutmix: NotRequired[float]
     mix_share: NotRequired[float]

@@ -1,11 +1,20 @@
-"""What trains a model: the machine in words, how many devices share a batch, which arithmetic is fast on it."""
+"""What trains a model: the machine in words, how its devices or cores share a batch, which arithmetic is fast on it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Literal
 
 import keras
 
 from pipeline.system import processor
+
+# What makes training faster under TensorFlow on the CPU, see faster and towers
+Technique = Literal["towers", "bfloat16 norms", "products", "bfloat16 products", "depthwise sums",
+                    "dropout by bytes"]
+# Those that the benchmark leaves out, to see what they gain
+switched_off: set[Technique] = set()
+# Parts of a batch that are trained side by side, and images that a part has at least: batch norm needs some
+TOWERS, SMALLEST_PART = 2, 32
 
 
 def describe() -> str:
@@ -23,18 +32,58 @@ def precision(wanted: str) -> str:
     return "bfloat16" if native else "float32"
 
 
-def products_beat_convolutions() -> bool:
-    """Whether the gradients of convolutions' kernels are faster as matrix products than in oneDNN's own kernel, as
-    measured on processors with AVX2 and no AVX-512, and only there."""
-    return not _accelerators() and _has("avx2") and not _has("avx512f")
+def gains(technique: Technique) -> bool:
+    """Whether training is faster by it on this machine, as measured on processors with these features, and only there.
+
+    Decided by features and never by a measurement at the start, so that one machine and one seed give one network.
+    """
+    if technique in switched_off or keras.backend.backend() != "tensorflow" or _accelerators():
+        return False
+    match technique:
+        case "products":
+            return _has("avx2") and not _has("avx512f")
+        case "bfloat16 products":
+            return _has("avx512_bf16") and not _has("amx_bf16")
+        case "bfloat16 norms":
+            return _has("avx512_bf16")
+        case "towers":
+            return _has("avx512_bf16") and processor.cores() <= TOWERS
+        case _:
+            return True
+
+
+def towers(wanted: str, batch_size: int) -> int:
+    """Into how many parts a batch is cut that are trained side by side, see pipeline.training.towers; 1 for none, as
+    in float32, whose large products gain nothing by it.
+
+    As many on one core as on two, where they are trained in turn and cost nothing: so both give the same network.
+    """
+    enough = batch_size >= TOWERS * SMALLEST_PART
+    return TOWERS if enough and precision(wanted) == "bfloat16" and gains("towers") else 1
+
+
+def share_cores(wanted: str, batch_size: int) -> None:
+    """Give each tower of such batches a core: operations side by side, on one thread each, in place of one after the
+    other on all. TensorFlow takes this before its first operation alone; later on, towers are as correct, but slow."""
+    if towers(wanted, batch_size) > 1:
+        import tensorflow
+
+        with suppress(RuntimeError):
+            tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+            tensorflow.config.threading.set_inter_op_parallelism_threads(processor.cores())
+
+
+def choices(wanted: str, batch_size: int) -> dict[str, str | int]:
+    """What this machine decides in a training beyond rounding."""
+    return {"precision": precision(wanted), "towers": towers(wanted, batch_size)}
 
 
 def share_devices(batch_size: int) -> int:
     """Let every batch be divided among the machine's devices (JAX alone), as many as can have equal parts of it;
     returns how many."""
-    devices = keras.distribution.list_devices()
     if keras.backend.backend() != "jax":
         return 1
+    devices = keras.distribution.list_devices()
     count = max(count for count in range(1, len(devices) + 1) if batch_size % count == 0)
     if count > 1:
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices[:count]))
@@ -58,6 +107,11 @@ def _has(flag: str) -> bool:
 
 
 def _accelerators() -> list[str]:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        # not Keras's list: it starts TensorFlow, which then takes no other number of threads
+        return [device.name for device in tensorflow.config.list_physical_devices("GPU")]
     devices = []
     for kind in ("gpu", "tpu"):
         # JAX raises where a machine has none of the kind

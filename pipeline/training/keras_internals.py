@@ -38,6 +38,14 @@ def train_step_variables(model: keras.Model) -> tuple[list, list, list, list]:
             model.metrics_variables)
 
 
+def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
+    """The metric that counts a compiled model's loss, for a train step of one's own.
+
+    ``Trainer._loss_tracker``.
+    """
+    return model._loss_tracker
+
+
 def all_layers(model: keras.Model) -> list[keras.Layer]:
     """The model and every layer in it, however deeply nested; ``Model.layers`` are the outermost alone.
 

@@ -14,7 +14,7 @@ from pipeline.faces.faces import Faces
 from pipeline.faces.votes import shares
 from pipeline.system.failure import Failure
 from pipeline.training import checkpoint as checkpoints
-from pipeline.training import hardware, keras_internals, models, optimizers, unfreezing
+from pipeline.training import hardware, keras_internals, models, optimizers, towers, unfreezing
 from pipeline.training.averaging import SAMPLE, averaged
 from pipeline.training.config import NetConfig, ResolvedConfig, complete
 from pipeline.training.epochs import Data, epochs_of
@@ -58,8 +58,12 @@ def predict(net: keras.Model, images: np.ndarray, flip: bool = False) -> np.ndar
     """Outputs ``(N, classes)`` of the network for uint8 images ``(N, H, W)``, for their mirror images when ``flip``."""
     if flip:
         images = images[:, :, ::-1]
+    return _by_batches(net.predict_on_batch, images)
+
+
+def _by_batches(answers: Callable, images: np.ndarray) -> np.ndarray:
     batches = [images[i : i + BATCH_TO_PREDICT, ..., None] for i in range(0, len(images), BATCH_TO_PREDICT)]
-    return np.concatenate([net.predict_on_batch(batch) for batch in batches])
+    return np.concatenate([answers(batch) for batch in batches])
 
 
 def fit_faces(config: ResolvedConfig, faces: Faces, **options) -> Fitted:
@@ -100,6 +104,7 @@ def fit(
     """
     config = complete(config)
     settings, seed = config["train"], config["seed"]
+    hardware.share_cores(settings["precision"], settings["batch_size"])
     precision = hardware.precision(settings["precision"])
     with hardware.policy(precision):
         student = Student(build_net(config), config)
@@ -129,7 +134,7 @@ def fit(
 
         # Validate, with the averaged weights where the recipe averages; those are the ones that are kept, too
         with averaged(student, trainer.data["images"][order[:SAMPLE]]) if settings["ema"] else nullcontext():
-            logits = predict(student.net, validation[0])
+            logits = trainer.predict(validation[0])
             weights = student.net.get_weights()
         row = {
             "epoch": progress.epoch + 1,
@@ -184,6 +189,7 @@ class Trainer:
         self.student, self.data = student, data
         self._settings, self._seed, self._verbose = config["train"], config["seed"], verbose
         self._steps = math.ceil(len(data["images"]) / self._settings["batch_size"])
+        self._answers = student.net.predict_on_batch if student.towers == 1 else towers.predictor(student.net)
 
     def enter_stage(self, stage: int) -> None:
         """Let the stage's layers learn, under a fresh optimiser at the stage's rate."""
@@ -207,6 +213,10 @@ class Trainer:
     def train(self, order: np.ndarray) -> dict[str, float]:
         """One epoch over the images in this order; the mean ``loss`` and ``accuracy`` in it."""
         return self._epoch(order)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """The network's outputs ``(N, classes)`` for uint8 images ``(N, H, W)``."""
+        return _by_batches(self._answers, images)
 
     def _compile_epoch(self) -> None:
         self._epoch = epochs_of(self.student, self.data, self._settings["batch_size"], self._verbose)

@@ -101,6 +101,9 @@ class Muon(keras_internals.MuonHooks):
         both sides; polynomials of one symmetric matrix commute. So the steps can be taken on the Gram matrix, their
         polynomials multiplied with each other, and ``x`` itself, nine times as long as wide for most 3x3 kernels, is
         needed at the beginning and at the end alone.
+
+        In float32, though ``x`` itself could be in bfloat16: rounded to that, the Gram matrix of a gradient whose
+        singular values differ a hundredfold has negative eigenvalues, which the iteration blows up.
         """
         identity, product = keras.ops.eye(gram.shape[-1], dtype=gram.dtype), None
         for _ in range(self.ns_steps):

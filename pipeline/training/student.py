@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from pipeline.system.failure import Failure
+from pipeline.training import hardware, towers
 from pipeline.training.augment import Augment
 from pipeline.training.config import ResolvedConfig
 from pipeline.training.faster import faster
@@ -31,6 +32,7 @@ class Student(keras.Model):
     Attributes:
         net: the network, of layers that train faster where there are some; its weights are those that are kept.
         trunk: ``net``, with the second head where votes are learned.
+        towers: in how many parts a batch is trained, see pipeline.training.towers.
     """
 
     def __init__(self, net: keras.Model, config: ResolvedConfig):
@@ -40,7 +42,8 @@ class Student(keras.Model):
         self.votes_weight, self.teacher_share = settings["votes"], settings["teacher"]
         self.temperature = settings["temperature"]
         self.augment = Augment(**config["augment"])
-        self.net = net = faster(net)
+        self.towers = hardware.towers(settings["precision"], settings["batch_size"])
+        self.net = net = faster(net, self.towers)
         self.mix = None
         if settings["mixup"] or settings["cutmix"]:
             self.mix = Mix(mixup=settings["mixup"], cutmix=settings["cutmix"], share=settings["mix_share"])
@@ -61,6 +64,13 @@ class Student(keras.Model):
         outputs = self.trunk(images, training=training)
         logits, crowd = outputs if self.votes_weight else (outputs, None)
         return {"logits": logits, **({} if crowd is None else {"crowd": crowd}), "targets": targets}
+
+    def train_step(self, *arguments):
+        # under JAX, Keras's takes the state of all variables as well
+        if self.towers == 1:
+            return super().train_step(*arguments)
+        ((batch,),) = arguments
+        return towers.train_step(self, batch, self.towers)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         # the targets are in y_pred, because mixing has changed them; y is what ``fit`` would be given beside a batch

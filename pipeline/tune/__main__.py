@@ -11,6 +11,7 @@ def main() -> None:
 
     from pipeline.faces.faces import Faces
     from pipeline.params import params as parameters
+    from pipeline.params.extra_labels import without_missing
     from pipeline.system.atomic import atomic_file
     from pipeline.tune import storage as studies
     from pipeline.tune.search import tune
@@ -18,7 +19,8 @@ def main() -> None:
     params = parameters.load()
     study_file = params.data / "study.db"
     if params.tuned and params.tune.trials:
-        result = tune(params, Faces.load(params.data / "balanced"), study_file)
+        faces = Faces.load(params.data / "balanced")
+        result = tune(without_missing(params, faces.manifest, quiet=True), faces, study_file)  # train says so
     else:
         studies.open_storage(study_file)
         result = {"why": "no search: " + ("trials is 0" if params.tuned else "this recipe keeps its values"),

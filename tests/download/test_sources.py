@@ -29,6 +29,7 @@ from pipeline.download.external import add_edition, editions_in, find_external
 from pipeline.download.kaggle import kaggle_cached, kaggle_reachable
 from pipeline.download.read import read_edition
 from pipeline.download.sources import download
+from pipeline.faces import fer2013
 from pipeline.faces.faces import EMOTIONS, SPLITS, Faces
 from pipeline.params import params
 from pipeline.system.failure import Failure
@@ -36,6 +37,12 @@ from pipeline.system.failure import Failure
 ROOT = Path(__file__).parents[2]
 VARIANTS = ("Anger", "disgusted", "fearful", "Happy", "sadness", "surprised", "NEUTRAL")
 PER_SPLIT = {"Training": 3, "PublicTest": 1, "PrivateTest": 1}
+
+
+@pytest.fixture(autouse=True)
+def toy_counts_as_fer2013(monkeypatch):
+    """The toy is as large as FER-2013 here; another number of faces is other data."""
+    monkeypatch.setattr(fer2013, "IMAGES", 35)
 
 
 def settings(**values) -> params.Download:
@@ -579,6 +586,36 @@ def test_choosing_the_data_set_needs_no_heavy_import():
             "print({'numpy', 'pydantic', 'cv2'} & set(sys.modules))")
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(("make", "taken"), [
+    (lambda at: written(at / "fer2013_sample.csv", csv_bytes()), True),
+    (lambda at: written(at / "icml_face_data.csv", icml_bytes()), True),
+    (lambda at: zipped(at / "fer2013-part.zip", pictures()), True),
+    (lambda at: written(at / "faces.csv", csv_bytes()), False),
+    (lambda at: zipped(at / "faces.zip", pictures()), False),
+    (lambda at: folder(at / "fer2013-more", unnamed()), False),
+])
+def test_a_part_of_fer2013_is_taken_when_it_is_named_after_it_and_other_faces_are_asked_for_a_name(
+        tmp_path, monkeypatch, make, taken):
+    monkeypatch.setattr(fer2013, "IMAGES", 35_887)
+    path = make(tmp_path)
+    for call in (lambda: download(settings(source=str(path)), "fer2013", tmp_path / "none"),
+                 lambda: add_edition(path, tmp_path / "external")):
+        if taken:
+            call()
+        else:
+            with pytest.raises(Failure, match=r"not FER-2013, which has 35,887 images, but .*; give it a name of"):
+                call()
+    assert (tmp_path / "external").exists() == taken
+
+
+def test_without_kaggle_the_line_names_the_other_data_that_is_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(kaggle, "kaggle_reachable", lambda: False)
+    monkeypatch.setattr(kaggle, "kaggle_cached", lambda: False)
+    folder(tmp_path / "my-faces", dict.fromkeys(list(pictures())[:3], b"x"))
+    with pytest.raises(Failure, match=r"Kaggle cannot be reached.*, or `make run DATASET=my-faces`, which is in data"):
+        download(settings(), "fer2013", tmp_path)
 
 
 # ---- end to end

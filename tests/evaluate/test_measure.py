@@ -27,7 +27,9 @@ def test_every_split_and_view_is_there_and_the_test_folder_is_both(model):
         "PublicTest": {"single", "flip"}, "PrivateTest": {"single", "flip"}, "test": {"single", "flip"},
         "Training": {"single"}}
     counts = {split: views["single"]["n"] for split, views in figures.items()}
-    assert counts["test"] == counts["PublicTest"] + counts["PrivateTest"] == len(evaluation.probabilities)
+    assert counts["test"] == counts["PublicTest"] + counts["PrivateTest"]
+    assert {split: len(rows) for split, rows in evaluation.probabilities.items()} == {
+        split: counts[split] for split in ("PublicTest", "PrivateTest")}
     bundle, faces = model
     public = faces.split("PublicTest")
     right = (bundle.predict(public.images).argmax(axis=1) == public.labels).mean()
@@ -40,7 +42,7 @@ def test_every_split_and_view_is_there_and_the_test_folder_is_both(model):
 def test_predictions_hold_every_test_face_once_and_agree_with_the_figures(model, tmp_path):
     bundle, faces = model
     evaluation = measure.evaluate(bundle, faces, SETTINGS)
-    measure.write_predictions(tmp_path / "predictions.csv", faces, bundle, evaluation.probabilities)
+    measure.write_predictions(tmp_path / "predictions.csv", faces, bundle, evaluation)
     with open(tmp_path / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert sorted(row["id"] for row in rows) == sorted(faces.split("PublicTest", "PrivateTest").ids)
@@ -50,8 +52,8 @@ def test_predictions_hold_every_test_face_once_and_agree_with_the_figures(model,
 
 def test_metrics_say_what_they_belong_to_and_hold_the_overfitting_gap(model):
     bundle, faces = model
-    figures = measure.evaluate(bundle, faces, SETTINGS).figures
-    metrics = measure.metrics(bundle, figures)
+    evaluation = measure.evaluate(bundle, faces, SETTINGS)
+    figures, metrics = evaluation.figures, measure.metrics(bundle, evaluation)
     assert {metrics[name] for name in ("dataset", "protocol", "bundle")} == {"sample", "published", bundle.id}
     gap = figures["Training"]["single"]["accuracy"] - figures["PublicTest"]["single"]["accuracy"]
     assert metrics["overfitting_gap"] == pytest.approx(gap, abs=1e-6)

@@ -10,7 +10,7 @@ from pipeline.promote import challenge
 from pipeline.tracking import ledger, promotions, runs, shelves
 
 SETTINGS = Quantise(faces=64, max_loss=0.1)
-EVALUATION = Evaluate(confidence=0.95)
+EVALUATION = Evaluate(confidence=0.95, corrupted_bytes=0)
 
 
 @pytest.mark.slow
@@ -33,5 +33,5 @@ def test_an_int8_bundle_is_recorded_once_and_can_be_promoted(project):
     assert small.run_id != bundle.run_id and runs.exists(small.run_id), "a run of its own"
     assert small.id in shelves.bundles("test")
     gates = Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2)
-    challenge.promote(SimpleNamespace(promote=gates, seed=1), small, faces)
+    challenge.promote(SimpleNamespace(promote=gates, seed=1, evaluate=EVALUATION), small, faces)
     assert promotions.champions("sample") == {"sample-7": small.id}

@@ -149,3 +149,30 @@ def test_the_eight_classes_are_what_most_people_saw():
     assert len(found.classes) == 8 and len(found.votes) == 3
     with pytest.raises(Failure, match=r"needs the FER\+ votes, and these faces have none; put"):
         replace(some, votes=None).with_classes("8")
+
+
+def own(*classes: str) -> Faces:
+    faces = toy()
+    return replace(faces, labels=faces.labels % len(classes), manifest={
+        "dataset": "my-moods", "classes": list(classes), "class_set": str(len(classes)), "own_classes": True})
+
+
+@pytest.mark.parametrize("class_set", ["7", "2"])
+def test_classes_of_another_data_set_stay_as_they_are(class_set):
+    faces = own("bored", "tired")
+    assert faces.with_classes(class_set) is faces and set(faces.counts()["Training"]) == {"bored", "tired"}
+
+
+@pytest.mark.parametrize("class_set", ["6", "8"])
+def test_class_sets_of_the_emotions_cannot_be_made_of_others(class_set):
+    with pytest.raises(Failure, match=f"classes are bored, tired, of which class set {class_set} cannot be made; say "
+                                      "classes=7") as caught:
+        own("bored", "tired").with_classes(class_set)
+    assert "\n" not in str(caught.value)
+
+
+def test_seven_emotions_of_another_data_set_can_be_six_but_not_the_eight_of_fer_plus():
+    faces = replace(toy(), manifest={"dataset": "my-moods"})
+    assert len(faces.with_classes("6").classes) == 6
+    with pytest.raises(Failure, match=r"needs the FER\+ votes.* for FER-2013, and this is my-moods: leave `classes`"):
+        faces.with_classes("8")

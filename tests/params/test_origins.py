@@ -64,3 +64,14 @@ def test_the_page_fits_a_hundred_columns_and_hides_no_value(project, capsys, arg
     assert max(map(len, page.splitlines())) <= 100
     assert "tune.space.train.label_smoothing" in page and "{low: 0.0, high: 0.15}" in page
     assert "unset" in page and "drop_leaks" in page
+
+
+def test_labels_that_only_fer2013_has_are_zero_on_other_data_and_say_why(project):
+    text = TEXT.replace("dataset: fer2013", "dataset: my-moods").replace("recipe: compact", "recipe: strong")
+    (project / "params.yaml").write_text(text, encoding="utf-8")
+    values = by_path()
+    assert values["train.votes"][1:] == values["train.teacher"][1:] == (0.0, "data set")
+    (project / "params.yaml").write_text(text.replace("my-moods", "fer2013"), encoding="utf-8")
+    values = by_path()
+    assert values["train.votes"].value > 0 and values["train.teacher"].value > 0
+    assert values["train.votes"].origin == "recipe"

@@ -11,20 +11,26 @@ import pytest
 import toy_models
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.params.params import Promote
+from pipeline.params.params import Evaluate, Promote
 from pipeline.promote import __main__, challenge
-from pipeline.promote.decision import decide
+from pipeline.promote import decision as decisions
+from pipeline.promote.decision import Answers, paired
 from pipeline.system import failure
 from pipeline.system.failure import Failure
 from pipeline.tracking import mlflow_server, promotions, registry, runs
 
 GATES = Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2)
-SETTINGS = SimpleNamespace(promote=GATES, seed=1)
+SETTINGS = SimpleNamespace(promote=GATES, seed=1, evaluate=Evaluate(confidence=0.95, corrupted_bytes=0))
 FAIR = {"happy": 0.8, "disgust": 0.5}
 
 
 def answers(rng, accuracy, n=3589):
     return rng.random(n) < accuracy
+
+
+def decide(challenger, champion, *arguments, **options):
+    """The decision on faces as they are alone."""
+    return decisions.decide(Answers(challenger), None if champion is None else Answers(champion), *arguments, **options)
 
 
 # The decision
@@ -35,14 +41,14 @@ def test_a_clear_gain_is_promoted_with_its_evidence():
     champion = answers(rng, 0.6)
     decision = decide(champion | answers(rng, 0.1), champion, FAIR, GATES, seed=1)
     assert decision.promote
-    assert decision.gain == pytest.approx(0.04, abs=0.01)
-    assert decision.probability > 0.999
+    assert decision.clean.gain == pytest.approx(0.04, abs=0.01)
+    assert decision.clean.probability > 0.999
 
 
 def test_equal_models_are_not_promoted():
     same = answers(np.random.default_rng(0), 0.6)
     decision = decide(same, same, FAIR, GATES, seed=1)
-    assert (decision.promote, decision.gain, decision.probability) == (False, 0.0, 0.0)
+    assert (decision.promote, decision.clean.gain, decision.clean.probability) == (False, 0.0, 0.0)
 
 
 def test_a_worse_challenger_never_wins():
@@ -62,7 +68,7 @@ def test_noise_passes_no_oftener_than_the_confidence_allows_and_both_ways_alike(
         rng = np.random.default_rng(seed)
         one, two = answers(rng, 0.6, 500), answers(rng, 0.6, 500)
         forth, back = decide(one, two, FAIR, GATES, seed), decide(two, one, FAIR, GATES, seed)
-        assert forth.gain == -back.gain
+        assert forth.clean.gain == -back.clean.gain
         assert not (forth.promote and back.promote)
         wins[0] += forth.promote
         wins[1] += back.promote
@@ -79,7 +85,7 @@ def test_the_multinomial_draw_is_the_paired_bootstrap():
     gains = difference[rng.integers(0, 300, (10_000, 300))].mean(axis=1)
     expected = (gains > 0).mean()
     assert 0.5 < expected < 0.999, "a case where the probability says something"
-    assert decide(challenger, champion, FAIR, GATES, seed=1).probability == pytest.approx(expected, abs=0.02)
+    assert decide(challenger, champion, FAIR, GATES, seed=1).clean.probability == pytest.approx(expected, abs=0.02)
 
 
 def test_a_gain_must_exceed_the_gate_not_only_zero():
@@ -112,6 +118,84 @@ def test_a_weight_is_held_against_what_git_takes_and_only_where_one_is_given():
         refused = decide(right, champion, FAIR, GATES, seed=1, size=4_000_001)
         assert not refused.promote
         assert "4.0 MB to serve, at most 4.0 MB are kept in git" in refused.reasons[0]
+
+
+# With corrupted faces
+
+VIEWS = 4
+
+
+def model(rng, clean, corrupted, n=3589):
+    """Right this often on images as they are and on corrupted ones; skill and luck are an image's, as in reality."""
+    luck = rng.random(n)
+    return Answers(luck < clean, (0.7 * luck + 0.3 * rng.random((VIEWS, n))) < corrupted)
+
+
+def pair(better_clean=0.0, better_corrupted=0.0, n=3589):
+    """A challenger that differs from its champion by these shares of the images."""
+    champion = model(np.random.default_rng(0), 0.7, 0.6, n)
+
+    def changed(right, share):
+        flipped = right.copy()
+        rows = np.atleast_2d(flipped)
+        for row in rows:
+            candidates = np.flatnonzero(row != (share > 0))
+            row[candidates[: round(abs(share) * n)]] = share > 0
+        return flipped
+
+    return Answers(changed(champion.clean, better_clean), changed(champion.corrupted, better_corrupted)), champion
+
+
+@pytest.mark.parametrize(("clean", "corrupted", "promoted"), [
+    (0.03, 0.03, True), (0.03, 0.0, True), (0.03, -0.004, True), (0.03, -0.02, False),
+    (0.0, 0.03, True), (-0.004, 0.03, True), (-0.02, 0.03, False), (0.0, 0.0, False), (-0.01, -0.01, False),
+])
+def test_better_on_one_kind_of_faces_and_not_much_worse_on_the_other(clean, corrupted, promoted):
+    decision = decisions.decide(*pair(clean, corrupted), FAIR, GATES, seed=1)
+    assert decision.promote == promoted
+    assert decision.clean.gain == pytest.approx(clean, abs=2e-4)
+    assert decision.corrupted.gain == pytest.approx(corrupted, abs=2e-4)
+    assert len(decision.reasons) == 2, "both figures, whatever the verdict"
+    assert "on PublicTest" in decision.reasons[0] and "on corrupted faces" in decision.reasons[1]
+
+
+def test_what_is_expected_or_may_be_lost_is_said_where_it_refuses():
+    lost = decisions.decide(*pair(0.03, -0.02), FAIR, GATES, seed=1).reasons
+    assert lost[1].endswith("at most 0.50 may be lost for it") and "expected" not in lost[0]
+    neither = decisions.decide(*pair(0.0, 0.0), FAIR, GATES, seed=1).reasons
+    assert neither[0].endswith("expected at least 0.900") and neither[1].endswith("expected at least 0.950")
+
+
+def test_a_gain_on_corrupted_faces_must_be_surer_than_one_on_faces_as_they_are():
+    gates = GATES.model_copy(update={"confidence": 0.9999, "corrupted_confidence": 0.5})
+    challenger, champion = pair(0.0, 0.001)
+    assert decisions.decide(challenger, champion, FAIR, gates, seed=1).promote
+    stricter = gates.model_copy(update={"corrupted_confidence": 1 - 1e-9})
+    rng = np.random.default_rng(1)
+    noisy = Answers(champion.clean, champion.corrupted ^ (rng.random(champion.corrupted.shape) < 0.2))
+    wins = decisions.decide(champion, noisy, FAIR, gates, seed=1)
+    assert wins.corrupted.gain > 0
+    assert decisions.decide(noisy, champion, FAIR, stricter, seed=1).promote is False
+
+
+def test_flaws_refuse_a_robust_model_too():
+    decision = decisions.decide(*pair(0.0, 0.03), {"disgust": 0.1}, GATES, seed=1)
+    assert (decision.promote, decision.reasons) == (False, ("recall of disgust is 0.100, the floor is 0.200",))
+
+
+def test_the_bootstrap_draws_images_with_all_their_views():
+    """The same probability as resampling image by image; the views of an image are no further evidence."""
+    rng = np.random.default_rng(5)
+    n = 300
+    one, two = model(rng, 0.6, 0.6, n).corrupted, model(rng, 0.6, 0.57, n).corrupted
+    difference = (one.astype(int) - two.astype(int)).mean(axis=0)
+    gains = difference[rng.integers(0, n, (10_000, n))].mean(axis=1)
+    found = paired(one, two, 0.0, seed=1)
+    assert found.gain == pytest.approx(difference.mean())
+    assert 0.5 < found.probability < 0.9999, "a case where the probability says something"
+    assert found.probability == pytest.approx((gains > 0).mean(), abs=0.02)
+    again = paired(np.repeat(one, 3, axis=0), np.repeat(two, 3, axis=0), 0.0, seed=1)
+    assert again.probability == pytest.approx(found.probability, abs=0.02)
 
 
 # The command
@@ -165,6 +249,35 @@ def test_a_better_challenger_takes_the_place_in_git_and_in_the_registry(project)
     record = records("fer2013")[-1]
     assert (record.challenger.protocol, record.champion.protocol) == ("leak-free", "published")
     assert record.probability > 0.99
+
+
+def test_both_figures_are_in_the_record_in_git_and_in_what_is_printed(project, capsys):
+    settings = SimpleNamespace(promote=GATES, seed=1, evaluate=Evaluate(confidence=0.95))
+    faces = toy_models.faces("fer2013", 12)
+    old = toy_models.bundle(project / "old", "fer2013", off=9)
+    new = toy_models.bundle(project / "new", "fer2013")
+    challenge.promote(settings, old, faces)
+    record = challenge.promote(settings, new, faces)
+    assert record.decision == "promoted" and record.corrupted.n == record.public.n == 84
+    assert record.corrupted_gain == pytest.approx(record.corrupted.challenger - record.corrupted.champion, abs=2e-6)
+    assert record.corrupted_gain > 0.05 and record.corrupted_probability > 0.99
+    assert record.gates["corrupted_confidence"] == 0.95 and record.gates["max_loss"] == 0.005
+    assert records("fer2013")[-1] == record, "it is read as it was written"
+    assert json.loads(record.to_line())["PublicTest, corrupted"]["challenger"] == record.corrupted.challenger
+    caption = json.loads((project / "data/champion/promotion.json").read_text())
+    assert caption["corrupted"] == record.corrupted.challenger < caption["PublicTest"]
+    out = capsys.readouterr().out
+    assert "on corrupted faces, more than 0.00 with probability" in out and "PublicTest, corrupted" in out
+
+
+def test_a_model_that_is_too_large_to_be_measured_on_corrupted_faces_is_compared_without(project, capsys):
+    settings = SimpleNamespace(promote=GATES, seed=1, evaluate=Evaluate(confidence=0.95, corrupted_bytes=100_000))
+    faces = toy_models.faces("sample", 6)
+    challenge.promote(settings, toy_models.bundle(project / "small", off=9), faces)
+    record = challenge.promote(settings, toy_models.bundle(project / "large", bulk=200_000), faces)
+    assert record.decision == "promoted" and len(record.reasons) == 1
+    assert (record.corrupted_gain, record.corrupted.challenger) == (None, None)
+    assert "not measured" in capsys.readouterr().out
 
 
 def test_private_test_is_told_from_the_ledger_and_neither_opened_nor_decisive(project, capsys):

@@ -1,12 +1,18 @@
 """One door: run, bundle on its shelf, ledger entry; cut short anywhere it goes on, called again it adds nothing."""
 
+import numpy as np
 import pytest
 import toy_models
 
 from pipeline.evaluate.measure import Evaluation
+from pipeline.system.failure import Failure
 from pipeline.tracking import entering, ledger, registry, runs, shelves
 
-MEASURED = Evaluation(toy_models.FIGURES, None, 0.5)
+PREDICTED = {split: np.random.default_rng(index).dirichlet(np.ones(7), 280).astype("float32")
+             for index, split in enumerate(("PublicTest", "PrivateTest"))}
+# two that are the same in half precision
+PREDICTED["PublicTest"][0] = [0.4, 0.40001, 0.19999, 0, 0, 0, 0]
+MEASURED = Evaluation(toy_models.FIGURES, PREDICTED, 0.5)
 
 
 @pytest.fixture
@@ -49,6 +55,31 @@ def test_a_model_is_on_its_shelf_in_the_ledger_and_in_its_run(enter, project):
     assert run.inputs.dataset_inputs[0].dataset.name == "drawn"
     assert len(run.outputs.model_outputs) == 1
     assert entering.register("sample-7", entered.bundle) == "1" and registry.champion("sample-7") is None
+
+
+def test_what_the_model_predicts_for_every_test_face_lies_beside_its_entry(enter):
+    entered = enter()
+    assert sorted(path.name for path in entered.path.parent.iterdir()) == [
+        entered.path.name, entered.path.with_suffix(".npz").name]
+    kept = ledger.probabilities(entered.entry)
+    assert list(kept) == ["PublicTest", "PrivateTest"]
+    for split, probabilities in PREDICTED.items():
+        assert kept[split].dtype == "float32" and abs(kept[split] - probabilities).max() < 6e-4
+        assert np.array_equal(kept[split].argmax(axis=1), probabilities.argmax(axis=1))
+    before = entered.path.with_suffix(".npz").read_bytes()
+    enter(forbidden, forbidden)
+    assert entered.path.with_suffix(".npz").read_bytes() == before
+
+
+def test_an_entry_from_before_the_predictions_has_none_and_a_damaged_file_is_one_line(enter):
+    entered = enter()
+    file = entered.path.with_suffix(".npz")
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(Failure, match=r"\.npz: not a model's predictions .*restore it from git"):
+        ledger.probabilities(entered.entry)
+    file.unlink()
+    assert ledger.probabilities(entered.entry) is None
+    assert enter(forbidden, forbidden).entry == entered.entry, "and is not measured again for them"
 
 
 def test_a_second_call_neither_makes_nor_measures_nor_adds(enter):

@@ -44,6 +44,13 @@ def test_an_emptied_server_shows_the_same_again_and_twice_is_once(project, datab
             assert registry.champion("sample-7") == ("1", bundle.id)
 
 
+def test_the_ledgers_of_all_data_sets_are_rebuilt(project):
+    for name in ("sample", "my-moods"):
+        toy_models.record(toy_models.bundle(project / name, name))
+    assert rebuild.rebuild() == 2
+    assert {run.data.tags["dataset"] for run in all_runs()} == {"sample", "my-moods"}
+
+
 def test_the_committed_champion_is_registered_and_a_ledger_entry_needs_no_bundle(project, capsys):
     champion = toy_models.bundle(project / "data/champion", "fer2013")
     for bundle in (champion, toy_models.bundle(project / "elsewhere", "fer2013", off=4, protocol="leak-free")):

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import psutil
 import pytest
 import toy_models
 
 from pipeline.system.failure import Failure
-from pipeline.tracking import entering, killed, ledger, mlflow_server, registry, restoring, runs
+from pipeline.tracking import entering, killed, ledger, mlflow_server, registry, restoring, runs, ui
 
 ROOT = Path(__file__).parents[2]
 
@@ -236,7 +237,7 @@ def test_an_evaluation_joins_the_run_that_trained_the_bundle(project):
         run.epoch(toy_models.HISTORY[0], 1)
     bundle = toy_models.bundle(project / "made", run_id=run.id)
     (project / "metrics.json").write_text("{}")
-    entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle, [project / "metrics.json"])
+    entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle, None, [project / "metrics.json"])
     assert facts(run.id).data.metrics["PublicTest/single/accuracy"] == 0.5
     assert curve(run.id, "val_loss") == [(1, 1.5), (2, 1.0)], "the hole is filled"
     assert facts(run.id).info.status == "FINISHED"
@@ -274,16 +275,24 @@ def test_a_file_that_is_no_database_is_one_line_and_stays(project):
     assert (project / "mlflow.db").read_bytes().startswith(b"precious")
 
 
-def test_a_server_that_is_away_is_one_line_without_its_password(project, monkeypatch):
+@pytest.mark.parametrize("password", ["secret", "s@cret", "s/cret", "s:cr#t?", "s%40cret"])
+def test_a_server_that_is_away_is_one_line_without_its_password(project, monkeypatch, password):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{password}@127.0.0.1:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(Failure, match="no server answers there") as caught:
+    with pytest.raises(Failure, match="no server answers there" if password == "secret" else "MLflow at") as caught:
         runs.connect()
-    assert "secret" not in str(caught.value)
+    assert password not in str(caught.value) and unquote(password) not in str(caught.value)
+    assert f"http://***@127.0.0.1:{port}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_password_of_a_server_is_not_printed_by_ui(monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:s@cret@server:5000")
+    ui.main([])
+    assert capsys.readouterr().out == "MLFLOW_TRACKING_URI names a server: open https://***@server:5000\n"
 
 
 def test_errors_of_our_own_are_not_taken_for_the_server_s():

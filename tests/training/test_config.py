@@ -6,6 +6,7 @@ from typing import get_type_hints
 
 import pytest
 
+from pipeline.params import resolved
 from pipeline.params.params import Augment, Balance, Train
 from pipeline.params.resolved import comparable
 from pipeline.system.failure import Failure
@@ -99,6 +100,18 @@ def test_an_old_config_is_completed_with_what_it_was_trained_with():
     assert configs.problems(old) == []
     assert set(configs.complete(old)["train"]) == set(get_type_hints(configs.TrainConfig))
     assert comparable(configs.complete(old)) == comparable(old), "completing makes no other run of it"
+
+
+def test_a_config_from_before_the_degradations_is_that_of_a_run_without_them():
+    new, old = whole(), whole()
+    old["augment"] = {name: value for name, value in old["augment"].items()
+                      if name in ("flip", "rotation", "translation", "zoom", "shear", "brightness", "contrast",
+                                  "erasing", "strength", "fill")}
+    assert len(old["augment"]) < len(new["augment"]) and configs.problems(old) == []
+    assert comparable(old) == comparable(new)
+    new["augment"]["blur"] = 0.4
+    assert comparable(old) != comparable(new)
+    assert resolved.changed(old, new)["augment.blur"] == 0 and "augment.blur" not in resolved.changed(old, whole())
 
 
 def test_every_config_in_the_ledger_can_be_trained_again():

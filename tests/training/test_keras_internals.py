@@ -99,6 +99,14 @@ def test_make_train_function_traces_the_step_again():
     assert Counting.traced > before, f"{internal} kept the compiled step"
 
 
+def test_the_loss_of_a_step_is_counted_by_a_metric():
+    net = toy()
+    keras_internals.build_metrics(net, (np.zeros((2, 4, 4, 1), "float32"), np.zeros((2, 3), "float32")))
+    assert hasattr(net, "_loss_tracker"), "keras.Model._loss_tracker is gone"
+    keras_internals.loss_tracker(net).update_state(2.5, sample_weight=2)
+    assert float(net.get_metrics_result()["loss"]) == 2.5
+
+
 def test_flatten_layers_reaches_nested_layers():
     internal = needs(keras.Layer, "_flatten_layers")
     kinds = {type(layer).__name__ for layer in keras_internals.all_layers(toy())}

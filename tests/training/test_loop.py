@@ -91,7 +91,8 @@ EVERYTHING = {"optimizer": "muon", "ema": 0.9, "mixup": 0.3, "cutmix": 1.0, "mix
 def test_averages_mixing_and_votes_survive_a_cut_too(toy, tmp_path, keep):
     """Everything that a long run on an accelerator switches on, cut where mixing stops."""
     voted = replace(toy, votes=np.eye(10, dtype="uint8")[toy.labels] * 9)
-    settings = {**config(**EVERYTHING, keep=keep), "model": SERESNET}
+    settings = {**config(**EVERYTHING, keep=keep), "model": SERESNET,
+                "augment": {"rotation": 5, "erasing": 0.2, "blur": 0.5, "jpeg": 0.3, "noise": 0.3, "glasses": 0.2}}
     whole = fitted(voted, settings)
 
     def cut(row):

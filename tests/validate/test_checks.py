@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import toy_models
 
+from pipeline.faces import fer2013
 from pipeline.faces.faces import EMOTIONS, SPLITS, Faces
 from pipeline.params.params import Validate
 from pipeline.system import failure
-from pipeline.validate import __main__, checks, expectations
+from pipeline.validate import __main__, checks
 from pipeline.validate.report import page
 
 ROOT = Path(__file__).parents[2]
@@ -103,6 +104,39 @@ def test_the_sample_passes_without_a_warning():
     assert checks.validate(toy(dataset="sample", edition="drawn"), LIMITS)["verdict"] == "passed"
 
 
+OWN = ("happy", "bored", "deeply concentrated")
+
+
+def own(**manifest) -> Faces:
+    """The toy with three classes, one of them an emotion, as another data set."""
+    faces = toy(dataset="my-moods", edition="folder", classes=list(OWN), class_set="3", own_classes=True, **manifest)
+    return replace(faces, labels=faces.labels % 3)
+
+
+def test_another_data_set_is_checked_against_its_own_classes_and_no_counts_of_fer2013():
+    result = checks.validate(own(), LIMITS)
+    assert result["verdict"] == "passed"
+    assert {check["name"]: check["expected"] for check in result["expectations"]}["the 3 labels"] == "0 to 2"
+    assert not any("FER-2013" in check["name"] for check in result["expectations"])
+    assert set(result["counts"]["Training"]) == set(OWN)
+    assert failed(checks.validate(set_label(own(), 40, 3), LIMITS), "critical").keys() == {"the 3 labels"}
+    assert "every class in Training" in failed(checks.validate(own().take(own().labels != 1), LIMITS), "critical")
+
+
+def test_long_names_of_classes_fit_into_the_page_s_charts():
+    text = page(checks.validate(own(), LIMITS))
+    width, left = (int(re.search(pattern, text)[1]) for pattern in (r'viewBox="0 0 (\d+)', r'<text x="(\d+)"'))
+    assert left >= 7.5 * len("deeply concentrated") and width == left + 216
+
+
+def test_the_stage_takes_another_data_set_and_writes_its_reports_alone(project):
+    text = (project / "params.yaml").read_text().replace("dataset: fer2013", "dataset: my-moods")
+    (project / "params.yaml").write_text(text)
+    own().save(project / "data/my-moods/faces")
+    __main__.main()
+    assert [path.name for path in (project / "reports").iterdir()] == ["my-moods"]
+
+
 def test_defects_below_the_limits_only_warn():
     faces = toy()
     faces = set_pixels(faces, 0, 7)
@@ -161,7 +195,7 @@ def test_an_uneven_test_split_warns_but_stops_the_real_edition(monkeypatch):
     faces = toy()
     uneven = faces.take((faces.splits == "Training") | (faces.labels != 0) | (np.arange(140) % 4 == 0))
     assert "class shares, Training against test" in failed(checks.validate(uneven, LIMITS), "warning")
-    monkeypatch.setattr(expectations, "FER2013_IMAGES", len(uneven))
+    monkeypatch.setattr(fer2013, "IMAGES", len(uneven))
     assert "class shares, Training against test" in failed(checks.validate(uneven, LIMITS), "critical")
 
 
@@ -170,8 +204,8 @@ class TestTheRealEdition:
 
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch):
-        monkeypatch.setattr(expectations, "FER2013", {split: (n,) * 7 for split, n in PER_CLASS.items()})
-        monkeypatch.setattr(expectations, "FER2013_IMAGES", 140)
+        monkeypatch.setattr(fer2013, "COUNTS", {split: (n,) * 7 for split, n in PER_CLASS.items()})
+        monkeypatch.setattr(fer2013, "IMAGES", 140)
 
     def test_complete_it_passes(self):
         assert checks.validate(toy(), LIMITS)["verdict"] == "passed"
@@ -198,9 +232,9 @@ class TestTheRealEdition:
 
 
 def test_the_published_counts_add_up():
-    assert {split: sum(row) for split, row in expectations.FER2013.items()} == {
+    assert {split: sum(row) for split, row in fer2013.COUNTS.items()} == {
         "Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
-    assert all(len(row) == len(EMOTIONS) for row in expectations.FER2013.values())
+    assert all(len(row) == len(EMOTIONS) for row in fer2013.COUNTS.values())
 
 
 def test_two_runs_write_the_same_report_without_time_or_place(project):

@@ -34,7 +34,7 @@ class Answer:
 
     @property
     def seconds(self) -> float:
-        return len(self.frames) / self.fps if self.video else 0.0
+        return self.frames[-1][0] + 1 / self.fps if self.video and self.frames else 0.0
 
     def spans(self) -> list[tuple[float, Face]]:
         """A video in spans of a second or more: for each span and face its start, mean scores and last box."""
@@ -68,7 +68,7 @@ def as_json(answers: list[Answer], classes: tuple[str, ...], model: str) -> str:
     """Every face of every frame; ``model`` is the bundle's id."""
     files: list[dict[str, Any]] = []
     for answer in answers:
-        frames = [{"seconds": round(seconds, 3), "faces": [face.as_json(classes) for face in faces]}
+        frames = [{"seconds": round(seconds, 3), "faces": [fields(face, classes) for face in faces]}
                   for seconds, faces in answer.frames]
         if answer.video:
             files.append({"file": answer.file, "frames_per_second": round(answer.fps, 3), "frames": frames})
@@ -77,16 +77,29 @@ def as_json(answers: list[Answer], classes: tuple[str, ...], model: str) -> str:
     return json.dumps({"model": model, "classes": list(classes), "files": files}, indent=1, ensure_ascii=False)
 
 
+def fields(face: Face, classes: tuple[str, ...]) -> dict[str, Any]:
+    """``Face.as_json`` with the head's roll after the box, in degrees clockwise."""
+    plain = face.as_json(classes)
+    return {"id": plain.pop("id"), "box": plain.pop("box"), "roll": face.box.angle, **plain}
+
+
+COLUMNS = ("face", "x", "y", "width", "height", "roll", "emotion", "sure")
+
+
+def row(face: Face, classes: tuple[str, ...]) -> list[Any]:
+    """A face's cells in a CSV: ``COLUMNS``, then the probability of every class."""
+    plain = fields(face, classes)
+    return [face.id, *plain["box"].values(), plain["roll"], plain["emotion"], plain["sure"],
+            *plain["probabilities"].values()]
+
+
 def as_csv(answers: list[Answer], classes: tuple[str, ...]) -> str:
     """A row for every face of every frame; ``seconds`` is empty for a picture."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "seconds", "face", "x", "y", "width", "height", "emotion", "sure", *classes])
+    writer.writerow(["file", "seconds", *COLUMNS, *classes])
     for answer in answers:
         for seconds, faces in answer.frames:
-            for face in faces:
-                fields = face.as_json(classes)
-                time = f"{seconds:.3f}" if answer.video else ""
-                writer.writerow([answer.file, time, face.id, *fields["box"].values(), fields["emotion"], fields["sure"],
-                                 *fields["probabilities"].values()])
+            time = f"{seconds:.3f}" if answer.video else ""
+            writer.writerows([answer.file, time, *row(face, classes)] for face in faces)
     return text.getvalue().rstrip("\n")

@@ -1,16 +1,12 @@
 """The command ``ferpipe predict``: the emotions in pictures, folders and videos, as table, JSON, CSV and pictures."""
 
 import argparse
-import glob
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.demo.options import add_model_options
 from pipeline.system import extras
 from pipeline.system.failure import Failure
-
-VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".mjpg", ".mjpeg", ".y4m", ".gif")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -18,21 +14,26 @@ def main(argv: list[str] | None = None) -> None:
     args = _arguments(argv)
     from pipeline.bundle.bundle import Bundle
     from pipeline.demo.predict import answers as formats
+    from pipeline.demo.predict.files import expand
     from pipeline.demo.predict.reader import FileReader
-    from pipeline.demo.sources.pictures import ENDINGS
     from pipeline.demo.sources.source import quiet
     from pipeline.system.atomic import atomic_file
 
-    files = expand(args.paths)
+    selection = expand(args.paths, [folder for folder in (args.annotate, args.plot) if folder is not None])
+    for note in selection.notes():
+        print(f"ferpipe predict: {note}", file=sys.stderr)
+    files = selection.files
+    if not files:
+        raise Failure(f"{', '.join(args.paths)}: no picture or video there")
     bundle = Bundle.load(args.model)
     quiet()
     plots = args.plot or args.annotate
-    if plots and any(file.suffix.lower() not in ENDINGS for file in files) and not extras.installed("matplotlib"):
+    if plots and not all(map(FileReader.is_picture, files)) and not extras.installed("matplotlib"):
         if args.plot:
             raise extras.missing("matplotlib")
         print(f"ferpipe predict: no diagram of the emotions over time: {extras.missing('matplotlib')}", file=sys.stderr)
         plots = None
-    reader = FileReader(bundle, args.unsure_below, args.annotate, plots)
+    reader = FileReader(bundle, args.unsure_below, args.annotate, plots, args.face)
     interrupted = False
     try:
         reader.read(files)
@@ -57,30 +58,6 @@ def main(argv: list[str] | None = None) -> None:
         raise Failure(f"{len(reader.failed)} of {len(files)} could not be read: {'; '.join(reader.failed)}")
 
 
-def expand(patterns: Iterable[str]) -> list[Path]:
-    """The files that paths, folders and globs stand for, each once, in order.
-
-    Raises Failure when one of them matches no picture or video.
-    """
-    from pipeline.demo.sources.pictures import ENDINGS
-
-    files: dict[Path, None] = {}
-    for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            matches = sorted(file for file in path.rglob("*") if file.suffix.lower() in (*ENDINGS, *VIDEOS)
-                             and not file.name.startswith(".") and file.is_file())
-        elif path.is_file():
-            matches = [path]
-        else:  # Windows' shells leave globs to the program
-            matches = sorted(Path(name) for name in glob.glob(pattern, recursive=True)  # noqa: PTH207
-                             if Path(name).is_file())
-        if not matches:
-            raise Failure(f"{pattern}: no picture or video there")
-        files.update(dict.fromkeys(matches))
-    return list(files)
-
-
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ferpipe predict",
@@ -89,6 +66,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("paths", metavar="PATH", nargs="+", help="pictures, videos, folders of them (with "
                                                                  "subfolders) and globs such as 'album/**/*.jpg'")
+    parser.add_argument("--face", action="store_true", help="every picture is one face already, as FER-2013's are: its "
+                                                            "largest square in the middle is classified, no face is "
+                                                            "looked for")
     output_format = parser.add_mutually_exclusive_group()
     output_format.add_argument("--json", action="store_true", help="JSON instead of the table")
     output_format.add_argument("--csv", action="store_true", help="CSV instead of the table")

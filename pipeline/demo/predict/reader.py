@@ -1,25 +1,30 @@
 """Processes files for ``ferpipe predict``: the faces of many frames are classified in one batch."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
-import cv2
+import numpy as np
 from tqdm import tqdm
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.demo.output import VideoOutput
 from pipeline.demo.predict import timeline
 from pipeline.demo.predict.answers import Answer
+from pipeline.demo.predict.marking import encoded
+from pipeline.demo.see.ahead import ahead
 from pipeline.demo.see.batches import Detected, classified, detected
-from pipeline.demo.see.boxes import numbered
+from pipeline.demo.see.boxes import Box, numbered
+from pipeline.demo.see.crop import middle
 from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.tracks import Tracks
 from pipeline.demo.see.watcher import Search
 from pipeline.demo.show.annotate import Annotated, main_first
 from pipeline.demo.show.view import draw
+from pipeline.demo.sources import content
 from pipeline.demo.sources.open import open_source
-from pipeline.demo.sources.pictures import ENDINGS, read_picture
+from pipeline.demo.sources.pictures import is_animated, read_picture
 from pipeline.demo.sources.source import Source
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
@@ -31,6 +36,7 @@ class FileReader:
     Args:
         annotate: folder for annotated pictures and videos; None: none are written.
         plots: folder for the videos' diagrams; None: none are written.
+        whole: every picture and frame is one face; none is looked for.
 
     Attributes:
         answers: the faces of each file, in the files' order.
@@ -39,17 +45,29 @@ class FileReader:
     """
 
     def __init__(self, bundle: Bundle, unsure_below: float, annotate: Path | None = None,
-                 plots: Path | None = None):
+                 plots: Path | None = None, whole: bool = False):
         self.bundle, self.unsure_below, self._detector = bundle, unsure_below, BlazeFace()
         self.answers: list[Answer] = []
         self.written: list[Path] = []
         self.failed: list[str] = []
-        self._annotate, self._plots = annotate, plots
+        self._annotate, self._plots, self._whole = annotate, plots, whole
+        # A box's share of its crop
+        self._margin = 1.0 if whole else bundle.crop_margin
+        self._sources: set[Path] = set()
+
+    @staticmethod
+    def is_picture(file: Path) -> bool:
+        """Whether a file is a single picture, by its content; one that cannot be read counts as it should be."""
+        try:
+            return content.kind_of(file) in ("picture", "unread") and not is_animated(file)
+        except Failure:
+            return True
 
     def read(self, files: list[Path]) -> None:
         """Process all files. A file that cannot be read is added to ``failed``."""
+        self._sources = {file.resolve() for file in files}
         with tqdm(total=len(files), unit="file", disable=None, leave=False) as bar:
-            for pictures, group in groupby(files, key=_is_picture):
+            for pictures, group in groupby(files, key=self.is_picture):
                 if pictures:
                     self._read_pictures(list(group), bar)
                     continue
@@ -71,7 +89,8 @@ class FileReader:
                 except Failure as failure:
                     self.failed.append(str(failure))
                 else:
-                    yield detected(file, 0.0, frame, self._detector.find(frame), self.bundle.crop_margin, keep)
+                    boxes = [middle(frame)] if self._whole else self._detector.find(frame)
+                    yield detected(file, 0.0, frame, boxes, self._margin, keep)
                 bar.update()
 
         for item, scores in classified(detect(), self.bundle):
@@ -79,12 +98,15 @@ class FileReader:
             self.answers.append(Answer(str(item.file), frames=[(0.0, faces)]))
             if item.frame is not None and self._annotate is not None:
                 ending = ".jpg" if item.file.suffix.lower() in (".jpg", ".jpeg") else ".png"
-                _, data = cv2.imencode(ending, draw(item.frame, faces, self.bundle.classes))
                 with atomic_file(self._output_path(self._annotate, item.file, f"-faces{ending}")) as new:
-                    new.write_bytes(data.tobytes())
+                    new.write_bytes(encoded(draw(item.frame, faces, self.bundle.classes), ending))
 
     def _read_video(self, file: Path, source: Source) -> None:
         search, tracks, main = Search(self._detector), Tracks(), None
+
+        def find(frame: np.ndarray, seconds: float) -> list[Box]:
+            return [middle(frame)] if self._whole else search.find(frame, seconds)
+
         keep = self._annotate is not None
         answer = Answer(str(file), source.fps)
         output = None
@@ -94,16 +116,17 @@ class FileReader:
         def detect() -> Iterator[Detected]:
             for frame, seconds in tqdm(source, total=source.length, unit="frame", disable=None, leave=False):
                 if frame is not None:
-                    yield detected(file, seconds, frame, search.find(frame, seconds), self.bundle.crop_margin, keep)
+                    yield detected(file, seconds, frame, find(frame, seconds), self._margin, keep)
 
         try:
-            for item, scores in classified(detect(), self.bundle):
-                faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
-                answer.frames.append((item.seconds, [face for face in faces if not face.held]))
-                if item.frame is not None and output is not None:
-                    shown = main_first(faces, main)
-                    main = shown[0].id if shown else main
-                    output.add(Annotated(draw(item.frame, shown, self.bundle.classes), shown, item.seconds))
+            with closing(ahead(detect())) as items:
+                for item, scores in classified(items, self.bundle):
+                    faces = tracks.update(item.boxes, scores, item.seconds, self.unsure_below)
+                    answer.frames.append((item.seconds, [face for face in faces if not face.held]))
+                    if item.frame is not None and output is not None:
+                        shown = main_first(faces, main)
+                        main = shown[0].id if shown else main
+                        output.add(Annotated(draw(item.frame, shown, self.bundle.classes), shown, item.seconds))
         except BaseException as error:
             if output is not None and not isinstance(error, KeyboardInterrupt):
                 output.discard()
@@ -120,15 +143,11 @@ class FileReader:
             timeline.plot(path, answer, self.bundle.classes, self.bundle.id)
 
     def _output_path(self, folder: Path, file: Path, ending: str) -> Path:
-        """A path in the folder that was not written yet: files of different folders may have equal names."""
+        """A path in the folder that is no source and was not written yet: files of different folders may have equal
+        names."""
         path, number = folder / f"{file.stem}{ending}", 1
-        while path in self.written:
+        while path in self.written or path.resolve() in self._sources:
             number += 1
             path = folder / f"{file.stem}-{number}{ending}"
         self.written.append(path)
         return path
-
-
-
-def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in ENDINGS

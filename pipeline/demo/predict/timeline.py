@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.demo.predict.answers import Answer
-from pipeline.demo.show.view import BACKGROUND, BRIGHT, COLOURS, DIM, OTHER, TRACK, Colour
+from pipeline.demo.show.view import BACKGROUND, BRIGHT, DIM, TRACK, Colour, colours
 from pipeline.system.plotting import save
 
 # At most this many faces get a diagram, those in the most frames
@@ -34,7 +34,7 @@ def plot(path: Path, answer: Answer, classes: tuple[str, ...], model: str) -> No
                 if face.id == number:
                     rows[index] = face.scores
         for index, name in enumerate(classes):
-            axis.plot(times, 100 * rows[:, index], color=_rgb(COLOURS.get(name, OTHER)), linewidth=2, label=name)
+            axis.plot(times, 100 * rows[:, index], color=_rgb(colours(classes)[name]), linewidth=2, label=name)
         axis.set_ylabel(f"face {number}, %", color=_rgb(BRIGHT))
     for axis in axes:
         axis.set(ylim=(0, 100), facecolor=_rgb(BACKGROUND))

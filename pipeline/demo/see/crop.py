@@ -20,6 +20,13 @@ def crops(frame: np.ndarray, boxes: Sequence[Box], margin: float) -> np.ndarray:
                     "uint8").reshape(-1, SIZE, SIZE)
 
 
+def middle(frame: np.ndarray) -> Box:
+    """The largest square in the middle of a picture that is one face already; its crop has the margin 1."""
+    height, width = frame.shape[:2]
+    side = min(height, width)
+    return Box((width - side) // 2, (height - side) // 2, side, side)
+
+
 def square(gray: np.ndarray, box: Box, side: float, size: int = SIZE) -> np.ndarray:
     """The square of ``side`` pixels around a box's centre, rotated upright and resized to uint8 ``(size, size)``.
 

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -9,17 +11,19 @@ import numpy as np
 from pipeline.demo.see.blazeface.network import FULL, SHORT, Seen, network, same_face
 from pipeline.demo.see.blazeface.view import View, whole
 from pipeline.demo.see.boxes import Box
+from pipeline.system import processor
 
-# Scores from which an answer is a face in a stream; a candidate in a picture; and, averaged over a candidate and the
-# second look at it, a face in a picture. Measured on photographs
-LIVE, CANDIDATE, PICTURE = 0.55, 0.5, 0.6
+# Scores from which an answer is a face in a stream; a candidate in a picture; a face in a picture, averaged over the
+# candidate and a second look at it; and a face without a second look. Measured on photographs
+LIVE, CANDIDATE, PICTURE, SURE = 0.55, 0.5, 0.6, 0.8
 # Roll in degrees from which a crop is turned upright (FER-2013's faces have less, and were not turned), and from which
 # a face is looked at once more, upright: the network puts the roll too low
 UPRIGHT, ROLLED = 15.0, 30.0
 # A second look shows a face and this many times its side; near enough for the network SHORT
 CLOSE, CLOSER = 4.0, 2.5
-# Overlapping squares of a picture: their sides as shares of its shorter side, their least side in pixels, their overlap
-SQUARES, LEAST, OVERLAP = (1.0, 0.5), 96, 0.4
+# Overlapping squares of a picture: their sides as shares of its shorter side, their least side in pixels, their
+# overlap. A face that is too large for this overlap is large enough for the larger squares
+SQUARES, LEAST, OVERLAP = (1.0, 0.5), 96, 0.16
 QUARTERS = (90.0, -90.0, 180.0)
 # BlazeFace's box as a share of ours, and how far its centre lies below ours, in its sides: ours is the square that
 # OpenCV's Haar cascade draws, because FER-2013 was cropped along that one. Measured on photographs' faces
@@ -45,7 +49,8 @@ class Detector(Protocol):
 class BlazeFace:
     """BlazeFace: the full-range network on the whole frame, and the short-range one for heads that are tilted far.
 
-    In a single picture also on overlapping squares, after which every face is looked at once more from near.
+    In a single picture also on overlapping squares, after which faces that are doubtful or tilted are looked at once
+    more, from near.
     """
 
     def find(self, frame: np.ndarray) -> list[Box]:
@@ -68,21 +73,35 @@ class BlazeFace:
         """The faces of a picture that are turned by about ``roll``, a quarter turn, each seen by two passes."""
         height, width = frame.shape[:2]
         candidates = network(FULL).find(frame, whole(frame)._replace(roll=roll), CANDIDATE)
-        for view in squares(width, height):
-            seen = network(FULL).find(frame, view._replace(roll=roll), CANDIDATE)
+        views = list(squares(width, height))
+        for view, seen in zip(views, self._looks(frame, [view._replace(roll=roll) for view in views], CANDIDATE),
+                              strict=True):
             candidates += [face for face in seen if not _cut(face, view, width, height)]
-        faces = []
+        faces: list[Seen] = []
+        doubtful: list[Seen] = []
         for face in distinct(candidates):
-            near = View(face.x, face.y, CLOSE * face.side, face.roll if abs(face.roll) >= UPRIGHT else 0.0)
-            again = _centred(network(FULL).find(frame, near, CANDIDATE / 2), face)
+            (faces if face.score >= SURE and abs(face.roll) < UPRIGHT else doubtful).append(face)
+        near = [View(face.x, face.y, CLOSE * face.side, face.roll if abs(face.roll) >= UPRIGHT else 0.0)
+                for face in doubtful]
+        for face, seen in zip(doubtful, self._looks(frame, near, CANDIDATE / 2), strict=True):
+            again = _centred(seen, face)
             if again is not None and (face.score + again.score) / 2 >= PICTURE:
                 faces.append(again)
         return distinct(faces)
+
+    def _looks(self, frame: np.ndarray, views: Sequence[View], threshold: float) -> Iterator[list[Seen]]:
+        """What the full-range network sees in each view; a view for each core at a time."""
+        return _pool().map(lambda view: network(FULL).find(frame, view, threshold), views)
 
     def _again(self, frame: np.ndarray, face: Seen) -> Seen | None:
         """A face as the short-range network sees it upright; None where it sees none."""
         view = View(face.x, face.y, CLOSER * face.side, face.roll)
         return _centred(network(SHORT).find(frame, view, LIVE), face)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(processor.cores(), thread_name_prefix="look")
 
 
 def squares(width: int, height: int) -> Iterator[View]:

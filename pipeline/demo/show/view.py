@@ -21,13 +21,21 @@ COLOURS: dict[str, Colour] = {
     "surprise": (70, 150, 250),
     "neutral": (205, 200, 195),
 }
-# For a class that is not among these
-OTHER: Colour = (205, 205, 120)
+# For classes that are not among these, in their order
+OTHERS: tuple[Colour, ...] = ((205, 205, 120), (190, 150, 255), (120, 225, 190), (150, 190, 225), (240, 190, 140),
+                              (240, 165, 200), (110, 220, 225), (170, 220, 130))
 BACKGROUND, TRACK, DIM, BRIGHT, DARK = (36, 31, 28), (62, 56, 52), (165, 158, 152), (245, 243, 240), (30, 26, 22)
 # All lengths in this module, in pixels, are those of a picture of 640x480; in a larger one they grow with it
 PANEL_WIDTH = 260
 # Frames keep their size, unless their longer side or their height is beyond these bounds
 LARGEST_SIDE, SMALLEST_HEIGHT = 1920, 480
+
+
+@lru_cache
+def colours(classes: tuple[str, ...]) -> dict[str, Colour]:
+    """Each class's colour: the emotions have theirs, others get the next of OTHERS."""
+    others = [name for name in classes if name not in COLOURS]
+    return COLOURS | {name: OTHERS[index % len(OTHERS)] for index, name in enumerate(others)}
 
 
 def draw(
@@ -99,7 +107,7 @@ def _fitted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int, int]
 
 def _draw_face(canvas: np.ndarray, box: Box, face: Face, classes: tuple[str, ...], unit: float, main: bool) -> None:
     name = classes[face.best]
-    colour = COLOURS.get(name, OTHER) if face.sure else DIM
+    colour = colours(classes)[name] if face.sure else DIM
     corners = (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1)
     # A dark line under the bright one is visible on any background
     cv2.rectangle(canvas, *corners, DARK, round((6 if main else 4) * unit), cv2.LINE_AA)
@@ -147,7 +155,8 @@ def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot:
         name = classes[face.best]
         _draw_emoji(panel, name, middle - side // 2, round(20 * unit), side, faint=not face.sure)
         if face.sure:
-            centred(name, 148, 26, COLOURS.get(name, OTHER))
+            shown = _fitting(name, round(26 * unit), panel.shape[1] - round(20 * unit))
+            centred(shown, 148, 26, colours(classes)[name])
         else:
             centred("unsure", 141, 22, BRIGHT)
             centred(face.says(classes).removeprefix("unsure: "), 170, 14, DIM)
@@ -158,26 +167,36 @@ def _panel(panel: np.ndarray, face: Face | None, classes: tuple[str, ...], foot:
     for index, name in enumerate(classes):
         score = float(face.scores[index]) if face is not None else None
         strongest = face is not None and index == face.best
-        _bar(panel, name, score, round(top + (index + 0.5) * step), unit, strongest)
+        _bar(panel, name, score, round(top + (index + 0.5) * step), unit, colours(classes)[name], strongest)
     for index, text in enumerate(foot):
         y = panel.shape[0] - 12 * unit - between * (len(foot) - index)
         put(panel, text, round(between), round(y), round(12 * unit), DIM)
 
 
-def _bar(panel: np.ndarray, name: str, score: float | None, middle: int, unit: float, strongest: bool) -> None:
+def _bar(panel: np.ndarray, name: str, score: float | None, middle: int, unit: float, colour: Colour,
+         strongest: bool) -> None:
     left, right, size, margin, thick = (round(length * unit) for length in (96, 196, 14, 18, 9))
     letters = BRIGHT if strongest else DIM
     y = middle - text_size(name, size)[1] // 2
-    put(panel, name, margin, y, size, letters)
+    put(panel, _fitting(name, size, left - margin - round(6 * unit)), margin, y, size, letters)
     # Thick lines rather than rectangles, for their round ends
     cv2.line(panel, (left, middle), (right, middle), TRACK, thick, cv2.LINE_AA)
     if score is None:
         return
     length = round((right - left) * score)
     if length:
-        cv2.line(panel, (left, middle), (left + length, middle), COLOURS.get(name, OTHER), thick, cv2.LINE_AA)
+        cv2.line(panel, (left, middle), (left + length, middle), colour, thick, cv2.LINE_AA)
     text = f"{score:.0%}"
     put(panel, text, panel.shape[1] - margin - text_size(text, size)[0], y, size, letters)
+
+
+@lru_cache(maxsize=256)
+def _fitting(name: str, size: int, width: int) -> str:
+    """A class's name, cut to a width in pixels: those of other data sets may be longer than the emotions'."""
+    short = name
+    while len(short) > 1 and text_size(short, size)[0] > width:
+        short = short.removesuffix("…")[:-1].rstrip() + "…"
+    return short
 
 
 def _draw_emoji(canvas: np.ndarray, name: str, x: int, y: int, side: int, faint: bool = False) -> None:

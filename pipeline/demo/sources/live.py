@@ -1,16 +1,18 @@
 """Cameras and streams: always the newest frame, read in a thread; reconnects when the connection is lost."""
 
-import re
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from pipeline.demo.sources.source import Files, Source, frame_count, frame_rate
+from pipeline.demo.sources import devices, recordings
+from pipeline.demo.sources.source import Colours, Files, Source, frame_count, frame_rate
+from pipeline.system.address import shown
 from pipeline.system.failure import Failure
 
 CAMERA_FPS = 30.0
@@ -46,6 +48,7 @@ class Live:
         self._newest: deque[tuple[np.ndarray, float]] = deque(maxlen=2)
         self._arrived, self._closed, self._ended = threading.Condition(), threading.Event(), False
         self._thread: threading.Thread | None = None
+        self._failure: Failure | None = None
 
     def __enter__(self) -> "Live":
         return self
@@ -78,18 +81,21 @@ class Live:
             else:
                 empty = False
                 yield item[0], item[1] - start
+        if self._failure is not None:
+            raise self._failure
         if empty and not self._closed.is_set():
             raise Failure(f"{self.name}: it opens but sends no picture; is another program using it?")
 
     def _read(self) -> None:
         try:
-            failed, wait, lost, any_yet = 0, FIRST_WAIT, 0.0, False
+            failed, wait, lost, any_yet, colours = 0, FIRST_WAIT, 0.0, False, Colours()
             while not self._closed.is_set():
                 ok, frame = self._capture.read() if self._capture.isOpened() else (False, None)
                 if ok and frame is not None:
                     failed, wait, any_yet, self.note = 0, FIRST_WAIT, True, None
+                    picture = colours.bgr(frame)
                     with self._arrived:
-                        self._newest.append((_colour(frame), time.monotonic()))
+                        self._newest.append((picture, time.monotonic()))
                         self._arrived.notify()
                     continue
                 failed += 1
@@ -107,6 +113,8 @@ class Live:
                     return
                 wait, failed = min(2 * wait, LONGEST_WAIT), 0
                 self._capture = self._reopen()
+        except Failure as failure:
+            self._failure = Failure(f"{self.name}: {failure}")
         finally:
             self._capture.release()
             with self._arrived:
@@ -114,11 +122,20 @@ class Live:
                 self._arrived.notify()
 
 
-def open_camera(index: int, reconnect: float) -> Source:
-    """The webcam with this index. Raises Failure when there is none."""
+def open_camera(camera: int | Path, reconnect: float) -> Source:
+    """The webcam with this index, or at this path. Raises Failure when there is none.
+
+    A camera that is plugged in again and gets another number is found by its id (Linux).
+    """
+    name = f"camera {camera}"
+    device = devices.Device(camera)
 
     def start() -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(index)
+        where = device.locate()
+        if where is None:
+            return cv2.VideoCapture()
+        # By its backend, since OpenCV would take a path for that of a file
+        capture = cv2.VideoCapture(where) if isinstance(where, int) else cv2.VideoCapture(where, cv2.CAP_V4L2)
         if sys.platform.startswith("linux"):
             # Uncompressed, most USB cameras send no more than ten frames a second of 1280x720; other systems choose
             # the format by themselves
@@ -133,28 +150,25 @@ def open_camera(index: int, reconnect: float) -> Source:
 
     capture = start()
     if not capture.isOpened():
-        raise Failure(f"camera {index}: not found, or in use by another program; give a picture, a video or a "
-                      "folder instead: ferpipe demo FILE")
-    return Live(f"camera {index}", "camera", capture, start, reconnect)
+        raise Failure(f"{name}: not found, or in use by another program; give a picture, a video or a folder instead: "
+                      "ferpipe demo FILE")
+    return Live(name, "camera", capture, start, reconnect)
 
 
 def open_stream(url: str, reconnect: float) -> Source:
     """The stream or video at this address. Raises Failure when there is neither."""
     patience = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_MILLISECONDS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, OPEN_MILLISECONDS]
+    # FFmpeg knows schemes in small letters alone
+    scheme, slashes, rest = url.partition("://")
+    address = f"{scheme.lower()}{slashes}{rest}"
 
     def start() -> cv2.VideoCapture:
-        return cv2.VideoCapture(url, cv2.CAP_FFMPEG, patience)
+        return cv2.VideoCapture(address, cv2.CAP_FFMPEG, patience)
 
-    capture = start()
-    # Messages and annotated videos show the address without its user name and password
-    name = re.sub(r"//[^/@]*@", "//", url)
+    capture, name = start(), shown(url)
     if not capture.isOpened():
         raise Failure(f"{name}: no video stream there; does the address open in a video player?")
-    if (length := frame_count(capture)) is not None:
+    length = frame_count(capture)
+    if length is not None or recordings.is_file(address, OPEN_MILLISECONDS / 1000):
         return Files(name, "video", frame_rate(capture, CAMERA_FPS), length, _capture=capture)
     return Live(name, "stream", capture, start, reconnect)
-
-
-def _colour(frame: np.ndarray) -> np.ndarray:
-    """The frame in BGR, as some cameras send gray."""
-    return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) if frame.ndim == 2 or frame.shape[2] == 1 else frame

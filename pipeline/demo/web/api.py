@@ -7,6 +7,9 @@ from pipeline.demo.web.bounds import Bounds
 
 TYPES = ("image/jpeg", "image/png", "image/webp")
 _BINARY = {"type": "string", "format": "binary"}
+_BASE64 = {"type": "string", "contentEncoding": "base64", "description": "a picture in base64, or as a data URL"}
+_FACE = {"type": "boolean", "default": False, "description": "every picture is one face already: its largest square in "
+                                                             "the middle is classified, no face is looked for"}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
 
@@ -15,7 +18,7 @@ def description(bounds: Bounds) -> str:
     return f"""A picture in, every face with its box and calibrated probabilities out. Nothing is stored.
 
 A picture is JPEG, PNG or WebP, at most {bounds.upload_bytes // 1_000_000} MB and {bounds.pixels // 1_000_000} million
-pixels. Every refused request is answered with `{{"error": "one sentence"}}`.
+pixels, a JPEG four times as many. Every refused request is answered with `{{"error": "one sentence"}}`.
 
 For a video or camera there is a WebSocket at `/live` (OpenAPI cannot describe it): send a binary message with the
 frame's time in seconds (float64, little endian), then its JPEG, PNG or WebP bytes (together at most
@@ -39,18 +42,24 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def picture_body() -> dict[str, Any]:
-    """The body of a request with one picture: its bytes, or a form with one file."""
-    form = {"type": "object", "required": ["file"], "properties": {"file": {**_BINARY, "description": "one picture"}}}
-    return _body({"multipart/form-data": {"schema": form}, **{kind: {"schema": _BINARY} for kind in TYPES}})
+    """The body of a request with one picture: its bytes, a form with one file, or JSON."""
+    form = {"type": "object", "required": ["file"],
+            "properties": {"file": {**_BINARY, "description": "one picture"}, "face": _FACE}}
+    plain = {"type": "object", "required": ["image"], "properties": {"image": _BASE64, "face": _FACE}}
+    return _body({"multipart/form-data": {"schema": form}, "application/json": {"schema": plain},
+                  **{kind: {"schema": _BINARY} for kind in TYPES}})
 
 
 def batch_body(bounds: Bounds) -> dict[str, Any]:
-    """The body of a request with several pictures: a form with several files."""
+    """The body of a request with several pictures: a form with several files, or JSON."""
     files = {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": bounds.batch,
              "description": f"pictures, together at most {bounds.batch_bytes // 1_000_000} MB"}
-    form = {"type": "object", "required": ["files"], "properties": {"files": files}}
-    return _body({"multipart/form-data": {"schema": form}})
+    form = {"type": "object", "required": ["files"], "properties": {"files": files, "face": _FACE}}
+    images = {**files, "items": _BASE64}
+    plain = {"type": "object", "required": ["images"], "properties": {"images": images, "face": _FACE}}
+    return _body({"multipart/form-data": {"schema": form}, "application/json": {"schema": plain}})
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": content}}
+    face = {"name": "face", "in": "query", "required": False, "schema": _FACE}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [face]}

@@ -7,10 +7,10 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -18,7 +18,7 @@ from pipeline.demo.show.view import EMOJI
 from pipeline.demo.web import answers, api, body
 from pipeline.demo.web.bounds import Bounds
 from pipeline.demo.web.facts import facts
-from pipeline.demo.web.guard import Guard
+from pipeline.demo.web.guard import Guard, may_connect
 from pipeline.demo.web.picture import Refused, unpack
 from pipeline.demo.web.service import Service
 
@@ -47,11 +47,13 @@ class Slots:
             self.taken -= 1
 
 
-def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...] = ("*",)) -> FastAPI:
+def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...] = ("*",),
+           origins: tuple[str, ...] = ()) -> FastAPI:
     """The application for one model.
 
     Args:
         hosts: the Host names that are answered, so that another site cannot let its own name point here.
+        origins: of other sites whose pages may call the API (CORS), as ``https://example.org``; ``*``: all.
     """
     from anyio import CapacityLimiter, to_thread
 
@@ -71,25 +73,26 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
     @app.post("/predict", tags=["Pictures"], summary="The faces of one picture", response_model=answers.Picture,
               responses=api.problems(408, 413, 415, 422, 503), openapi_extra=api.picture_body())
     async def predict(request: Request) -> JSONResponse:
-        """JPEG, PNG or WebP, as the body or as the file of a form; its EXIF rotation is applied.
+        """JPEG, PNG or WebP, as the body, as the file of a form, or as JSON with base64; its EXIF rotation is applied.
 
         `curl --data-binary @face.jpg http://127.0.0.1:8000/predict`
         """
         with requests.take("too many pictures at one time; try again in a second"):
-            ((_, data),) = await body.files(request, limits, most=1)
-            return JSONResponse(await to_thread.run_sync(_one, service, limits, data, limiter=work))
+            ((_, data),), face = await body.upload(request, limits, most=1)
+            return JSONResponse(await to_thread.run_sync(_one, service, limits, data, face, limiter=work))
 
     @app.post("/predict/batch", tags=["Pictures"], summary="The faces of several pictures",
               response_model=answers.Batch, responses=api.problems(408, 413, 422, 503),
               openapi_extra=api.batch_body(limits))
     async def predict_batch(request: Request) -> JSONResponse:
-        """A form with several files. A picture that cannot be read gets an `error`, the others their faces.
+        """A form with several files, or JSON. A picture that cannot be read gets an `error`, the others their faces.
 
         `curl -F files=@one.jpg -F files=@two.png http://127.0.0.1:8000/predict/batch`
         """
         with requests.take("too many pictures at one time; try again in a second"):
-            uploads = await body.files(request, limits, most=limits.batch)
-            return JSONResponse({"pictures": await to_thread.run_sync(_batch, service, limits, uploads, limiter=work)})
+            uploads, face = await body.upload(request, limits, most=limits.batch)
+            pictures = await to_thread.run_sync(_batch, service, limits, uploads, face, limiter=work)
+            return JSONResponse({"pictures": pictures})
 
     @app.get("/about.json", tags=["Server"], summary="The model and the server's limits", response_model=answers.About,
              responses=api.problems())
@@ -108,8 +111,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
 
     @app.websocket("/live")
     async def live(socket: WebSocket) -> None:
-        origin = socket.headers.get("origin")
-        if origin and urlsplit(origin).netloc != socket.headers.get("host"):
+        if not may_connect(socket.headers.get("origin"), socket.headers.get("host"), origins):
             return await socket.close(1008)  # a page of another site
         with contextlib.suppress(WebSocketDisconnect):  # the client may leave at any point
             await socket.accept()
@@ -141,22 +143,26 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
     app.mount("/emoji", StaticFiles(directory=EMOJI))
     app.mount("/docs", StaticFiles(directory=DOCS, html=True))
     app.mount("/", StaticFiles(directory=PAGE, html=True))
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=("GET", "POST"),
+                           allow_headers=("Content-Type",))
     app.add_middleware(Guard, hosts=hosts)
     return app
 
 
-def _one(service: Service, limits: Bounds, data: bytes) -> dict:
-    return service.look(unpack(data, limits.pixels))
+def _one(service: Service, limits: Bounds, data: bytes, face: bool) -> dict:
+    frame, times = unpack(data, limits.pixels, halving=True)
+    return service.look(frame, face, times)
 
 
-def _batch(service: Service, limits: Bounds, uploads: list[tuple[str, bytes]]) -> list[dict]:
+def _batch(service: Service, limits: Bounds, uploads: list[tuple[str, bytes]], face: bool) -> list[dict]:
     """An ``answers.BatchItem`` for each ``(name, bytes)``; one that cannot be read has an error instead of faces."""
     pictures = []
     for name, data in uploads:
         try:
             if len(data) > limits.upload_bytes:
                 raise Refused(413, f"more than {limits.upload_bytes // 1_000_000} MB; send a smaller picture")
-            pictures.append({"name": name, "picture": _one(service, limits, data)})
+            pictures.append({"name": name, "picture": _one(service, limits, data, face)})
         except Refused as error:
             pictures.append({"name": name, "error": str(error)})
     return pictures
@@ -170,6 +176,6 @@ def _frame(see: See, limits: Bounds, message: bytes | None) -> dict:
         (seconds,) = CLOCK.unpack_from(message)
         if not math.isfinite(seconds):
             raise Refused(415, "a frame's time is a finite number of seconds")
-        return see(unpack(message[CLOCK.size :], limits.frame_pixels), seconds)
+        return see(unpack(message[CLOCK.size :], limits.frame_pixels)[0], seconds)
     except Refused as error:
         return {"error": str(error)}

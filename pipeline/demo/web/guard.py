@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -62,3 +63,13 @@ def host_of(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0]
     return header.partition(":")[0].lower()
+
+
+def may_connect(origin: str | None, host: str | None, origins: tuple[str, ...]) -> bool:
+    """Whether a page of this Origin may open a live connection: this server's own, an allowed one, or no page."""
+    if not origin or "*" in origins or origin.lower() in origins:
+        return True
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:  # such as http://[
+        return False

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.demo.web.bounds import Bounds
     from pipeline.demo.web.service import Service
 
-    running = server(Service(bundle), Bounds(), hosts(args.host, args.allow_host))
+    running = server(Service(bundle), Bounds(), hosts(args.host, args.allow_host), tuple(args.allow_origin))
     shown = f"[{args.host}]" if ":" in args.host else args.host
     print(f"ferpipe web: http://{shown}:{listening.getsockname()[1]} (the API: /docs); Ctrl-C stops it", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
@@ -46,15 +47,17 @@ def hosts(address: str, allowed: list[str]) -> tuple[str, ...]:
     return (*LOOPBACK, address, *map(host_of, allowed))
 
 
-def server(service: "Service", bounds: "Bounds", hosts: tuple[str, ...]) -> "uvicorn.Server":
+def server(service: "Service", bounds: "Bounds", hosts: tuple[str, ...],
+           origins: tuple[str, ...] = ()) -> "uvicorn.Server":
     """Uvicorn with the application, ready to run."""
     import uvicorn
 
     from pipeline.demo.web.app import create
 
-    config = uvicorn.Config(create(service, bounds, hosts), log_level="warning", access_log=False, lifespan="off",
-                            server_header=False, limit_concurrency=bounds.connections, timeout_graceful_shutdown=2,
-                            ws="websockets-sansio", ws_max_size=bounds.frame_bytes, ws_per_message_deflate=False)
+    config = uvicorn.Config(create(service, bounds, hosts, origins), log_level="warning", access_log=False,
+                            lifespan="off", server_header=False, limit_concurrency=bounds.connections,
+                            timeout_graceful_shutdown=2, ws="websockets-sansio", ws_max_size=bounds.frame_bytes,
+                            ws_per_message_deflate=False)
     return uvicorn.Server(config)
 
 
@@ -75,6 +78,17 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
                                                             "127.0.0.1; browsers allow no camera without https)")
     parser.add_argument("--allow-host", metavar="NAME", action="append", default=[],
                         help="also answer to this name, as that of a proxy or tunnel; may be repeated")
+    parser.add_argument("--allow-origin", metavar="ORIGIN", action="append", default=[], type=_origin,
+                        help="let pages of this site call the API (CORS), as https://example.org; may be repeated; "
+                             "default: no other site's")
     parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
                         help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     return parser.parse_args(argv)
+
+
+def _origin(text: str) -> str:
+    origin = text.rstrip("/").lower()
+    if origin != "*" and not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", origin):
+        raise argparse.ArgumentTypeError(f"{text!r} is no origin; expected one such as https://example.org, without a "
+                                         "path, or '*' for every site")
+    return origin

@@ -10,7 +10,7 @@ from pipeline.bundle.bundle import Bundle
 from pipeline.demo.see.boxes import Face
 from pipeline.demo.see.classifier import classify
 from pipeline.demo.see.detector import BlazeFace
-from pipeline.demo.see.watcher import Watcher, look
+from pipeline.demo.see.watcher import Watcher, look, look_at_face
 
 # Frames of a stream are tracked with at least this longer side, in pixels: on a slow line the page sends smaller ones,
 # and a face that jumped from 240 to 640 pixels would be another one to the tracker
@@ -29,9 +29,17 @@ class Service:
         classify(bundle, np.zeros((1, 48, 48), "uint8"))
         self._detector.find(np.zeros((48, 48, 3), "uint8"))
 
-    def look(self, frame: np.ndarray) -> dict:
-        """The faces of a BGR picture as an ``answers.Picture``. May be called from any thread."""
-        return self._answer(frame, lambda: look(frame, self._detector, self.bundle))
+    def look(self, frame: np.ndarray, face: bool = False, times: int = 1) -> dict:
+        """The faces of a BGR picture as an ``answers.Picture``. May be called from any thread.
+
+        Args:
+            face: the picture is one face already, none is looked for.
+            times: how many times wider and higher the picture is than the frame.
+        """
+        def detect() -> list[Face]:
+            return look_at_face(frame, self.bundle) if face else look(frame, self._detector, self.bundle)
+
+        return self._answer(frame, detect, times=times)
 
     def watch(self) -> Callable[[np.ndarray, float], dict]:
         """A function with the same answer for the frames of one stream, each with its time in seconds.
@@ -50,11 +58,16 @@ class Service:
 
         return see
 
-    def _answer(self, frame: np.ndarray, detect: Callable[[], list[Face]], scale: float = 1.0) -> dict:
-        """``scale``: pixels in which ``detect`` gives its boxes, per pixel of the frame."""
+    def _answer(self, frame: np.ndarray, detect: Callable[[], list[Face]], scale: float = 1.0,
+                times: int = 1) -> dict:
+        """The answer about a picture ``times`` as wide and high as the frame.
+
+        Args:
+            scale: pixels in which ``detect`` gives its boxes, per pixel of the frame.
+        """
         start = time.perf_counter()
         faces = [face.as_json(self.bundle.classes) for face in detect()]
         for face in faces:
-            face["box"] = {side: round(value / scale) for side, value in face["box"].items()}
-        return {"model": self.bundle.id, "width": frame.shape[1], "height": frame.shape[0],
+            face["box"] = {side: round(value * times / scale) for side, value in face["box"].items()}
+        return {"model": self.bundle.id, "width": frame.shape[1] * times, "height": frame.shape[0] * times,
                 "milliseconds": round(1000 * (time.perf_counter() - start), 1), "faces": faces}

@@ -55,6 +55,14 @@ def class_set(members: list[Bundle], expected: str | None) -> str:
 
     Raises Failure where a member's classes cannot be merged into these.
     """
+    own = next((member for member in members if member.classes != CLASS_SETS.get(member.class_set, ((), ()))[0]), None)
+    if own:
+        for member in members:
+            if member.classes != own.classes or expected not in (None, own.class_set):
+                raise Failure(f"{member.folder}: knows {', '.join(member.classes)}, {own.folder} "
+                              f"{', '.join(own.classes)}; classes of a data set's own are not merged, name members of "
+                              "the same and no --classes")
+        return own.class_set
     wanted = expected or min((member.class_set for member in members), key=lambda name: len(CLASS_SETS[name][0]))
     for member in members:
         if member.class_set not in (wanted, "7") or (member.class_set != wanted and CLASS_SETS[wanted][1] is None):
@@ -65,8 +73,10 @@ def class_set(members: list[Bundle], expected: str | None) -> str:
 
 def mapping(member: Bundle, wanted: str) -> np.ndarray | None:
     """float32 ``(classes, merged classes)`` that adds up a member's probabilities; None where they stay as they are."""
+    if member.class_set == wanted:
+        return None
     target, class_of = CLASS_SETS[wanted]
-    if member.class_set == wanted or class_of is None:
+    if class_of is None:
         return None
     # a row per class of the member, 1 at the class of the ensemble that it counts as
     return np.eye(len(target), dtype="float32")[list(class_of)]

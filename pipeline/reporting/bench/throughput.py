@@ -1,7 +1,8 @@
-"""``ferpipe bench-train``: is any recipe slower with our training loop than with plain Keras ``fit``?
+"""``ferpipe bench-train``: is any recipe slower with our training loop than with plain Keras ``fit``? And what does
+each of the loop's techniques gain?
 
-Measurements of SECONDS or more go to reports/bench-train.json and bench-train.md, a row a recipe; shorter ones are
-printed only.
+Measurements of SECONDS or more go to reports/bench-train.json, a row a recipe, bench-train-gains.json, a row a
+technique, and bench-train.md; shorter ones are printed only.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import statistics
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 import numpy as np
@@ -21,10 +23,13 @@ from pipeline.params import params as parameters
 from pipeline.params import recipe as recipes
 from pipeline.params.params import Params
 from pipeline.params.resolved import PROTOCOLS, resolve
+from pipeline.reporting.bench import gains
+from pipeline.reporting.bench.gains import Gain
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.training import importing
+from pipeline.training.config import ResolvedConfig
 
 # To measure a recipe, both sides together
 SECONDS = 40.0
@@ -34,6 +39,8 @@ GOAL = 5000
 TRAINING, HAPPY = 28709, 7215
 # Plain fit has neither votes nor teachers
 LABELS_ALONE = {"train.votes": 0, "train.teacher": 0}
+# The file in reports/ with the rows of the techniques
+GAINS = "bench-train-gains.json"
 # A pretrained network needs no weights to be timed, and all of it learns
 RANDOM = {"model.weights": "none", "train.stages": []}
 
@@ -63,15 +70,24 @@ class Speed(TypedDict):
     augmentation: NotRequired[list[float]]
 
 
-def measured(recipe: str, seconds: float) -> Speed:
-    """A recipe's row, measured in a process of its own."""
+def timed(recipe: str) -> Params:
+    """The settings that a recipe is timed with."""
     params = parameters.load(recipe=recipe).override(LABELS_ALONE)
-    if "weights" in params.model.model_dump():
-        params = params.override(RANDOM)
+    return params.override(RANDOM) if "weights" in params.model.model_dump() else params
+
+
+def config(params: Params) -> ResolvedConfig:
+    """The resolved config of such settings, for faces that were balanced as they ask."""
     manifest: Manifest = {"strategy": params.balance.strategy, "class_set": params.classes,
                 "protocol": PROTOCOLS[params.balance.drop_leaks], "classes": list(CLASS_SETS[params.classes][0])}
+    return resolve(params, manifest)
+
+
+def measured(recipe: str, seconds: float) -> Speed:
+    """A recipe's row, measured in a process of its own."""
+    params = timed(recipe)
     done = subprocess.run([sys.executable, "-m", "pipeline.reporting.bench.train_speed", str(seconds)],
-                          input=json.dumps(resolve(params, manifest)), capture_output=True, text=True,
+                          input=json.dumps(config(params)), capture_output=True, text=True,
                           env={**importing.ENVIRONMENT, **os.environ})
     if done.returncode:
         reason = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
@@ -96,7 +112,11 @@ def hours(row: Speed) -> float:
 
 def kept() -> list[Speed]:
     """The rows of reports/bench-train.json; none where there is no such file."""
-    path = project.root() / "reports" / "bench-train.json"
+    return _kept("bench-train.json")
+
+
+def _kept(name: str) -> list:
+    path = project.root() / "reports" / name
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
@@ -139,7 +159,7 @@ def conclusion(rows: list[Speed]) -> str:
     return " ".join(sentences)
 
 
-def page(rows: list[Speed]) -> str:
+def page(rows: list[Speed], techniques: list[Gain]) -> str:
     """bench-train.md."""
     machines = ", ".join(sorted({row["machine"] for row in rows}))
     times = sorted(row["time"] for row in rows)
@@ -153,12 +173,27 @@ def page(rows: list[Speed]) -> str:
 
 *Ours* is the loop that every training runs, with the recipe's augmentation. *Plain* is Keras's `fit` of the same
 network (with Keras's own batch norm and Adam), optimiser, batch size and precision on float32 arrays that are scaled
-already, without any augmentation. Both train in one process, in turns of less than half a second or of one step, so
+already, without any augmentation. Each trains in its process, in turns of less than half a second or of one step, so
 that what disturbs the machine disturbs both; the start of `fit` and the ends of its epochs do not count against it.
 Figures are medians over the turns, the ratio's with its lower and upper quartile: *slower* means that three quarters of
 the turns are below 1. Hours are what the recipe's epochs of FER-2013, balanced as it asks, take at this speed; fewer
 where its early epochs have smaller images or few layers that learn, or its rule ends it early.
-Generated by `ferpipe bench-train`; the turns are in bench-train.json.
+{_techniques(techniques)}
+Generated by `ferpipe bench-train`; the turns are in bench-train.json and bench-train-gains.json.
+"""
+
+
+def _techniques(rows: list[Gain]) -> str:
+    if not rows:
+        return ""
+    return f"""
+## What makes it faster
+
+{", ".join(sorted({row["machine"] for row in rows}))}; of the techniques that this processor gains from, each left out:
+
+{gains.table(rows)}
+
+The gain is the median of turns of two seconds, of both in turn, with its lower and upper quartile.
 """
 
 
@@ -168,6 +203,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="default: all of them")
     parser.add_argument("--seconds", type=float, default=SECONDS,
                         help=f"of each recipe (default {SECONDS:g}); with fewer the figures are printed only")
+    parser.add_argument("--gains", action="store_true",
+                        help="what each of the loop's techniques gains, and of the recipes those that are named")
     parser.add_argument("--page", action="store_true", help="only generate reports/bench-train.md anew")
     options = parser.parse_args(argv)
     if options.seconds <= 0:
@@ -176,20 +213,35 @@ def main(argv: list[str] | None = None) -> None:
     if options.page:
         if not (rows_kept := kept()):
             raise Failure("ferpipe bench-train: reports/bench-train.json has no measurements; run it without --page")
-        with atomic_file(reports / "bench-train.md") as new:
-            new.write_text(page(rows_kept), encoding="utf-8")
+        _write(reports, rows_kept, _kept(GAINS))
         print("bench-train: reports/bench-train.md")
         return
     written = options.seconds >= SECONDS
-    rows = {row["recipe"]: row for row in (kept() if written else [])}
-    for name in options.recipes or recipes.names():
+    rows = {row["recipe"]: row for row in kept()} if written else {}
+    techniques = {row["technique"]: row for row in _kept(GAINS)} if written else {}
+    for name in options.recipes or ([] if options.gains else recipes.names()):
         row = measured(name, options.seconds)
         print(table([row]).splitlines()[-1], flush=True)
         rows[row["recipe"]] = row
         if written:
-            ordered = [rows[recipe] for recipe in sorted(rows)]
-            records = ",\n".join(json.dumps(row) for row in ordered)
-            for ending, text in (("json", f"[\n{records}\n]\n"), ("md", page(ordered))):
-                with atomic_file(reports / f"bench-train.{ending}") as new:
-                    new.write_text(text, encoding="utf-8")
-    print(f"\n{table(list(rows.values()))}\n\n{conclusion(list(rows.values()))}")
+            _write(reports, list(rows.values()), list(techniques.values()))
+    for technique, (_, name) in (gains.TECHNIQUES if options.gains or not options.recipes else {}).items():
+        if (gain := gains.measured(technique, config(timed(name)), options.seconds)) is None:
+            print(f"bench-train: {technique}: not used on this machine", flush=True)
+            continue
+        print(gains.table([gain]).splitlines()[-1], flush=True)
+        techniques[technique] = gain
+        if written:
+            _write(reports, list(rows.values()), list(techniques.values()))
+    if rows:
+        print(f"\n{table(list(rows.values()))}\n\n{conclusion(list(rows.values()))}")
+
+
+def _write(reports: Path, rows: list[Speed], techniques: list[Gain]) -> None:
+    rows = sorted(rows, key=lambda row: row["recipe"])
+    techniques = sorted(techniques, key=lambda row: list(gains.TECHNIQUES).index(row["technique"]))
+    for name, records in (("bench-train.json", rows), (GAINS, techniques)):
+        with atomic_file(reports / name) as new:
+            new.write_text("[\n" + ",\n".join(map(json.dumps, records)) + "\n]\n", encoding="utf-8")
+    with atomic_file(reports / "bench-train.md") as new:
+        new.write_text(page(rows, techniques), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Images a second of our training loop and of plain Keras ``fit`` with the same network, in turn, in one process.
+"""Images a second of our training loop and of plain Keras ``fit`` with the same network, in turn, each in its process.
 
 ``python -m pipeline.reporting.bench.train_speed SECONDS`` reads a resolved config from stdin and prints the figures as
 JSON; ``ferpipe bench-train`` calls it for every recipe.
@@ -7,21 +7,17 @@ JSON; ``ferpipe bench-train`` calls it for every recipe.
 import json
 import sys
 import time
-from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import ops
 
+from pipeline.reporting.bench.training_side import Remote, Side, toy
 from pipeline.training import hardware, optimizers
 from pipeline.training.augment import Augment
 from pipeline.training.config import ResolvedConfig
-from pipeline.training.epochs import epochs_of
 from pipeline.training.loop import build_net
-from pipeline.training.student import Student, feed
 
-# FER-2013's Training
-IMAGES = 28709
 # Seconds of a turn, one step at least and never more than the whole measurement: what else runs on a machine then hits
 # the neighbouring turn as well
 TURN = 0.4
@@ -29,9 +25,6 @@ TURN = 0.4
 FEWEST = 15
 # Measurements of the augmentation
 LOOKS = 3
-# Trains for that many steps and returns the images a second
-Side = Callable[[int], float]
-
 
 class Turns(keras.callbacks.Callback):
     """After every ``steps`` batches of ``fit``, the other side's turn; an epoch's first batches do not count.
@@ -72,25 +65,6 @@ class Changed(keras.Model):
         return self.augment(ops.cast(images, "float32"), training=True)
 
 
-def ours(config: ResolvedConfig, images: np.ndarray, labels: np.ndarray) -> Side:
-    """The loop that training uses, augmentation, mixing and all, on uint8 images ``(N, H, W)``."""
-    settings = config["train"]
-    with hardware.policy(hardware.precision(settings["precision"])):
-        student = Student(build_net(config), config)
-    student.compile(optimizer=optimizers.build(settings, len(images) // settings["batch_size"]))
-    student.optimizer.build(student.trainable_variables)
-    epoch = epochs_of(student, feed(config, images, labels, {}), settings["batch_size"], verbose=False)
-    rng = np.random.default_rng(0)
-
-    def side(steps: int) -> float:
-        order = rng.permutation(len(images))[: steps * settings["batch_size"]]
-        begun = time.perf_counter()
-        epoch(order)
-        return len(order) / (time.perf_counter() - begun)
-
-    return side
-
-
 def plain(config: ResolvedConfig, images: np.ndarray, labels: np.ndarray, turns: Turns) -> None:
     """Keras's ``fit`` on numpy arrays, until the turns are over: float32 images that are scaled already, one-hot
     labels, no augmentation."""
@@ -107,7 +81,7 @@ def plain(config: ResolvedConfig, images: np.ndarray, labels: np.ndarray, turns:
 
 def augmentation(config: ResolvedConfig, images: np.ndarray) -> Side | None:
     """The recipe's augmentation alone, batch by batch; None where it changes nothing."""
-    if not any(value for name, value in config["augment"].items() if name not in ("strength", "fill")):
+    if not any(value for name, value in config["augment"].items() if name not in ("strength", "fill", "severity")):
         return None
     changed, batch = Changed(config), config["train"]["batch_size"]
 
@@ -124,16 +98,14 @@ def augmentation(config: ResolvedConfig, images: np.ndarray) -> Side | None:
 def compare(config: ResolvedConfig, seconds: float) -> dict:
     """Images a second of our loop and of plain ``fit``, turn by turn for about ``seconds`` together."""
     batch = config["train"]["batch_size"]
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (max(IMAGES, 8 * batch), 48, 48), dtype="uint8")
-    labels = rng.integers(0, len(config["classes"]), len(images))
-    loop = ours(config, images, labels)
-    loop(1)  # traces and compiles
-    turn = min(TURN, seconds)
-    steps = max(1, min(len(images) // batch // 4, round(turn * loop(1) / batch)))
-    loop(steps)
-    turns = Turns(loop, batch, steps, seconds)
-    plain(config, images, labels, turns)
+    images, labels = toy(config)
+    with Remote(config) as loop:
+        loop(1)  # traces and compiles
+        turn = min(TURN, seconds)
+        steps = max(1, min(len(images) // batch // 4, round(turn * loop(1) / batch)))
+        loop(steps)
+        turns = Turns(loop, batch, steps, seconds)
+        plain(config, images, labels, turns)
     speeds = {"ours": [round(other, 1) for other, _ in turns.pairs], "plain": [round(fit, 1) for _, fit in turns.pairs]}
     if (alone := augmentation(config, images)) is not None:
         alone(2)

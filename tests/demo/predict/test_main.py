@@ -11,13 +11,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from toy_faces import face_frame, frames_of, python, toy_bundle, write_clip
+from toy_faces import face_frame, frames_of, python, retimed, toy_bundle, write_clip
 
+from pipeline.bundle.bundle import Bundle
 from pipeline.demo.predict.answers import Answer
-from pipeline.demo.predict.main import expand, main
+from pipeline.demo.predict.files import expand
+from pipeline.demo.predict.main import main
 from pipeline.demo.see import batches
 from pipeline.demo.see.batches import Detected, classified
 from pipeline.demo.see.boxes import Box, Face
+from pipeline.demo.see.classifier import classify
 from pipeline.faces.faces import EMOTIONS
 from pipeline.system.failure import Failure
 
@@ -51,9 +54,9 @@ def predict(album, monkeypatch, capsys):
 
 
 def test_paths_folders_and_globs_name_each_file_once(album):
-    names = [file.relative_to(album).as_posix() for file in expand([str(album / "*.jpg"), str(album)])]
+    names = [file.relative_to(album).as_posix() for file in expand([str(album / "*.jpg"), str(album)]).files]
     assert names == ["one.jpg", "clip.mp4", "none.png", "sub/one.jpg", "two.png"]
-    assert len(expand([str(album / "**/*.jpg")])) == 2
+    assert len(expand([str(album / "**/*.jpg")]).files) == 2
     for nothing in ("*.bmp", "nowhere", "bundle"):
         with pytest.raises(Failure, match="no picture or video there"):
             expand([str(album / nothing)])
@@ -84,6 +87,92 @@ def test_json_and_csv_tell_every_face_of_every_frame(predict, tmp_path):
     face = files["one.jpg"]["faces"][0]
     assert {name: float(row[name]) for name in EMOTIONS} == face["probabilities"]
     assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_folders_files_are_told_apart_by_content_and_none_is_left_out_silently(tmp_path, album):
+    for name, source in (("one.jfif", "one.jpg"), ("two", "two.png"), ("clip.bin", "clip.mp4"), (".hidden", "one.jpg")):
+        shutil.copy(album / source, tmp_path / name)
+    (tmp_path / "iphone.dat").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
+    (tmp_path / "broken.png").write_text("no picture")
+    for index in range(7):
+        (tmp_path / f"note{index}.txt").write_text("words")
+    selection = expand([str(tmp_path)])
+    assert [file.name for file in selection.files] == ["broken.png", "clip.bin", "iphone.dat", "one.jfif", "two"]
+    (note,) = selection.notes()
+    assert note.startswith("left out, neither pictures nor videos: ") and note.endswith("note4.txt and 2 more")
+
+
+@pytest.mark.parametrize("name", ["trip [2019]", "a*b", "what?", "[!x]"])
+def test_a_glob_below_a_folder_with_a_globs_characters_in_its_name(tmp_path, name, monkeypatch):
+    (tmp_path / name / "day [1]").mkdir(parents=True)
+    for path in (tmp_path / name / "one.jpg", tmp_path / name / "day [1]" / "two.jpg", tmp_path / "other.jpg"):
+        path.write_bytes(b"\xff\xd8\xff")
+    monkeypatch.chdir(tmp_path)
+    for base in (".", str(tmp_path)):
+        for pattern, expected in (("*.jpg", ["one.jpg"]), ("**/*.jpg", ["two.jpg", "one.jpg"]),
+                                  ("*/*.jpg", ["two.jpg"]), ("day [1]/*.jpg", ["two.jpg"]), ("one.[j]pg", ["one.jpg"])):
+            files = expand([f"{base}/{name}/{pattern}"]).files
+            assert sorted(file.name for file in files) == sorted(expected), (base, pattern)
+    (tmp_path / "trip 2").mkdir()
+    (tmp_path / "trip 2" / "three.jpg").write_bytes(b"\xff\xd8\xff")
+    assert [file.name for file in expand(["trip [2]/*.jpg"]).files] == ["three.jpg"], "brackets are still a pattern"
+    assert {file.name for file in expand(["./**/t*.jpg"]).files} == {"three.jpg", "two.jpg"}
+
+
+def test_a_face_already_is_classified_whole(predict, tmp_path, album):
+    rng = np.random.default_rng(3)
+    crop, wide = rng.integers(0, 256, (48, 48), "uint8"), rng.integers(0, 256, (48, 80), "uint8")
+    for name, picture in (("crop.png", crop), ("wide.png", wide)):
+        cv2.imwrite(str(tmp_path / name), picture)
+    (one, two) = json.loads(predict(tmp_path / "crop.png", tmp_path / "wide.png", "--face", "--json"))["files"]
+    bundle = Bundle.load(album / "bundle")
+    for file, pixels, box in ((one, crop, (0, 0, 48, 48)), (two, wide[:, 16:64], (16, 0, 48, 48))):
+        (face,) = file["faces"]
+        assert tuple(face["box"].values()) == box
+        assert list(face["probabilities"].values()) == pytest.approx(classify(bundle, pixels[None])[0], abs=1e-4)
+    assert [file["faces"] for file in json.loads(predict(tmp_path / "crop.png", "--json"))["files"]] == [[]]
+    frames = json.loads(predict("clip.mp4", "--face", "--json"))["files"][0]["frames"]
+    assert [len(frame["faces"]) for frame in frames] == [1] * 20
+
+
+def test_a_video_of_changing_rate_is_told_in_its_own_time(predict, tmp_path):
+    stamps = [0, 33, 66, 500, 1000, 4460]
+    clip = retimed(write_clip(tmp_path / "clip.webm", frames=6, empty=0), stamps)
+    frames = json.loads(predict(clip, "--json"))["files"][0]["frames"]
+    assert [frame["seconds"] for frame in frames] == pytest.approx([stamp / 1000 for stamp in stamps])
+    assert [line.split()[1] for line in predict(clip).splitlines()[1:]] == ["0:00", "0:01", "0:04"]
+    predict(clip, "--annotate", tmp_path / "marked")
+    capture = cv2.VideoCapture(str(tmp_path / "marked" / "clip-faces.webm"), cv2.CAP_FFMPEG)
+    seconds = len(frames_of(tmp_path / "marked" / "clip-faces.webm")) / capture.get(cv2.CAP_PROP_FPS)
+    assert seconds == pytest.approx(4.46, abs=0.15)
+
+
+def test_json_and_csv_have_the_roll(predict, tmp_path):
+    matrix = cv2.getRotationMatrix2D((300, 220), -30, 1)  # OpenCV turns counterclockwise
+    tilted = cv2.warpAffine(face_frame(), matrix, (640, 480), borderMode=cv2.BORDER_REPLICATE)
+    cv2.imwrite(str(tmp_path / "tilted.png"), tilted)
+    (face,) = json.loads(predict(tmp_path / "tilted.png", "--json"))["files"][0]["faces"]
+    assert face["roll"] == pytest.approx(30, abs=5)
+    (row,) = csv.DictReader(io.StringIO(predict(tmp_path / "tilted.png", "--csv")))
+    assert float(row["roll"]) == face["roll"]
+
+
+def test_what_predict_wrote_into_a_folder_is_not_read_again(predict, album, tmp_path, capsys):
+    for name in ("one.jpg", "two.png", "clip.mp4"):
+        shutil.copy(album / name, tmp_path)
+    shutil.copy(album / "none.png", tmp_path / "one-faces.jpg")  # of the user's own, called as predict's would be
+    expected = {"one.jpg", "two.png", "clip.mp4", "one-faces.jpg"}
+    written = {"one-2-faces.jpg", "two-faces.png", "one-faces-faces.jpg", "clip-faces.webm", "clip-emotions.png"}
+    own = (tmp_path / "one-faces.jpg").read_bytes()
+    for attempt in range(2):
+        files = json.loads(predict(tmp_path, "--annotate", tmp_path, "--json"))["files"]
+        assert {Path(file["file"]).name for file in files} == expected, f"attempt {attempt}"
+        assert {file.name for file in tmp_path.iterdir()} == expected | written
+    assert (tmp_path / "one-faces.jpg").read_bytes() == own
+    selection = expand([str(tmp_path)])
+    assert {file.name for file in selection.marked} == {"one-2-faces.jpg", "two-faces.png", "one-faces-faces.jpg"}
+    assert "an earlier `ferpipe predict`" in selection.notes()[0]
+    assert expand([str(tmp_path / "two-faces.png")]).files, "a file that is named is read"
 
 
 @pytest.mark.slow

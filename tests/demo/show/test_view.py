@@ -93,11 +93,21 @@ def test_a_label_can_be_read_on_any_background():
         linear = np.where(share <= 0.03928, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
         return float(linear @ (0.2126, 0.7152, 0.0722))
 
-    for colour in (*view.COLOURS.values(), view.OTHER):
+    for colour in (*view.COLOURS.values(), *view.OTHERS):
         assert (luminance(colour) + 0.05) / (luminance(view.DARK) + 0.05) >= 4.5
     faces = [Face(Box(200, 150, 160, 160), scores_for("sad"))]
     plates = [draw(np.full((480, 640, 3), gray, "uint8"), faces, EMOTIONS)[122:142, 204:270] for gray in (0, 255)]
     assert (plates[0] == plates[1]).all()
+
+
+def test_classes_of_another_data_set_have_colours_of_their_own_and_names_that_fit():
+    classes = ("happy", "bored", "concentrating deeply", "tired")
+    colours = view.colours(classes)
+    assert colours["happy"] == view.COLOURS["happy"] and len({colours[name] for name in classes}) == 4
+    faces = [Face(Box(200, 150, 160, 160), scores_for("concentrating deeply", classes, top=0.4))]
+    drawn = draw(np.full((480, 640, 3), 90, "uint8"), faces, classes)
+    bars = [drawn[194 + index * 30 + 15, 640 + 96] for index in range(4)]
+    assert [tuple(bar.tolist()) for bar in bars] == [colours[name] for name in classes], "no letters on the bars"
 
 
 def test_every_emotion_has_its_emoji_and_its_colour():

@@ -1,18 +1,23 @@
 """Cameras and streams: newest frames, and what happens when they are gone."""
 
+import base64
 import http.server
+import shutil
 import threading
 import time
 from functools import partial
+from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
 import pytest
-from toy_faces import FakeCamera, face_frame, write_clip
+from toy_faces import FakeCamera, face_frame, retimed, write_clip
 
 from pipeline.demo.main import main
+from pipeline.demo.predict.files import expand
 from pipeline.demo.show.view import draw
-from pipeline.demo.sources import live
+from pipeline.demo.sources import devices, live, recordings
 from pipeline.demo.sources.open import open_source
 from pipeline.faces.faces import EMOTIONS
 from pipeline.system.failure import Failure
@@ -179,6 +184,34 @@ def test_a_video_at_an_address_is_a_video_and_a_dead_address_gets_one_line(tmp_p
         open_source(f"{address}/nothing.mp4")
 
 
+def test_a_recording_without_a_duration_behind_http_ends(tmp_path, serve):
+    clip = retimed(write_clip(tmp_path / "clip.webm", frames=3, empty=0), [0, 100, 900], duration=False)
+    address = serve(partial(Quiet, directory=tmp_path))
+    with open_source(f"{address}/{clip.name}") as source:
+        assert (source.kind, source.length) == ("video", None)
+        assert [seconds for _, seconds in source] == pytest.approx([0, 0.1, 0.9])
+
+
+class WithPassword(Quiet):
+    """Serves a file to those who know the password."""
+
+    asked: ClassVar[list] = []
+
+    def do_GET(self):
+        self.asked.append(self.headers.get("Authorization"))
+        if self.headers.get("Authorization"):
+            super().do_GET()
+        else:
+            self.send_error(401)
+
+
+def test_a_recording_behind_a_password_ends_too(tmp_path, serve):
+    retimed(write_clip(tmp_path / "clip.webm", frames=3, empty=0), [0, 100, 900], duration=False)
+    address = serve(partial(WithPassword, directory=tmp_path)).replace("://", "://me:p%40ss@")
+    assert recordings.is_file(f"{address}/clip.webm", 5)
+    assert WithPassword.asked[-1] == "Basic " + base64.b64encode(b"me:p@ss").decode()
+
+
 def test_a_stream_that_breaks_off_is_joined_again(monkeypatch, serve, capsys, tmp_path, model):
     monkeypatch.setattr(live, "FIRST_WAIT", 0.2)
     address = serve(WebcamOnTheNet)
@@ -188,7 +221,105 @@ def test_a_stream_that_breaks_off_is_joined_again(monkeypatch, serve, capsys, tm
     assert "4 frames" in printed.out and f"{address}: gone, trying again in" in printed.err
 
 
-def test_a_password_in_an_address_is_not_repeated():
-    with pytest.raises(Failure) as caught:
-        open_source("rtsp://me:secret@127.0.0.1:9/door")
-    assert "secret" not in str(caught.value) and "127.0.0.1:9/door" in str(caught.value)
+@pytest.mark.parametrize("address", [
+    "rtsp://me:secret@127.0.0.1:9/door", "RTSP://me:sec/ret@127.0.0.1:9/door", "http://me:P@secret@@127.0.0.1:9/door",
+    "http://127.0.0.1:9/door?user=me&pwd=secret", " rtsp://me:secret@127.0.0.1:9/door",
+    "rtsp:/me:secret@127.0.0.1:9/door"])
+def test_a_password_in_an_address_is_not_repeated(address):
+    for read in (open_source, lambda address: expand([address])):
+        with pytest.raises(Failure) as caught:
+            read(address)
+        assert "127.0.0.1:9/door" in str(caught.value)
+        for part in ("secret", "sec", "ret", "P@", "me:"):
+            assert part not in str(caught.value)
+
+
+def test_a_scheme_in_capitals_is_a_stream(monkeypatch):
+    opened = []
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *arguments: opened.append(arguments) or FakeCamera())
+    with open_source("RTSP://Camera/Door") as source:
+        assert (source.kind, source.name) == ("stream", "RTSP://Camera/Door")
+    assert opened[0][0] == "rtsp://Camera/Door"
+
+
+@pytest.fixture
+def cameras(monkeypatch, tmp_path):
+    """A stand-in for Linux's devices: ``plug(number, name, id)``; those without an id have no link."""
+    (tmp_path / "dev/v4l/by-id").mkdir(parents=True)
+    monkeypatch.setattr(devices, "DEVICES", tmp_path / "dev")
+    monkeypatch.setattr(devices, "CLASS", tmp_path / "class")
+    monkeypatch.setattr(devices.sys, "platform", "linux")
+
+    def unplug():
+        for path in (*(tmp_path / "dev").glob("video*"), *(tmp_path / "dev/v4l/by-id").iterdir()):
+            path.unlink()
+        shutil.rmtree(tmp_path / "class", ignore_errors=True)
+
+    def plug(number, name, link=None):
+        (tmp_path / f"dev/video{number}").touch()
+        folder = tmp_path / f"class/video{number}"
+        folder.mkdir(parents=True)
+        (folder / "name").write_text(f"{name}\n")
+        (folder / "index").write_text("0\n")
+        if link:
+            (tmp_path / "dev/v4l/by-id" / link).symlink_to(tmp_path / f"dev/video{number}")
+
+    plug.unplug, plug.folder = unplug, tmp_path / "dev"
+    return plug
+
+
+@pytest.mark.parametrize("link", ["usb-Maker_Model_123-video-index0", None], ids=["with an id", "by its name"])
+def test_a_camera_is_found_again_under_another_number(cameras, link):
+    cameras(0, "Desk camera", link)
+    cameras(1, "Built-in")
+    by_number, by_path = devices.Device(0), devices.Device(cameras.folder / "video0")
+    assert (by_number.locate(), Path(by_path.locate()).resolve()) == (0, cameras.folder / "video0")
+    cameras.unplug()
+    cameras(0, "Built-in")
+    assert by_number.locate() is by_path.locate() is None, "another camera is never opened in its place"
+    cameras(3, "Desk camera", link)
+    assert (by_number.locate(), Path(by_path.locate()).resolve()) == (3, cameras.folder / "video3")
+
+
+def test_a_camera_that_was_plugged_in_elsewhere_goes_on(cameras, monkeypatch, tmp_path, model, capsys):
+    opened = []
+
+    def camera(*arguments):
+        opened.append(arguments)
+        if len(opened) == 2:  # it is plugged in again after the first attempt
+            cameras(4, "Desk camera", "usb-desk")
+        capture = FakeCamera()
+        capture.freed = not arguments
+        return capture
+
+    cameras(0, "Desk camera", "usb-desk")
+    read = FakeCamera.read
+
+    def unplugged(self):
+        answer = read(self)
+        if not answer[0] and len(opened) == 1:
+            cameras.unplug()
+        return answer
+
+    monkeypatch.setattr(FakeCamera, "read", unplugged)
+    monkeypatch.setattr(cv2, "VideoCapture", camera)
+    monkeypatch.setattr(live, "FIRST_WAIT", 0.05)
+    main(["0", "--headless", "--out", str(tmp_path / "out.png"), "--model", str(model), "--frames", "5"])
+    assert "5 frames" in capsys.readouterr().out
+    assert opened[:3] == [(0,), (), (4,)]
+
+
+def test_a_device_is_opened_by_its_path(monkeypatch):
+    opened = []
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *arguments: opened.append(arguments) or FakeCamera())
+    for path in ("/dev/video2", "/dev/v4l/by-id/usb-Maker_Model_123-video-index0"):
+        with open_source(path) as source:
+            assert (source.kind, source.name) == ("camera", f"camera {path}")
+        assert opened[-1] == (path, cv2.CAP_V4L2)
+
+
+def test_a_camera_that_sends_another_form_gets_one_line(monkeypatch):
+    monkeypatch.setattr(FakeCamera, "read", lambda self: (True, np.zeros((4, 4), "float32")))
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    with pytest.raises(Failure, match="camera 0: expected frames in gray"), open_source("0") as source:
+        list(source)

@@ -1,5 +1,6 @@
 """The web server: the API, the live connection, and what it does with broken pictures and rude clients."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -21,6 +22,7 @@ import pytest
 import toy_models
 
 from pipeline.bundle.bundle import Bundle, sha256
+from pipeline.demo.see.classifier import classify
 from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.watcher import look
 from pipeline.demo.web import main as web
@@ -44,17 +46,24 @@ def bundle(tmp_path_factory) -> Bundle:
     return toy_models.bundle(tmp_path_factory.mktemp("web") / "model")
 
 
-@pytest.fixture(scope="module")
-def served(bundle):
+@contextlib.contextmanager
+def running(service: Service, origins: tuple[str, ...] = ()):
     """The port of a running server."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = web.server(Service(bundle), BOUNDS, web.LOOPBACK)
+    server = web.server(service, BOUNDS, web.LOOPBACK, origins)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     yield listening.getsockname()[1]
     server.should_exit = True
     thread.join(20)
     assert not thread.is_alive(), "the server ends when it is told to"
+
+
+@pytest.fixture(scope="module")
+def served(bundle):
+    """The port of a running server."""
+    with running(Service(bundle)) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +188,8 @@ def test_openapi_describes_every_endpoint_and_what_it_really_answers(served, fra
 def test_openapi_says_what_each_endpoint_takes_and_its_examples_are_valid(description):
     bodies = {path: methods["post"]["requestBody"]["content"]
               for path, methods in description["paths"].items() if "post" in methods}
-    assert set(bodies["/predict"]) == {"image/jpeg", "image/png", "image/webp", "multipart/form-data"}
+    assert set(bodies["/predict"]) == {"image/jpeg", "image/png", "image/webp", "multipart/form-data",
+                                       "application/json"}
     files = bodies["/predict/batch"]["multipart/form-data"]["schema"]["properties"]["files"]
     assert files["maxItems"] == BOUNDS.batch and files["items"]["format"] == "binary"
     schemas, count = description["components"]["schemas"], 0
@@ -225,6 +235,67 @@ def test_a_visitor_is_told_about_the_model_in_plain_words(bundle, tmp_path):
     told = facts(Bundle.load(folder), BOUNDS)
     assert told["accuracy"] == 0.6654 and told["about"][0] == f"Model: fer2013-7, version 3 ({bundle.id})"
     assert "right for 66.5% of" in told["about"][1] and "protocol" not in " ".join(told["about"])
+
+
+def json_with(content) -> tuple[bytes, dict[str, str]]:
+    return json.dumps(content).encode(), {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize("write", [
+    lambda data: base64.b64encode(data).decode(),
+    lambda data: base64.encodebytes(data).decode(),
+    lambda data: base64.urlsafe_b64encode(data).decode().rstrip("="),
+    lambda data: "data:image/png;base64," + base64.b64encode(data).decode(),
+], ids=["plain", "in lines", "for addresses", "data URL"])
+def test_a_picture_in_json_gets_what_it_gets_as_a_body(served, frame, description, write):
+    body, headers = json_with({"image": write(encoded(frame))})
+    status, answer = post(served, body, **headers)
+    assert_described(description, "/predict", status, answer)
+    assert answer["faces"] == post(served, encoded(frame))[1]["faces"] != []
+
+
+def test_several_pictures_in_json(served, frame):
+    body, headers = json_with({"images": [base64.b64encode(data).decode() for data in (encoded(frame), b"words")]})
+    first, second = post(served, body, "/predict/batch", **headers)[1]["pictures"]
+    assert len(first["picture"]["faces"]) == 2 and "not a JPEG" in second["error"]
+
+
+@pytest.mark.parametrize("path, content, expected, words", [
+    ("/predict", {}, 422, "no picture"), ("/predict", {"image": 5}, 422, "no picture"),
+    ("/predict", {"image": "!!"}, 422, "not in base64"), ("/predict", ["a"], 422, 'expected {"image"'),
+    ("/predict", {"image": "AAAA", "face": "perhaps"}, 422, "true or false"),
+    ("/predict", {"image": ""}, 422, "no picture"),
+    ("/predict", {"image": "A" * 1_400_000}, 413, "more than 1 MB"),
+    ("/predict/batch", {"images": ["AAAA"] * 4}, 422, "at most 3"),
+    ("/predict/batch", {"image": "AAAA"}, 422, 'expected {"images"'),
+])
+def test_json_that_makes_no_sense_is_refused_in_one_sentence(served, path, content, expected, words):
+    body, headers = json_with(content)
+    status, answer = post(served, body, path, **headers)
+    assert status == expected and words in answer["error"] and "\n" not in answer["error"], answer
+
+
+def test_json_that_is_none_is_refused(served):
+    for body in (b"{", b"\xff\xfe", b"[" * 100_000, b""):
+        status, answer = post(served, body, **{"Content-Type": "application/json"})
+        assert status == 422 and answer["error"], body[:20]
+
+
+def test_a_picture_that_is_one_face_already_is_classified_whole(served, bundle):
+    crop = np.random.default_rng(0).integers(0, 256, (48, 48), "uint8")
+    assert post(served, encoded(crop))[1]["faces"] == []
+    body, kind = form(("a.png", encoded(crop)))
+    marked = body.replace(b"--line--", b'--line\r\nContent-Disposition: form-data; name="face"\r\n\r\ntrue\r\n--line--')
+    plain, headers = json_with({"image": base64.b64encode(encoded(crop)).decode(), "face": True})
+    answers = [post(served, encoded(crop), "/predict?face=true")[1], post(served, plain, **headers)[1],
+               post(served, marked, **{"Content-Type": kind})[1],
+               post(served, body, "/predict/batch?face=1", **{"Content-Type": kind})[1]["pictures"][0]["picture"]]
+    expected = classify(bundle, crop[None])[0]
+    for answer in answers:
+        (face,) = answer["faces"]
+        assert list(face["probabilities"].values()) == pytest.approx(expected, abs=1e-4)
+        assert face["box"] == {"x": 0, "y": 0, "width": 48, "height": 48}
+    assert post(served, encoded(crop), "/predict?face=maybe")[0] == 422
 
 
 # the live connection
@@ -309,8 +380,41 @@ def test_another_sites_page_gets_no_live_connection(served):
 
     with pytest.raises(InvalidStatus, match="403"), live(served, origin="http://elsewhere.example"):
         pass
+    for malformed in ("http://[", "null", "://"):
+        with pytest.raises(InvalidStatus, match="403"), live(served, origin=malformed):
+            pass
     with live(served, origin=f"http://127.0.0.1:{served}"):
         pass
+
+
+def asks_from(port: int, origin: str, method: str = "POST", body: bytes = b"", **headers: str):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, "/predict", body, {"Origin": origin, **headers})
+    answer = connection.getresponse()
+    answer.read()
+    return answer
+
+
+def test_another_sites_page_may_read_no_answer_unless_its_origin_is_allowed(served, frame, bundle):
+    allowed = "Access-Control-Allow-Origin"
+    assert asks_from(served, "https://example.org", body=encoded(frame)).getheader(allowed) is None
+    with running(Service(bundle), ("https://example.org",)) as port:
+        answer = asks_from(port, "https://example.org", body=encoded(frame))
+        assert (answer.status, answer.getheader(allowed)) == (200, "https://example.org")
+        asked = asks_from(port, "https://example.org", "OPTIONS", **{
+            "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"})
+        assert asked.status == 200 and "POST" in asked.getheader("Access-Control-Allow-Methods")
+        for other in ("https://example.org.evil.net", "http://example.org", "null"):
+            assert asks_from(port, other, body=encoded(frame)).getheader(allowed) is None
+        with live(port, origin="https://example.org"):
+            pass
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/page", "ftp://example.org", "https://a b"])
+def test_what_is_no_origin_is_refused_at_the_start(origin, capsys):
+    with pytest.raises(SystemExit):
+        web.main(["--allow-origin", origin])
+    assert "is no origin" in capsys.readouterr().err
 
 
 # bounds
@@ -341,6 +445,28 @@ def test_a_form_with_too_much_or_without_sense_is_refused(served, frame):
     body, kind = form(("large.png", bytes(BOUNDS.upload_bytes + 1)), ("a.png", small))
     pictures = post(served, body, "/predict/batch", **{"Content-Type": kind})[1]["pictures"]
     assert "more than 1 MB" in pictures[0]["error"] and "picture" in pictures[1]
+
+
+@pytest.mark.parametrize("charset", ["base64", "rot13", "utf-16", "nonsense", "undefined", "idna", "utf-7", "zip"])
+def test_a_form_of_any_charset_gets_an_answer_and_never_an_error_of_the_server(served, charset):
+    body, kind = form(("a.png", encoded(np.zeros((50, 50), "uint8"))))
+    field = b'--line\r\nContent-Disposition: form-data; name="n\xff"\r\n\r\n\xff\r\n'
+    marked = body.replace(b"--line--", field + b"--line--")
+    for content in (body, marked):
+        status, answer = post(served, content, **{"Content-Type": f"{kind}; charset={charset}"})
+        assert status in (200, 422) and ("faces" in answer) != ("error" in answer), answer
+
+
+def test_a_jpeg_of_too_many_pixels_is_read_at_half_its_size_and_answered_in_its_own_pixels(served, frame):
+    large = cv2.resize(frame, (1600, 1200))
+    assert large.shape[0] * large.shape[1] > BOUNDS.pixels
+    status, answer = post(served, encoded(large, ".jpg"))
+    assert status == 200 and (answer["width"], answer["height"]) == (1600, 1200)
+    small = post(served, encoded(frame, ".jpg"))[1]
+    for face, other in zip(answer["faces"], small["faces"], strict=True):
+        assert face["box"]["x"] == pytest.approx(2.5 * other["box"]["x"], abs=25)
+    assert post(served, encoded(cv2.resize(frame, (2400, 1800)), ".jpg"))[0] == 413
+    assert post(served, encoded(large, ".png"))[0] == 413
 
 
 def test_an_upload_without_a_length_is_cut_off_at_the_bound(served, frame):

@@ -19,12 +19,13 @@ import toy_models
 
 from pipeline.demo.web import invocation
 from pipeline.download.drawn import clip
-from pipeline.params.params import Promote
+from pipeline.params.params import Evaluate, Promote
 from pipeline.promote import challenge
 from pipeline.system.failure import Failure
 
 ROOT = Path(__file__).parents[3]
-SETTINGS = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2), seed=1)
+SETTINGS = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2), seed=1,
+                           evaluate=Evaluate(confidence=0.95, corrupted_bytes=0))
 
 
 def test_a_pictures_faces_become_a_request(tmp_path, capsys):
@@ -67,6 +68,12 @@ def test_mlflow_serves_the_champion_and_says_what_the_bundle_says(project, capsy
                                         {"Content-Type": "application/json"})
         with urllib.request.urlopen(posted) as answer:
             served = json.load(answer)
+        divided = json.dumps({"inputs": {"image": (np.array(json.loads(request)["inputs"]["image"]) / 255).tolist()}})
+        posted.data = divided.encode()
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(posted)
+        assert refused.value.code == 400
+        assert "whole numbers from 0 to 255" in json.load(refused.value)["message"]
     finally:
         server.terminate()
         server.wait(20)

@@ -99,6 +99,30 @@ def test_an_uploaded_picture_gets_its_boxes_and_can_be_saved(page, frames, tmp_p
     assert page.until("document.getElementById('word').textContent") == expected
 
 
+def test_a_picture_that_is_one_face_already_is_read_whole(page, tmp_path):
+    crop = np.random.default_rng(0).integers(0, 256, (48, 48), "uint8")
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), crop)
+    page.choose("#file", tmp_path / "a.png", tmp_path / "b.png")
+    page.until(RATE + " === 'no faces' && document.querySelectorAll('#strip button').length === 2")
+    page.press("f")
+    page.until(RATE + " === '1 face'")
+    assert page.js("document.getElementById('whole').getAttribute('aria-pressed')") == "true"
+    page.js("document.querySelectorAll('#strip button')[1].click()")
+    page.until(RATE + " === '1 face'")
+    page.js("document.getElementById('json').click()")
+    (face,) = json.loads(page.downloaded("b-emotions.json").read_text())["faces"]
+    assert face["box"] == {"x": 0, "y": 0, "width": 48, "height": 48}
+    page.js("document.getElementById('whole').click()")
+    page.until(RATE + " === 'no faces'")
+
+
+def test_a_picture_of_more_pixels_than_the_server_reads_is_sent_smaller(page, frames, tmp_path):
+    cv2.imwrite(str(tmp_path / "large.png"), cv2.resize(frames[1], (6400, 4800), interpolation=cv2.INTER_NEAREST))
+    page.choose("#file", tmp_path / "large.png")
+    page.until(RATE + " === '2 faces'")
+
+
 def test_several_pictures_are_shown_one_by_one_and_a_broken_one_is_named(page, frames, tmp_path):
     for name, ending in (("a", ".jpg"), ("b", ".webp")):
         cv2.imwrite(str(tmp_path / (name + ending)), frames[1])

@@ -21,8 +21,9 @@ from pipeline.reporting.bench import inference
 from pipeline.system.failure import Failure
 from pipeline.tracking import entering, ledger, promotions, rebuild, registry, restoring, runs, shelves
 
-EVALUATION = Evaluate(confidence=0.95)
-GATES = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.0), seed=1)
+EVALUATION = Evaluate(confidence=0.95, corrupted_bytes=0)
+GATES = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.0), seed=1,
+                        evaluate=EVALUATION)
 
 
 @pytest.fixture(scope="module")

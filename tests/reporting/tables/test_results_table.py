@@ -6,6 +6,7 @@ import pytest
 import toy_models
 from toy_models import entry
 
+from pipeline.evaluate import robustness
 from pipeline.reporting.tables import results_table
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
@@ -52,6 +53,23 @@ def test_a_seed_that_was_trained_again_counts_once_and_other_data_never_shares_a
     assert len(rows) == 1 and "70.00 [" in rows[0] and "| 1 |" in rows[0]
     others = [entry(), entry(source_digest="t"), entry(config={"balance": {"share": 1}})]
     assert len(results_table.table(others).splitlines()[2:]) == 3
+
+
+def corrupted(mean, worst):
+    """Figures of a model that is weakest under the first corruption."""
+    names = list(robustness.WORDS)
+    accuracy = {name: worst if name == names[0] else mean for name in names}
+    return {split: {"n": 10, "mean": mean, "worst": worst, "accuracy": accuracy} for split in robustness.TESTS}
+
+
+def test_models_that_were_measured_on_corrupted_faces_have_a_second_table():
+    seeds = [entry(robustness=corrupted(0.6, 0.4)), entry(seed=2, bundle="b2", robustness=corrupted(0.7, 0.5))]
+    older = entry(seed=3, bundle="b3")
+    rows = results_table.corrupted_table([*seeds, older]).splitlines()
+    assert rows[-1].count("64.00 | 45.00, blur of 0.7 pixels") == 2 and rows[-1].endswith("| 2 |")
+    assert results_table.corrupted_table([older]) == ""
+    page = results_table.page([entry(recipe="speedrun", config={}, robustness=corrupted(0.6, 0.4))])
+    assert page.index("# Results") < page.index("## On corrupted faces") and page.endswith("| 1 |\n")
 
 
 def test_an_int8_model_has_a_row_of_its_own():

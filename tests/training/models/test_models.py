@@ -252,3 +252,14 @@ def test_an_unknown_network_or_option_is_named():
         models.build("padova_vgg", classes=7, variant="v9")
     with pytest.raises(Failure, match="cannot be built with these options for 16 x 16 pixels"):
         models.build("harini", classes=7, size=16)
+
+
+def test_the_filters_of_vgg_stand_for_multiples_of_its_width():
+    def counts(**options) -> list[int]:
+        net = models.build("vgg", classes=7, **options)
+        return [weight.shape[-1] for weight in net.weights if weight.name == "kernel"]
+
+    assert counts(width=5) == [5, 10, 20, 20, 40, 40, 40, 7]
+    assert counts(filters=[16, 32, 80, 80, 160, 160]) == [16, 32, 80, 80, 160, 160, 160, 7]
+    with pytest.raises(Failure, match="filters are six numbers, not 5"):
+        models.build("vgg", classes=7, filters=[1, 2, 3, 4, 5])

@@ -2,8 +2,8 @@
 //
 // An engine is what `open()` resolves to: {about, promise, api, slow, frame, picture, close}. `about` is about.json;
 // `promise` the sentence that says what is done with pictures; `api` whether there is an API to link to; `slow` a sentence
-// while answers take long, else empty; `frame(source, width, height, seconds)` and `picture(file, bitmap)` resolve to an
-// answer as of POST /predict; `close()` ends a stream.
+// while answers take long, else empty; `frame(source, width, height, seconds)` and `picture(file, bitmap, whole)` resolve to
+// an answer as of POST /predict, `whole`: the picture is one face already; `close()` ends a stream.
 import { Pace } from "./pace.js";
 
 // On a slow line an upload of more than LARGE bytes is made smaller: to this longer side in pixels and this JPEG quality
@@ -72,21 +72,22 @@ export async function open() {
     return answer;
   }
 
-  async function post(body) {
-    const answer = await fetch("predict", { method: "POST", body, headers: { "Content-Type": body.type } });
+  async function post(body, whole) {
+    const answer = await fetch(whole ? "predict?face=true" : "predict", { method: "POST", body, headers: { "Content-Type": body.type } });
     return { status: answer.status, ...await answer.json().catch(() => ({ error: `It is refused (${answer.status}).` })) };
   }
 
-  async function picture(file, bitmap) {
+  async function picture(file, bitmap, whole = false) {
     if (file.size > about.bounds.upload_bytes) {
       throw new Error(`It is larger than ${about.bounds.upload_bytes / 1e6} MB. Choose a smaller picture.`);
     }
     const late = (answer) => !answer || answer.status === 408, large = file.size > LARGE;
-    let answer = large && pace.slow ? null : await post(file).catch(() => null);
-    // The server waits for `patience` seconds, which a slow line may need for a part of the file
-    if (late(answer) && large) {
+    let answer = large && pace.slow ? null : await post(file, whole).catch(() => null);
+    // The server waits for `patience` seconds, which a slow line may need for a part of the file; and it reads no more than
+    // `pixels` of them
+    if (late(answer) && large || answer?.status === 413) {
       const smaller = await encoded(bitmap, bitmap.width, bitmap.height, { side: SMALLER, quality: QUALITY });
-      answer = await post(smaller).catch(() => null);
+      answer = await post(smaller, whole).catch(() => null);
     }
     if (!answer) throw new Lost("The program does not answer. Is it still running?");
     if (answer.error) throw new Error(answer.error);

@@ -17,6 +17,8 @@ const canvas = $("canvas"), context = canvas.getContext("2d");
 let engine, panel, emoji, source = null, trace = null, clip = null, chosen = null, latest = null, photos = [], drawing = 0;
 // Counts the actions begun; the late result of an earlier one is dropped
 let action = 0, starting = false;
+// Whether each picture is one face already
+let whole = false;
 
 // The id of the panel's face
 function main() {
@@ -49,6 +51,7 @@ function show(next) {
   $("pause").hidden = kind === "picture";
   $("clip").hidden = kind === "picture" || !Clip.possible;
   $("mirror").hidden = kind !== "camera";
+  $("whole").hidden = kind !== "picture";
   $("next").hidden = true;
   $("seek").hidden = kind !== "video";
   $("timeline").hidden = !["camera", "video"].includes(kind);
@@ -143,7 +146,7 @@ async function take(files) {
       continue;
     }
     try {
-      const opened = await (film ? Film.open(engine, file, { changed, problem }) : Photo.open(engine, file));
+      const opened = await (film ? Film.open(engine, file, { changed, problem }) : Photo.open(engine, file, whole));
       if (started !== action) return opened.stop();
       if (film) {
         show(opened);
@@ -167,6 +170,13 @@ function add(photo) {
   item.append(button);
   $("strip").append(item);
   show(photos.length === 1 ? photo : source);
+}
+
+// Reads the pictures again, each as one face or with the faces that are found in it
+async function readWhole() {
+  $("whole").setAttribute("aria-pressed", whole = !whole);
+  for (const photo of photos) await photo.read(engine, whole).catch(({ message }) => problem(message));
+  changed();
 }
 
 async function example(name) {
@@ -212,11 +222,12 @@ const KEYS = {
   c: () => start(), o: () => $("file").click(), s: () => source && savePicture(source, options()),
   j: () => source && saveJson(source, engine.about), r: () => !$("clip").hidden && source && record(),
   m: () => { if (source?.mirror) { source.mirror(); changed(); } }, Escape: () => source && close(),
+  f: () => source?.kind === "picture" && readWhole(),
   " ": () => { if (source?.pause) { source.pause(); changed(); } },
 };
 
 function wire() {
-  for (const [id, key] of Object.entries({ start: "c", choose: "o", again: "o", pause: " ", mirror: "m", picture: "s", clip: "r",
+  for (const [id, key] of Object.entries({ start: "c", choose: "o", again: "o", pause: " ", mirror: "m", whole: "f", picture: "s", clip: "r",
     json: "j", stop: "Escape" })) $(id).onclick = KEYS[key];
   $("next").onclick = nextCamera;
   $("clip").title = `At most ${LONGEST} seconds`;

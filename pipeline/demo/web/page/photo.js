@@ -5,16 +5,21 @@ export class Photo {
   kind = "picture";
   moving = false;
 
-  static async open(engine, file) {
+  // whole: the picture is one face already
+  static async open(engine, file, whole) {
     const photo = new Photo();
     photo.name = file.name;
+    photo.file = file;
     photo.bitmap = await createImageBitmap(file).catch(() => {
       throw new Error("This is not a picture that can be read. Is the file complete?");
     });
-    const answer = await engine.picture(file, photo.bitmap);
-    photo.faces = scaled(answer, photo.width);
+    await photo.read(engine, whole);
     photo.address = URL.createObjectURL(file);
     return photo;
+  }
+
+  async read(engine, whole) {
+    this.faces = scaled(await engine.picture(this.file, this.bitmap, whole), this.width);
   }
 
   get width() { return this.bitmap.width; }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.demo.predict.answers import COLUMNS, fields, row
+from pipeline.demo.predict.answers import COLUMNS, row
 from pipeline.demo.see.boxes import Face
 from pipeline.demo.show.annotate import See
 from pipeline.system.failure import Failure
@@ -52,7 +52,7 @@ class Log:
             self._writer.writerows([f"{seconds:.3f}", *row(face, self._classes)] for face in faces)
         else:
             for face in faces:
-                entry = {"seconds": round(seconds, 3), **fields(face, self._classes)}
+                entry = {"seconds": round(seconds, 3), **face.as_json(self._classes)}
                 self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         self._file.flush()
 

@@ -68,7 +68,7 @@ def as_json(answers: list[Answer], classes: tuple[str, ...], model: str) -> str:
     """Every face of every frame; ``model`` is the bundle's id."""
     files: list[dict[str, Any]] = []
     for answer in answers:
-        frames = [{"seconds": round(seconds, 3), "faces": [fields(face, classes) for face in faces]}
+        frames = [{"seconds": round(seconds, 3), "faces": [face.as_json(classes) for face in faces]}
                   for seconds, faces in answer.frames]
         if answer.video:
             files.append({"file": answer.file, "frames_per_second": round(answer.fps, 3), "frames": frames})
@@ -77,18 +77,12 @@ def as_json(answers: list[Answer], classes: tuple[str, ...], model: str) -> str:
     return json.dumps({"model": model, "classes": list(classes), "files": files}, indent=1, ensure_ascii=False)
 
 
-def fields(face: Face, classes: tuple[str, ...]) -> dict[str, Any]:
-    """``Face.as_json`` with the head's roll after the box, in degrees clockwise."""
-    plain = face.as_json(classes)
-    return {"id": plain.pop("id"), "box": plain.pop("box"), "roll": face.box.angle, **plain}
-
-
 COLUMNS = ("face", "x", "y", "width", "height", "roll", "emotion", "sure")
 
 
 def row(face: Face, classes: tuple[str, ...]) -> list[Any]:
     """A face's cells in a CSV: ``COLUMNS``, then the probability of every class."""
-    plain = fields(face, classes)
+    plain = face.as_json(classes)
     return [face.id, *plain["box"].values(), plain["roll"], plain["emotion"], plain["sure"],
             *plain["probabilities"].values()]
 

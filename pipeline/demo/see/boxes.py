@@ -86,7 +86,7 @@ class Face:
         """The face as plain data for JSON; ``pipeline.demo.web.answers.Face`` describes it."""
         box = {"x": self.box.x, "y": self.box.y, "width": self.box.width, "height": self.box.height}
         scores = {name: round(float(score), 4) for name, score in zip(classes, self.scores, strict=True)}
-        return {"id": self.id, "box": box, "emotion": classes[self.best], "sure": self.sure,
+        return {"id": self.id, "box": box, "roll": self.box.angle, "emotion": classes[self.best], "sure": self.sure,
                 "says": self.says(classes), "probabilities": scores}
 
 

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 _BOX = {"x": 216, "y": 132, "width": 178, "height": 178}
 _PROBABILITIES = {"angry": 0.0101, "disgust": 0.0007, "fear": 0.0102, "happy": 0.9311, "sad": 0.0114,
                   "surprise": 0.0143, "neutral": 0.0222}
-_FACE = {"id": 1, "box": _BOX, "emotion": "happy", "sure": True, "says": "happy", "probabilities": _PROBABILITIES}
+_FACE = {"id": 1, "box": _BOX, "roll": 0.0, "emotion": "happy", "sure": True, "says": "happy",
+         "probabilities": _PROBABILITIES}
 _PICTURE = {"model": "0123456789abcdef", "width": 640, "height": 480, "milliseconds": 17.3, "faces": [_FACE]}
 _PROBLEM = {"error": "not a JPEG, PNG or WebP picture"}
 
@@ -35,6 +36,8 @@ class Face(BaseModel):
 
     id: int = Field(description="from 1 on; in a stream the same face keeps its number")
     box: Box
+    roll: float = Field(description="how far the head is tilted, in degrees clockwise; 0 for one that is about "
+                                    "upright. The box is not rotated")
     emotion: str = Field(description="the class that is shown: the one with the highest probability; in a stream it "
                                      "changes only when another class leads by `follow.lead` of `/about.json`, so that "
                                      "it does not flicker. While `sure` is true both are the same")

@@ -16,13 +16,14 @@ def model(tmp_path_factory):
     return toy_bundle(tmp_path_factory.mktemp("model"))
 
 
-def test_the_steps_add_up_to_the_whole(model, tmp_path):
+def test_the_slower_half_of_the_steps_is_the_whole(model, tmp_path):
     clip, bundle = write_clip(tmp_path / "clip.mp4", frames=demo.WARM + 10, empty=0), Bundle.load(model)
     shown = []
     figures = demo.bench(clip, Watcher(BlazeFace(), bundle), bundle.classes, lambda *frame: shown.append(frame))
     total = figures.pop("total")
     assert list(figures) == [*demo.STEPS, "out"] and all(value > 0 for value in figures.values())
-    assert sum(figures.values()) == pytest.approx(total, rel=0.2)
+    ahead, rest = (sum(figures[step] for step in steps) for steps in (demo.STEPS[:2], (*demo.STEPS[2:], "out")))
+    assert max(ahead, rest) <= 1.2 * total and ahead + rest >= 0.8 * total, "the first two steps work beside the others"
     assert len(shown) == demo.WARM + 10 and all(len(faces) == 1 for _, faces, _ in shown)
 
 

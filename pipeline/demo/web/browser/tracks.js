@@ -3,13 +3,13 @@
 import { even } from "./pixels.js";
 
 // A face as in the API's answers, from its box and probabilities
-export function answerOf({ x, y, width, height }, scores, about, { id = 0, label = null } = {}) {
+export function answerOf({ x, y, width, height, angle }, scores, about, { id = 0, label = null } = {}) {
   const { classes, unsure_below: least } = about;
   const order = scores.map((_, index) => index).sort((a, b) => scores[b] - scores[a] || a - b);
   const best = label ?? order[0], other = order.find((index) => index !== best);
   const sure = scores[best] >= least;
   return {
-    id, box: { x, y, width, height }, emotion: classes[best], sure,
+    id, box: { x, y, width, height }, roll: angle, emotion: classes[best], sure,
     says: sure ? classes[best] : `unsure: ${classes[best]} or ${classes[other]}`,
     probabilities: Object.fromEntries(classes.map((name, index) => [name, Math.round(1e4 * scores[index]) / 1e4])),
   };
@@ -69,18 +69,19 @@ export class Tracks {
   faces() {
     const { tracks, now, rules } = this;
     return tracks.filter((track) => track.reads && (track.seen >= now || (track.times > 1 && now - track.seen <= rules.hold)))
-      .map((track) => answerOf(rounded(track.rectangle), track.scores, this.about, track))
+      .map((track) => answerOf({ ...rounded(track.rectangle), angle: track.angle }, track.scores, this.about, track))
       .sort((a, b) => b.box.width * b.box.height - a.box.width * a.box.height || a.id - b.id);
   }
 
-  #track({ x, y, width, height }, seconds) {
+  #track({ x, y, width, height, angle }, seconds) {
     this.count += 1;
-    return { id: this.count, seen: seconds, times: 1, rectangle: [x, y, width, height], reads: 0, lastRead: -Infinity };
+    return { id: this.count, seen: seconds, times: 1, rectangle: [x, y, width, height], angle, reads: 0, lastRead: -Infinity };
   }
 
-  #move(track, { x, y, width, height }, seconds) {
+  #move(track, { x, y, width, height, angle }, seconds) {
     const near = weight(seconds - track.seen, this.rules.box_half_life);
     track.rectangle = [x, y, width, height].map((value, k) => track.rectangle[k] + near * (value - track.rectangle[k]));
+    track.angle = angle;
     track.seen = seconds;
     track.times += 1;
     return track;

@@ -8,7 +8,8 @@ export function scaled(answer, width) {
 }
 
 // The face in the mirror image of a picture of this width
-export const mirrored = (face, width) => ({ ...face, box: { ...face.box, x: width - face.box.x - face.box.width } });
+export const mirrored = (face, width) =>
+  ({ ...face, box: { ...face.box, x: width - face.box.x - face.box.width }, roll: 0 - face.roll });
 
 // The faces of one sample with their boxes moved towards where the next one has them; share: 0 to 1
 export function between(faces, next, share) {

@@ -143,7 +143,8 @@ def test_a_killed_run_that_goes_on_is_its_new_process_s(project, monkeypatch, de
 
 
 @pytest.mark.parametrize("process", ["", "x", "1 2", "a b c", "1 x y", f"-1 1 {platform.node()}",
-                                     f"{os.getpid()} {psutil.Process().create_time():.0f} {platform.node()}"])
+                                     pytest.param(f"{os.getpid()} {psutil.Process().create_time():.0f} "
+                                                  f"{platform.node()}", id="this one")])
 def test_who_cannot_be_looked_up_is_not_dead(process):
     assert not killed.is_dead(process)
 

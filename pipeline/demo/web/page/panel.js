@@ -14,7 +14,7 @@ export class Panel {
       const bar = make("li", { className: "bar" }), value = make("b", { textContent: "–" }), track = make("i");
       track.setAttribute("aria-hidden", true);
       bar.style.setProperty("--colour", about.colours[name]);
-      bar.append(make("span", { textContent: name }), track, value);
+      bar.append(make("span", { textContent: name, title: name }), track, value);
       bars.append(bar);
       return { bar, value };
     });

@@ -259,9 +259,10 @@ def test_the_picture_fills_a_resized_window(screen, picture, model, kind):
         shown = window_id(screen, process)
         # 900x480 becomes 450x240, with 200 rows of black above and below
         for attempt in range(100):
-            if attempt % 20 == 0:  # again, in case the program was still giving the window its first size
-                subprocess.run(["xdotool", "windowmove", shown, "0", "0", "windowsize", shown, "450", "640"], check=True,
-                               env=os.environ | {"DISPLAY": screen}, timeout=20)
+            # Again, in case the program was still giving the window its first size
+            if attempt % 20 == 0:
+                subprocess.run(["xdotool", "windowmove", shown, "0", "0", "windowsize", shown, "450", "640"],
+                               check=True, env=os.environ | {"DISPLAY": screen}, timeout=20)
             grabbed = np.asarray(ImageGrab.grab(xdisplay=screen))[:640, :450, ::-1]
             if not grabbed[:199].any() and not grabbed[441:].any() and grabbed[201:439].any(axis=(1, 2)).all():
                 break

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from toy_files import folder
 
 from pipeline.download import class_names
 from pipeline.download.external import find_named, look_into
@@ -37,13 +38,6 @@ def moods(train: str = "train", val: str = "val", test: str = "test", **options)
                 if split:
                     files[f"{split}/{name}/{number}.png"] = picture(shade, **options)
     return files
-
-
-def folder(path: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return path
 
 
 def zipped(path: Path, files: dict[str, bytes]) -> Path:

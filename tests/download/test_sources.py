@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import pytest
 import toy_models
+from toy_files import folder
 
 from pipeline.download import kaggle
 from pipeline.download.external import add_edition, editions_in, find_external
@@ -85,13 +86,6 @@ def icml_bytes() -> bytes:
         label, pixels, split = row.split(",")
         rows.append(f'{label},{split},"{pixels}"')
     return "\r\n".join(rows).encode()
-
-
-def folder(path: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return path
 
 
 def zipped(path: Path, files: dict[str, bytes]) -> Path:

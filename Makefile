@@ -73,7 +73,7 @@ ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)
 	@"$(PY)" -m pipeline.cli ui --port "$(PORT)"
 
 lock: $(READY) ## regenerate requirements.lock from pyproject.toml (ARGS=--upgrade for newer versions)
-	@"$(PY)" -m uv pip compile --universal --generate-hashes --python-version 3.11 --extra pipeline --extra dev -q \
+	@"$(PY)" -m uv pip compile --universal --generate-hashes --python-version 3.11 --extra pipeline --extra team --extra cluster --extra dev -q \
 	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml $(ARGS)
 
 lint: $(READY) ## ruff and mypy

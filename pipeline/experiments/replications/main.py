@@ -13,6 +13,7 @@ from pipeline.experiments.log import log
 from pipeline.experiments.prepare import downloaded, prepared, trained
 from pipeline.experiments.replications import combined, page, picture, plan
 from pipeline.experiments.replications.plan import Replication
+from pipeline.faces.corruptions import CORRUPTIONS
 from pipeline.faces.faces import EMOTIONS, Faces
 from pipeline.params import params as parameters
 from pipeline.params.params import Params
@@ -24,7 +25,7 @@ from pipeline.training.importing import quiet
 FOLDER, PAGE = Path("reports/replications"), Path("reports/replications.md")
 # Accuracies and recalls are written as hits/images
 COLUMNS = ("variant", "recipe", "values", "seed", "epochs", "best_epoch", "parameters", "minutes", "accuracy",
-           "training", "seen", *EMOTIONS)
+           "training", "seen", *EMOTIONS, "corrupted")
 
 
 def entries_of(name: str) -> list[dict[str, str]]:
@@ -106,7 +107,10 @@ def train(name: str, variant: str, seed: int) -> None:
             if replication.ensembles:
                 file = combined.predictions_file(name, replication, variant, seed)
                 combined.keep_predictions(file, fitted.net, faces)
-            add(name, key, measured(fitted, faces))
+            figures = measured(fitted, faces)
+            if "corrupted" in replication.measures:
+                figures["corrupted"] = corrupted(fitted, faces)
+            add(name, key, figures)
     except loop.Diverged as error:
         print(f"replicate: {error}")
         add(name, key, diverged(params, faces))
@@ -152,6 +156,17 @@ def measured(fitted, faces: Faces) -> dict:
             "training": f"{right['Training'].sum()}/{images}", "seen": f"{round(seen * images)}/{images}"}
 
 
+def corrupted(fitted, faces: Faces) -> str:
+    """PublicTest's accuracy under the fixed corruptions as ``hits/images``, the hits their mean over the corruptions:
+    an interval then counts each image once."""
+    from pipeline.training import loop
+
+    public = faces.split("PublicTest")
+    hits = [(loop.predict(fitted.net, corruption(public.images)).argmax(1) == public.labels).sum()
+            for corruption in CORRUPTIONS]
+    return f"{round(float(np.mean(hits)))}/{len(public.labels)}"
+
+
 def diverged(params: Params, faces: Faces) -> dict:
     """The figures of a training that diverged: no image right."""
     from pipeline.training import models
@@ -160,7 +175,8 @@ def diverged(params: Params, faces: Faces) -> dict:
     net = models.build(classes=len(faces.classes), **params.model.model_dump())
     return {"epochs": "diverged", "best_epoch": "", "parameters": net.count_params(), "minutes": "0",
             **counts(np.zeros((faces.splits == "PublicTest").sum(), bool), faces),
-            "training": f"0/{images}", "seen": f"0/{images}"}
+            "training": f"0/{images}", "seen": f"0/{images}",
+            "corrupted": f"0/{(faces.splits == 'PublicTest').sum()}"}
 
 
 def counts(right: np.ndarray, faces: Faces) -> dict[str, str]:

@@ -88,8 +88,8 @@ def augmentation(path: Path, params: Params) -> None:
         blocks.append((f"training adds no rotation, shear, zoom, shift or mirror to a batch{more}", None, []))
     if degradations := {name: share for name in DEGRADATIONS if (share := getattr(batch, name))}:
         images = np.stack([DEGRADATIONS[name](originals) for name in degradations], axis=1)
-        blocks.append((f"training degrades faces, up to {100 * batch.severity:.0f} % of each range; above, the share of faces;\n"
-                       "each is drawn at one strength", images,
+        blocks.append((f"training degrades faces, up to {100 * batch.severity:.0f} % of each range, drawn at one "
+                       "strength;\nabove, the share of faces", images,
                        [f"{name.replace('_', ' ')}\n{100 * share:.0f} %" for name, share in degradations.items()]))
 
     heights = [0.3 if images is None else len(originals) + 0.5 + 0.2 * bool(names) for _, images, names in blocks]

@@ -157,5 +157,6 @@ def prepared(params: Params, faces: Faces) -> Faces:
     """The faces as the recipe balances them, with its teachers' answers."""
     faces = balance(faces, params.balance, params.classes, params.seed)
     if params.train.teacher:
-        faces = teachers.with_teacher(faces, teachers.file_of(params.train.teachers, faces.manifest["protocol"]))
+        file = teachers.file_of(params.train.teachers, faces.manifest["protocol"], params.dataset)
+        faces = teachers.with_teacher(faces, file)
     return faces

@@ -4,9 +4,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.faces import teachers
 from pipeline.params.params import Params
 
-# What only FER-2013's faces have, by the weight in the recipe and the key in a manifest
+# What FER-2013's faces alone have at first, by the weight in the recipe and the key in a manifest
 EXTRA_LABELS = {"votes": "the FER+ votes", "teacher": "the teachers' answers"}
 
 
@@ -18,8 +19,11 @@ def missing(params: Params, manifest: Mapping[str, Any] | None = None) -> dict[s
     """
     if params.dataset == "fer2013":
         return {}
-    return {f"train.{name}": 0.0 for name in EXTRA_LABELS
-            if getattr(params.train, name) and name not in (manifest or {})}
+    at_hand = set(manifest or {})
+    protocol = "leak-free" if params.balance.drop_leaks else "published"
+    if teachers.file_of(params.train.teachers, protocol, params.dataset).exists():
+        at_hand.add("teacher")  # of `ferpipe teach`
+    return {f"train.{name}": 0.0 for name in EXTRA_LABELS if getattr(params.train, name) and name not in at_hand}
 
 
 def without_missing(params: Params, manifest: Mapping[str, Any], quiet: bool = False) -> Params:

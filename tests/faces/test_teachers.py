@@ -96,7 +96,7 @@ def test_the_protocols_are_kept_apart(project):
     with pytest.raises(Failure, match="one protocol"):
         teach.teach(mixed, faces)
     assert teach.teach(mixed[1:], faces).name == "leak-free.npz"
-    with np.load(teachers.file_of("mine", "leak-free")) as file:
+    with np.load(teachers.file_of("mine", "leak-free", "sample")) as file:
         assert json.loads(str(file["about"]))["protocol"] == "leak-free"
 
 

@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -119,9 +120,10 @@ class Cluster:
         self._faces: dict[str, Any] = {}
         self._waiting: list[tuple[Any, str]] = []  # of an earlier call, whose files are here
         self._running: dict[Any, tuple[Any, str]] = {}
-        options = {"num_cpus": at.cpus, "num_gpus": at.gpus, "max_retries": RETRIES,
-                   "scheduling_strategy": "DEFAULT" if at.gpus else "SPREAD"}
-        self._train = ray.remote(node.train).options(**options)
+        # GPUs are filled one after the other, so that fractions of one meet on one
+        self._options = {"num_cpus": at.cpus, "num_gpus": at.gpus, "max_retries": RETRIES,
+                         "scheduling_strategy": "DEFAULT" if at.gpus else "SPREAD"}
+        self._train = ray.remote(node.train)
         self._forget = ray.remote(node.forget).options(num_cpus=0)
 
     def submit(self, tag: Any, name: str, config: ResolvedConfig, faces: Faces) -> None:
@@ -140,7 +142,7 @@ class Cluster:
         if (_home(key) / node.FILES[-1]).exists():
             self._waiting.append((tag, key))
             return
-        reference = self._train.options(name=name).remote(
+        reference = self._train.options(**self._options, name=name).remote(
             name, key, text, self._sent_code, self._sent(faces), self._at.shared or "", self._environment())
         self._running[reference] = tag, key
 
@@ -209,6 +211,8 @@ def connected(at: Where, say: Callable[[str], None] = print) -> Iterator[Cluster
     telemetry.switch_off()
     # Lines of different trainings that read alike are different lines
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    if not sys.stdout.isatty():
+        os.environ.setdefault("RAY_COLOR_PREFIX", "0")
     if at.address != HERE:
         _check_that_it_answers(at.address)
     import ray

@@ -79,18 +79,18 @@ def train(name: str, key: str, config: str, code: dict[str, bytes], faces: dict[
 def _run(command: list[str], folder: Path, name: str, environment: dict[str, str]) -> tuple[int, str]:
     """Run a command to its end and print its lines; its exit code and its last line."""
     # Its standard input ends when this process does, however that comes about: then the training ends too, see main
-    process = subprocess.Popen(command, cwd=folder, env=environment, text=True, encoding="utf-8", errors="replace",
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout is not None
-    last = ""
-    try:
-        for line in process.stdout:
-            if line.strip():
-                last = line.strip()
-                print(f"{name}: {last}", flush=True)
-        return process.wait(), last
-    finally:
-        process.kill()
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True, encoding="utf-8", errors="replace",
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        last = ""
+        try:
+            for line in process.stdout:
+                if line.strip():
+                    last = line.strip()
+                    print(f"{name}: {last}", flush=True)
+            return process.wait(), last
+        finally:
+            process.kill()
 
 
 def _backend() -> dict[str, str]:
@@ -110,9 +110,9 @@ def main() -> None:
     try:
         runpy.run_module("pipeline.training", run_name="__main__", alter_sys=True)
     except SystemExit as ended:
-        from pipeline.training.loop import Diverged
-
-        if isinstance(ended.__context__, Diverged):
+        # Not imported: a training may have failed because there is no Keras
+        loop = sys.modules.get("pipeline.training.loop")
+        if loop is not None and isinstance(ended.__context__, loop.Diverged):
             print(ended.code, file=sys.stderr, flush=True)
             sys.exit(DIVERGED)
         raise

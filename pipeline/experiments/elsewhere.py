@@ -171,9 +171,8 @@ class Cluster:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            cause = getattr(error, "cause", None) or error
-            reason = (str(cause).strip() or type(cause).__name__).splitlines()[-1]
-            return {"files": {}, "error": f"{type(cause).__name__}: {reason}", "diverged": False}
+            cause = getattr(error, "cause", None) or error  # Ray wraps what a task raised
+            return {"files": {}, "error": f"{type(cause).__name__}: {_first_line(cause)}", "diverged": False}
 
     def _sent(self, faces: Faces) -> Any:
         """The faces in the cluster, once for all trainings that have the same."""
@@ -220,13 +219,11 @@ def connected(at: Where, say: Callable[[str], None] = print) -> Iterator[Cluster
 
     # a node has not got this module: it travels with the task
     ray.cloudpickle.register_pickle_by_value(node)
-    options = {} if at.address == HERE else {"address": at.address}
     try:
-        ray.init(logging_level=logging.ERROR, include_dashboard=False, **options)
+        ray.init(None if at.address == HERE else at.address, logging_level=logging.ERROR, include_dashboard=False)
     # Ray has no common type for them: versions that differ are a RuntimeError, a server that is busy a ConnectionError
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Failure(f"Ray at {at.address}: {reason}") from error
+        raise Failure(f"Ray at {at.address}: {_first_line(error)}") from error
     try:
         nodes = [found["Resources"] for found in ray.nodes() if found["Alive"]]
         say(f"{len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}, "
@@ -236,10 +233,14 @@ def connected(at: Where, say: Callable[[str], None] = print) -> Iterator[Cluster
             say(f"no node has {at.cpus:g} CPUs and {at.gpus:g} GPUs for a training; it waits for one, Ctrl-C ends it")
         yield Cluster(ray, at)
     except ConnectionError as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Failure(f"Ray at {at.address}: the connection is lost ({reason}); the same command goes on") from error
+        raise Failure(f"Ray at {at.address}: the connection is lost ({_first_line(error)}); the same command goes "
+                      "on") from error
     finally:
         ray.shutdown()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _check_that_it_answers(address: str) -> None:

@@ -143,7 +143,7 @@ class Cluster:
             self._waiting.append((tag, key))
             return
         reference = self._train.options(**self._options, name=name).remote(
-            name, key, text, self._sent_code, self._sent(faces), self._at.shared or "", self._environment())
+            key, text, self._sent_code, self._sent(faces), self._at.shared or "", self._environment())
         self._running[reference] = tag, key
 
     def results(self) -> Iterator[Trained]:

@@ -39,12 +39,11 @@ class Outcome(TypedDict):
     diverged: bool
 
 
-def train(name: str, key: str, config: str, code: dict[str, bytes], faces: dict[str, bytes], shared: str,
+def train(key: str, config: str, code: dict[str, bytes], faces: dict[str, bytes], shared: str,
           environment: dict[str, str], patience: float = PATIENCE) -> Outcome:
-    """Train, and print the training's lines with its name before them.
+    """Train, and print the training's lines: Ray takes them to the driver, with the task's name before them.
 
     Args:
-        name: of the training, for people.
         key: of all that decides the result but the machine; the training's folder in ``shared``.
         config: the resolved config as JSON.
         code: the contents of this project's files that a training needs, by path.
@@ -68,7 +67,7 @@ def train(name: str, key: str, config: str, code: dict[str, bytes], faces: dict[
         begun = time.monotonic()
         # a training that ended well, and whose node was lost before its files came home, is complete
         while not (out / FILES[-1]).exists():
-            exit_code, last = _run(command, unpacked / "code", name, {**_backend(), **os.environ, **environment})
+            exit_code, last = _run(command, unpacked / "code", {**_backend(), **os.environ, **environment})
             if exit_code and HELD in last and time.monotonic() - begun < patience:
                 time.sleep(min(5.0, patience / 4))
             elif exit_code or not (out / FILES[-1]).exists():
@@ -76,7 +75,7 @@ def train(name: str, key: str, config: str, code: dict[str, bytes], faces: dict[
         return {"files": {file: (out / file).read_bytes() for file in FILES}, "error": "", "diverged": False}
 
 
-def _run(command: list[str], folder: Path, name: str, environment: dict[str, str]) -> tuple[int, str]:
+def _run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
     """Run a command to its end and print its lines; its exit code and its last line."""
     # Its standard input ends when this process does, however that comes about: then the training ends too, see main
     with subprocess.Popen(command, cwd=folder, env=environment, text=True, encoding="utf-8", errors="replace",
@@ -85,9 +84,10 @@ def _run(command: list[str], folder: Path, name: str, environment: dict[str, str
         last = ""
         try:
             for line in process.stdout:
-                if line.strip():
+                # its advice on how to bring the folder home is for those who do that by hand
+                if line.strip() and not line.startswith(command[-1]):
                     last = line.strip()
-                    print(f"{name}: {last}", flush=True)
+                    print(last, flush=True)
             return process.wait(), last
         finally:
             process.kill()

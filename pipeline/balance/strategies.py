@@ -156,6 +156,7 @@ def _with_copies(faces: Faces, kept: np.ndarray, sources: np.ndarray, images: np
 def prepared(params: Params, faces: Faces) -> Faces:
     """The faces as the recipe balances them, with its teachers' answers where those are about these faces."""
     faces = balance(faces, params.balance, params.classes, params.seed)
-    if params.train.teacher and params.dataset == "fer2013":
-        faces = teachers.with_teacher(faces, teachers.file_of(params.train.teachers, faces.manifest["protocol"]))
+    file = teachers.file_of(params.train.teachers, faces.manifest["protocol"], params.dataset)
+    if params.train.teacher and (params.dataset == "fer2013" or file.exists()):
+        faces = teachers.with_teacher(faces, file)
     return faces

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.faces import teachers
 from pipeline.params.params import Params
 
 # By the weight in the recipe, which is the key in the manifest of balanced faces that have them
@@ -14,10 +15,13 @@ def missing(params: Params, manifest: Mapping[str, Any] | None = None) -> dict[s
     """What the recipe learns from and these faces do not have, as the overrides that do without.
 
     Args:
-        manifest: of the balanced faces. Without it, what other data sets than FER-2013 lack.
+        manifest: of the balanced faces. Without it, what other data sets than FER-2013 lack before
+            `ferpipe teach`.
     """
     if manifest is None:
-        manifest = dict.fromkeys(EXTRA_LABELS) if params.dataset == "fer2013" else {}
+        protocol = "leak-free" if params.balance.drop_leaks else "published"
+        taught = teachers.file_of(params.train.teachers, protocol, params.dataset).exists()
+        manifest = dict.fromkeys(EXTRA_LABELS if params.dataset == "fer2013" else ["teacher"] if taught else [])
     return {f"train.{name}": 0.0 for name in EXTRA_LABELS if getattr(params.train, name) and name not in manifest}
 
 

@@ -109,8 +109,7 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
             promotions.append(dataset, record)
     else:
         promotions.append(dataset, record)
-    if decision.promote:
-        registry.alias(name, "champion", version)
+    registry.decide(record, version)
     print(f"promote: {promotions.describe(record)}")
     return record
 

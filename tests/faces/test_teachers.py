@@ -103,7 +103,7 @@ def test_the_protocols_are_kept_apart(project):
     with pytest.raises(Failure, match="one protocol"):
         teach.teach(mixed, faces)
     assert teach.teach(mixed[1:], faces).name == "leak-free.npz"
-    with np.load(teachers.file_of("mine", "leak-free")) as file:
+    with np.load(teachers.file_of("mine", "leak-free", "sample")) as file:
         assert json.loads(str(file["about"]))["protocol"] == "leak-free"
 
 
@@ -128,3 +128,26 @@ def test_a_name_that_train_teachers_would_refuse_is_refused_before_anybody_is_as
     with pytest.raises(Failure, match=r"train\.teachers"):
         teach.main([str(project / "nobody"), "--name", "mine/first"])
     assert not (project / teachers.FOLDER).exists()
+
+
+def test_faces_with_classes_of_their_own_have_teachers_that_know_those(project, monkeypatch):
+    from pipeline.params import extra_labels
+    from pipeline.params import params as parameters
+
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
+    faces = toy_models.faces("my-moods", per_class=6)
+    moods = [f"mood {number}" for number in range(7)]
+    faces.manifest.update(classes=moods, class_set="moods", own_classes=True)
+    params = parameters.load().override({"dataset": "my-moods", "train.teacher": 0.5, "train.teachers": "mine"})
+    assert extra_labels.missing(params) == {"train.teacher": 0.0}, "nobody has taught yet"
+
+    with pytest.raises(Failure, match="a teacher must know mood 0, mood 1, mood 2"):
+        teach.teach([toy_models.bundle(project / "emotions", "my-moods")], faces)
+    member = toy_models.voter(project / "moods", faces, seed=1)
+    path = teach.teach([member], faces)
+    assert path == teachers.file_of("mine", "published", "my-moods") == teachers.FOLDER / "mine/my-moods/published.npz"
+    assert extra_labels.missing(params) == {}
+    found = strategies.prepared(params, faces)
+    training = faces.split("Training")
+    answers = np.mean([member.predict(training.images, flip) for flip in (False, True)], axis=0)
+    np.testing.assert_allclose(found.split("Training").teacher, answers, atol=2e-3)

@@ -1,5 +1,6 @@
 """Replications: what they compare, what they may conclude, and that no training is done twice."""
 
+import contextlib
 import shutil
 from types import SimpleNamespace
 
@@ -8,8 +9,9 @@ import pytest
 import toy_models
 
 from pipeline.evaluate.intervals import student, wilson
+from pipeline.experiments import elsewhere
 from pipeline.experiments.log import log
-from pipeline.experiments.replications import combined, main, page, plan
+from pipeline.experiments.replications import combined, main, measuring, page, plan
 from pipeline.experiments.replications.evidence import estimate, share, verdict
 from pipeline.faces.corruptions import CORRUPTIONS
 from pipeline.params import params
@@ -242,5 +244,66 @@ def test_corrupted_faces_count_each_image_once(monkeypatch):
         return np.eye(7)[np.where(right, labels, (labels + 1) % 7)]
 
     monkeypatch.setattr("pipeline.training.loop.predict", predict)
-    hits, images = map(int, main.corrupted(SimpleNamespace(net=None), faces).split("/"))
+    hits, images = map(int, measuring.corrupted(SimpleNamespace(net=None), faces).split("/"))
     assert images == len(labels) and images / len(CORRUPTIONS) <= hits < images
+
+
+class Nodes:
+    """Stands in for a cluster: trains here, in the order in which trainings were submitted."""
+
+    def __init__(self, folder):
+        self.folder, self.jobs = folder, []
+
+    def submit(self, tag, name, config, faces):
+        self.jobs.append((tag, name, config, faces))
+
+    def results(self):
+        from pipeline.training import loop, output
+
+        for number, (tag, _, config, faces) in enumerate(self.jobs):
+            if config["train"]["epochs"] == 2:
+                yield elsewhere.Trained(tag, None, "training: the loss is nan", diverged=True)
+                continue
+            out = self.folder / str(number)
+            output.leave(out, config, faces, loop.fit_faces(config, faces, verbose=False))
+            yield elsewhere.Trained(tag, out)
+
+
+@pytest.mark.slow
+def test_on_a_cluster_every_training_is_one_task_and_the_entries_are_the_same(toys, monkeypatch):
+    from pipeline.training import loop
+
+    faces = toy_models.faces("fer2013", per_class=6)
+    faces.manifest.update(protocol="published", class_set="7")
+    faces.save(toys / "data/fer2013/faces")
+    main.main(["one"])
+    here = log(file=main.FOLDER / "one.csv")
+    shutil.rmtree(toys / "reports")
+    nodes = Nodes(toys / "nodes")
+    monkeypatch.setattr(elsewhere, "connected", lambda at, say: contextlib.nullcontext(nodes))
+    main.main(["one", "two", "--on", "ray"])
+    assert [name for _, name, _, _ in nodes.jobs] == ["one, less, seed 1", "one, more, seed 1", "two, more, seed 1"]
+    minutes = {"minutes": ""}
+    assert [entry | minutes for entry in log(file=main.FOLDER / "one.csv")] == [entry | minutes for entry in here]
+    shared, diverged = sorted(log(file=main.FOLDER / "two.csv"), key=lambda entry: entry["variant"], reverse=True)
+    assert (shared["variant"], shared["accuracy"]) == ("thin", here[0]["accuracy"])
+    assert (diverged["variant"], diverged["epochs"]) == ("more", "diverged")
+    nodes.jobs.clear()
+    monkeypatch.setattr(loop, "fit_faces", lambda *_, **__: pytest.fail("trained again"))
+    main.main(["one", "two", "--on", "ray"])
+    assert not nodes.jobs
+
+
+def test_on_a_cluster_what_fails_is_named_and_the_networks_of_ensembles_are_trained_too(toys, monkeypatch):
+    (toys / "plans/one.yaml").write_text(ENSEMBLES)
+    toy_models.faces("fer2013", per_class=6).save(toys / "data/fer2013/faces")
+    assert main.missing({"one": [1]}) == [("one", variant, seed) for seed, variant in
+                                          ((1, "less"), (1, "more"), (2, "less"), (2, "more"))]
+
+    class Broken(Nodes):
+        def results(self):
+            yield from (elsewhere.Trained(tag, None, "no room") for tag, *_ in self.jobs)
+
+    monkeypatch.setattr(elsewhere, "connected", lambda at, say: contextlib.nullcontext(Broken(toys)))
+    with pytest.raises(Failure, match=r"^one, less, seed 1: no room; one, more, seed 1: no room; one, less, s"):
+        main.main(["one", "--on", "ray"])

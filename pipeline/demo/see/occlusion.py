@@ -1,9 +1,10 @@
 """Which parts of a face an answer rests on: each part is hidden in turn, and the model is asked again.
 
-Occlusion maps are Zeiler & Fergus's (2013, arXiv 1311.2901). They need a model's answers alone, so that they work for any
-network, int8 and ensembles too. A part is hidden behind a blur of the face rather than gray: there is no new edge that
-the network could take for a feature (Fong & Vedaldi 2017, arXiv 1704.03296). Of patches of 8, 12 and 16 pixels, hard or
-soft, blurred or gray, the champion's answer falls fastest along the map of these, and comes back fastest along it.
+Occlusion maps are Zeiler & Fergus's (2013, arXiv 1311.2901). They need a model's answers alone, so that they work for
+any network, int8 and ensembles too. A part is hidden behind a blur of the face rather than gray: there is no new edge
+that the network could take for a feature (Fong & Vedaldi 2017, arXiv 1704.03296). Patches of 12 pixels were chosen from
+8, 12 and 16, hard or soft, blurred or gray, as those along whose maps the champion's answer falls and returns fastest
+(deletion and insertion, Petsiuk et al. 2018, arXiv 1806.07421; 60 faces of PublicTest).
 """
 
 from dataclasses import dataclass

@@ -8,18 +8,19 @@ from pipeline.demo.see.crop import to_gray
 
 # In BGR. Every kind of colour vision tells these two apart, and from a gray face
 FOR, AGAINST = (40, 190, 255), (255, 120, 30)
-# The crop's gray is dimmed by this factor; the strongest part of a map covers it with this opacity
+# The crop's gray is dimmed by this factor, and the strongest part of a map covers it with this opacity
 DIMMED, OPAQUE = 0.8, 0.8
 # A map is enlarged to this many pixels before it is turned and scaled onto the face
 FINE = 96
 
 
-def paint(frame: np.ndarray, box: Box, margin: float, shares: np.ndarray) -> np.ndarray:
+def paint(frame: np.ndarray, box: Box, margin: float, shares: np.ndarray, opaque: float = OPAQUE) -> np.ndarray:
     """A copy of a BGR frame with a map over one face.
 
     Args:
         margin: the box's side as a share of the crop's (``Bundle.crop_margin``).
         shares: the map of the crop ``(H, W)``, -1 (against) to 1 (for).
+        opaque: the opacity of its strongest part.
     """
     side = max(box.width, box.height) / margin
     # The square's corners once it is turned with the head are within this distance of its centre
@@ -42,6 +43,6 @@ def paint(frame: np.ndarray, box: Box, margin: float, shares: np.ndarray) -> np.
     part = painted[top:bottom, left:right]
     gray = np.repeat(to_gray(part)[..., None] * DIMMED, 3, axis=2)
     colours = np.where(map_ >= 0, np.float32(FOR), np.float32(AGAINST))
-    covered = gray + (colours - gray) * (OPAQUE * np.abs(map_))
+    covered = gray + (colours - gray) * (opaque * np.abs(map_))
     part[:] = (part + (covered - part) * inside).round().astype("uint8")
     return painted

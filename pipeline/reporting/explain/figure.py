@@ -11,6 +11,8 @@ from pipeline.system.plotting import GRAY, save
 
 # Pixels of a panel's side; columns of panels
 SIDE, COLUMNS = 240, 4
+# Of a map's strongest part: the face's features stay visible
+OPAQUE = 0.55
 
 
 def draw(path: Path, results: list[Average], title: str, stamp: str) -> None:
@@ -39,7 +41,10 @@ def panel(result: Average) -> np.ndarray:
     """A class's mean face with its map: uint8 RGB ``(240, 240, 3)``."""
     import cv2
 
-    face = cv2.resize(result.face.round().astype("uint8"), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    # A mean of many faces has little contrast
+    low, high = np.percentile(result.face, (1, 99))
+    clear = np.clip((result.face - low) / max(high - low, 1.0), 0, 1) if high > low else np.full_like(result.face, 0.5)
+    face = cv2.resize((40 + 200 * clear).astype("uint8"), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     strongest = max(float(np.abs(result.shares).max()), 1e-12)
-    painted = heat.paint(cv2.cvtColor(face, cv2.COLOR_GRAY2BGR), Box(0, 0, SIDE, SIDE), 1.0, result.shares / strongest)
-    return painted[..., ::-1]
+    frame = cv2.cvtColor(face, cv2.COLOR_GRAY2BGR)
+    return heat.paint(frame, Box(0, 0, SIDE, SIDE), 1.0, result.shares / strongest, OPAQUE)[..., ::-1]

@@ -168,7 +168,7 @@ def description(served) -> dict:
 
 def test_openapi_describes_every_endpoint_and_what_it_really_answers(served, frame, description):
     assert {path: set(methods) for path, methods in description["paths"].items()} == {
-        "/predict": {"post"}, "/predict/batch": {"post"}, "/about.json": {"get"}}
+        "/predict": {"post"}, "/predict/batch": {"post"}, "/explain": {"post"}, "/about.json": {"get"}}
     small, broken = encoded(frame[:50, :50]), b"\x89PNG\r\n\x1a\nno"
     for data, expected in ((encoded(frame), 200), (small, 200), (b"", 422), (b"words", 415), (broken, 415),
                            (bytes(BOUNDS.upload_bytes + 1), 413), (encoded(np.zeros((2000, 2000), "uint8")), 413)):

@@ -224,9 +224,9 @@ def test_the_api_page_describes_the_api_and_tries_it(page, address, frames, tmp_
     cv2.imwrite(str(path), frames[0])
     page.look(1280, 860, dark)
     page.open(address + "api")
-    page.until("document.querySelectorAll('.opblock').length === 3")
+    page.until("document.querySelectorAll('.opblock').length === 4")
     assert page.js("location.pathname") == "/docs/"
-    assert {"/predict", "/predict/batch", "/about.json"} == set(page.js(
+    assert {"/predict", "/predict/batch", "/explain", "/about.json"} == set(page.js(
         "[...document.querySelectorAll('.opblock-summary-path')].map((one) => one.dataset.path)"))
     ink, ground = (page.js(f"getComputedStyle(document.querySelector('{selector}')).{name}.match(/\\d+/g).map(Number)")
                    for selector, name in ((".info p", "color"), ("html", "backgroundColor")))

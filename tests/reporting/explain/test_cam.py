@@ -93,7 +93,8 @@ def test_a_map_changes_with_the_weights(method, images):
              for values in net.get_weights()]
     of_seed = [ranks(seed) for seed in range(1, 5)]
     assert np.array_equal(of_seed[0], ranks(1))
-    alike = [np.corrcoef(a, b)[0, 1] for one, other in combinations(of_seed, 2) for a, b in zip(one, other, strict=True)]
+    alike = [np.corrcoef(a, b)[0, 1] for one, other in combinations(of_seed, 2)
+             for a, b in zip(one, other, strict=True)]
     assert abs(np.mean(alike)) < 0.3 and np.mean(np.abs(alike)) < 0.6, "Spearman's, over six pairs of networks"
 
 

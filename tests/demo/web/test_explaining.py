@@ -28,7 +28,8 @@ def test_the_answer_is_the_map_of_the_crop(model, whole, margin, roll):
     assert np.abs(expected.grid).max() > 0.005
     assert np.array(answer.pop("log_odds")) == pytest.approx(expected.grid, abs=6e-4)
     near = {name: pytest.approx(getattr(expected, name), abs=6e-5) for name in ("probability", "hidden")}
-    assert answer == {"model": bundle.id, "emotion": "sad", "part": expected.part, "says": expected.says(EMOTIONS), **near}
+    assert answer == {"model": bundle.id, "emotion": "sad", "part": expected.part, "says": expected.says(EMOTIONS),
+                      **near}
 
 
 def test_the_largest_box_takes_no_more_memory_than_a_picture_may():

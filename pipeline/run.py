@@ -179,6 +179,8 @@ def verdict(model: str, bundle: str, challenges: list[dict]) -> str:
     if not own:
         return f"it is not the champion of {model}, and no challenge is on record: {how('promote', 'promote')}"
     record = own[-1]
+    if record["decision"] == "proposed":
+        return f"it is proposed as the champion of {model}: `ferpipe promote --approve {model}` once a person agrees"
     gain, corrupted, gates = record["gain"], record.get("corrupted_gain"), record["gates"]
     reasons = [reason for reason in record["reasons"] if not reason.startswith("gain ")]
     if gain is not None and gain <= gates["min_gain"]:

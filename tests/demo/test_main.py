@@ -17,6 +17,12 @@ from pipeline.demo.sources.open import RECONNECT
 from pipeline.system.failure import Failure
 
 
+def test_the_law_and_what_the_labels_are_not_is_said_once_and_not_among_the_results(picture, model, tmp_path, capsys):
+    main([str(picture), "--headless", "--out", str(tmp_path / "out.png"), "--model", str(model)])
+    printed = capsys.readouterr()
+    assert printed.err.count("AI Act") == 1 and "not a feeling" in printed.err and "AI Act" not in printed.out
+
+
 def test_a_picture_is_annotated(picture, model, tmp_path, capsys):
     out = tmp_path / "new folder" / "out.jpg"
     main([str(picture), "--headless", "--out", str(out), "--model", str(model)])

@@ -85,7 +85,8 @@ def test_the_registered_version_has_the_card(proposed):
 def test_a_champion_that_has_changed_since_refuses_the_approval(proposed):
     other = toy_models.bundle(Path("other"), "fer2013", off=3)
     assert challenge.promote(SETTINGS, other, proposed.faces).decision == "promoted"
-    with pytest.raises(Failure, match=rf"compared with the champion {proposed.old.id}, and fer2013-7 has {other.id} now"):
+    expected = f"compared with the champion {proposed.old.id}, and fer2013-7 has {other.id} now"
+    with pytest.raises(Failure, match=expected):
         proposal.approve("fer2013-7")
     assert Bundle.load(Path("data/champion")).id == other.id and FOLDER.exists()
 

@@ -11,9 +11,10 @@ from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
 REPORTS = Path("reports")
-# The folders whose pictures are in git, with what their page calls them
-GALLERIES = {"": "", "champion": "champion: ", "fer2013": "last run: ", "replications": "replication: "}
-# What a picture of the stages and of the card shows, by its name
+# The folders whose pictures are in git, with what the gallery calls them
+GALLERIES = {"": "", "champion": "champion: ", "trust": "champion: ", "fer2013": "last run: ",
+             "replications": "replication: "}
+# What the pictures in those folders show that people may leave further ones in, by name
 CAPTIONS = {
     "augmentation": "training images as augmentation changes them, drawn faces",
     "balance": "classes before and after balance",
@@ -44,7 +45,7 @@ def html() -> str:
          + _read("reports/bench-train.md", "How fast training is beside plain Keras")
          + _read("reports/speedrun.md", "Eight minutes of two cores")),
         ("Results", _markdown(_section(readme, "Results"), "") + _read("reports/results.md", "Every model")),
-        ("Champion", _champion()),
+        ("Champion", _champion() + _read("reports/trust.md", "How far it can be trusted", required=False)),
         ("Comparison", _read("reports/recipes.md", "The published systems and ours, every recipe", opened=True)
          + _read("reports/replications.md", "Their side findings, tried again")),
         ("Speed in use", _read("reports/bench.md", "A face under three runtimes")
@@ -71,19 +72,21 @@ def _text(name: str) -> str:
                       "git, or make it with its command (pipeline/reporting/README.md)") from error
 
 
-def _markdown(markdown: str, folder: str, prefix: str = "", rebase: bool = True) -> str:
-    """Markdown from a page in ``folder`` as a part of the index."""
+def _markdown(markdown: str, folder: str, prefix: str = "", rebase: bool = True, demoted: int = 1) -> str:
+    """Markdown from a page in ``folder`` as a part of the index, its headings lowered."""
     comments = re.sub(r"<!--.*?-->\n?", "", markdown, flags=re.DOTALL)
     text = page.rebased(comments, folder, REPORTS.as_posix()) if rebase else comments
-    return page.body(text, demoted=1, prefix=prefix)
+    return page.body(text, demoted=demoted, prefix=prefix)
 
 
-def _read(name: str, summary: str, opened: bool = False) -> str:
-    """A whole page, folded away under its summary."""
+def _read(name: str, summary: str, opened: bool = False, required: bool = True) -> str:
+    """A whole page, folded away under its summary; nothing for one that is not required and not there."""
+    if not required and not (project.root() / name).exists():
+        return ""
     prefix = Path(name).stem + "-"
     folder = Path(name).parent.as_posix()
     return (f"<details{' open' if opened else ''}><summary>{escape(summary)}</summary>\n"
-            f"{_markdown(_text(name), folder, prefix)}</details>\n")
+            f"{_markdown(_text(name), folder, prefix, demoted=2)}</details>\n")
 
 
 def _section(markdown: str, heading: str) -> str:
@@ -115,8 +118,8 @@ def _pictures(folder: str) -> str:
     """The pictures of a folder of reports that the pages of the project know."""
     figures = []
     for path in sorted((project.root() / REPORTS / folder).glob("*.png")):
-        if folder != "replications" and path.stem not in CAPTIONS:
-            continue  # what a person left there
+        if folder in ("", "fer2013") and path.stem not in CAPTIONS:
+            continue
         caption = GALLERIES[folder] + CAPTIONS.get(path.stem, path.stem.replace("_", " "))
         address = path.relative_to(project.root() / REPORTS).as_posix()
         figures.append(f'<figure><a href="{address}"><img src="{address}" alt="{escape(caption)}" loading="lazy"></a>'

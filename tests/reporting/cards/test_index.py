@@ -18,7 +18,8 @@ VALIDATION = {
     "counts": {"Training": {"happy": 1000, "disgust": 100}, "PublicTest": {"happy": 300, "disgust": 100}},
     "duplicates": {"groups": 2, "images": 5, "superfluous": 3, "inside": {"Training": 4}},
     "leaks": {"Training in either": 7, "PublicTest in Training": 6}, "conflicts": {"groups": 1, "images": 2},
-    "expectations": [{"name": "blank images", "severity": "warning", "success": False, "expected": "none", "observed": "1"}],
+    "expectations": [{"name": "blank images", "severity": "warning", "success": False, "expected": "none",
+                      "observed": "1"}],
 }
 
 

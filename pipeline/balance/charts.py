@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.balance.warp import warp
 from pipeline.faces.faces import SIZE, SPLITS, Faces
+from pipeline.faces.protocols import phrase
 from pipeline.params.params import Params
 from pipeline.system.plotting import BLUE, GRAY, ORANGE, save
 
@@ -49,7 +50,7 @@ def counts(path: Path, faces: Faces) -> None:
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, ncols=4, loc="outside upper center")
     stamp = (f"{manifest.get('dataset')}, {manifest.get('edition')}, strategy {manifest['strategy']}, "
-             f"{manifest['protocol']} protocol, data {str(manifest['source_digest'])[:8]}")
+             f"{phrase(manifest['protocol'])}, data {str(manifest['source_digest'])[:8]}")
     figure.supxlabel(stamp, fontsize=8, color="#555555")
     save(path, figure)
 

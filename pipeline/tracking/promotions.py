@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.bundle.record import Name, Record
+from pipeline.faces.protocols import title
 from pipeline.system.atomic import atomic_file
 from pipeline.tracking import ledger
 
@@ -133,13 +134,13 @@ def describe(record: PromotionRecord) -> str:
     corrupted = record.corrupted or Accuracies(n=None, challenger=None, champion=None)
     verbs = {PROMOTED: "is the champion now", REFUSED: "is refused", PROPOSED: "is proposed as champion"}
     rows = [f"{record.model} version {record.challenger.version} {verbs[record.decision]}: {'; '.join(record.reasons)}",
-            f"{'':<12}{'bundle':<14}{'protocol':<12}{PUBLIC:>12}{CORRUPTED:>23}{PRIVATE:>23}"]
+            f"{'':<12}{'bundle':<14}{'protocol':<22}{PUBLIC:>12}{CORRUPTED:>23}{PRIVATE:>23}"]
     roles = [("challenger", record.challenger, record.public.challenger, corrupted.challenger,
               record.private.challenger),
              ("champion", record.champion, record.public.champion, corrupted.champion, record.private.champion)]
     for role, contender, public, robust, private in roles:
         if contender is not None:
-            rows.append(f"{role:<12}{contender.bundle:<14}{contender.protocol:<12}{_percent(public):>12}"
+            rows.append(f"{role:<12}{contender.bundle:<14}{title(contender.protocol):<22}{_percent(public):>12}"
                         f"{_percent(robust, 'not measured'):>23}{_percent(private):>23}")
     return "\n".join(rows)
 

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.balance.warp import warp
 from pipeline.faces.corruptions import Corruption
 from pipeline.faces.faces import SIZE, SPLITS, Faces
+from pipeline.faces.protocols import phrase
 from pipeline.params.params import Params
 from pipeline.system.plotting import BLUE, GRAY, ORANGE, save
 
@@ -53,7 +54,7 @@ def counts(path: Path, faces: Faces) -> None:
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, ncols=4, loc="outside upper center")
     stamp = (f"{manifest.get('dataset')}, {manifest.get('edition')}, strategy {manifest['strategy']}, "
-             f"{manifest['protocol']} protocol, data {str(manifest['source_digest'])[:8]}")
+             f"{phrase(manifest['protocol'])}, data {str(manifest['source_digest'])[:8]}")
     figure.supxlabel(stamp, fontsize=8, color="#555555")
     save(path, figure)
 
@@ -87,9 +88,9 @@ def augmentation(path: Path, params: Params) -> None:
     else:
         blocks.append((f"training adds no rotation, shear, zoom, shift or mirror to a batch{more}", None, []))
     if degradations := {name: share for name in DEGRADATIONS if (share := getattr(batch, name))}:
-        images = np.stack([DEGRADATIONS[name](originals) for name in degradations], axis=1)
+        degraded = np.stack([DEGRADATIONS[name](originals) for name in degradations], axis=1)
         blocks.append((f"training degrades faces, up to {100 * batch.severity:.0f} % of each range, drawn at one "
-                       "strength;\nabove, the share of faces", images,
+                       "strength;\nabove, the share of faces", degraded,
                        [f"{name.replace('_', ' ')}\n{100 * share:.0f} %" for name, share in degradations.items()]))
 
     heights = [0.3 if images is None else len(originals) + 0.5 + 0.2 * bool(names) for _, images, names in blocks]

@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.bundle.bundle import Bundle
     from pipeline.demo.film import Film
     from pipeline.demo.log import Log, check
+    from pipeline.demo.notice import NOTICE
     from pipeline.demo.output import PICTURES, open_output, players
     from pipeline.demo.play import KEYS, Player
     from pipeline.demo.see.detector import BlazeFace
@@ -58,6 +59,7 @@ def main(argv: list[str] | None = None) -> None:
         return lambda frame, seconds: (see if log is None else log.recording(see))(frame, seconds)
 
     source, see = opened(args.source)
+    print(NOTICE, file=sys.stderr)
     with contextlib.ExitStack() as stack:
         stack.enter_context(source)
         for path in (args.out, args.log):

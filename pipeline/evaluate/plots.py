@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.bundle.bundle import Bundle
 from pipeline.evaluate.measure import Evaluation
 from pipeline.evaluate.robustness import WORDS
+from pipeline.faces.protocols import phrase
 from pipeline.system.plotting import BLUE, GRAY, ORANGE, bare, save
 from pipeline.tracking.entry import SplitFigures
 
@@ -23,7 +24,7 @@ def _figure(width: float, height: float):
 def _save(path: Path, figure, bundle: Bundle, title: str) -> None:
     provenance = bundle.provenance
     stamp = (f"{provenance.recipe}, seed {provenance.seed}, bundle {bundle.id} · "
-             f"{provenance.dataset} ({provenance.edition}), {provenance.protocol} protocol, "
+             f"{provenance.dataset} ({provenance.edition}), {phrase(provenance.protocol)}, "
              f"data {provenance.data_digest[:8]}")
     figure.suptitle(title, fontsize=13)
     figure.supxlabel(stamp, fontsize=8, color=GRAY)

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.faces.corruptions import CORRUPTIONS
 from pipeline.faces.faces import Faces
+from pipeline.faces.protocols import phrase
 from pipeline.params.params import Evaluate
 from pipeline.system import project
 from pipeline.tracking.entry import Robustness, SplitRobustness
@@ -105,6 +106,6 @@ def main(argv: list[str] | None = None) -> None:
         for split in TESTS:
             part = faces.split(split)
             clean[split] = float((bundle.predict(part.images).argmax(axis=1) == part.labels).mean())
-        print(f"bundle {bundle.id}, {provenance.recipe}, seed {provenance.seed}, {provenance.protocol} protocol, "
+        print(f"bundle {bundle.id}, {provenance.recipe}, seed {provenance.seed}, {phrase(provenance.protocol)}, "
               f"{provenance.dataset} ({provenance.edition}), single view")
         print(table(measure(bundle, faces), clean))

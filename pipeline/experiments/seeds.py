@@ -124,13 +124,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help="its file's values; params.yaml's do not count")
     parser.add_argument("values", nargs="*", metavar="path=value", help="other values; the tables name them")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", default=[1, 2, 3], help="default: 1 2 3")
-    parser.add_argument("--leak-free", action="store_true", help="without exact duplicates of images in a test split")
+    parser.add_argument("--without-copies", choices=("exact", "near"), dest="drop_leaks",
+                        help="without the Training images that are copies of test images: exact ones, or near too")
+    parser.add_argument("--leak-free", action="store_const", const="exact", dest="drop_leaks", help=argparse.SUPPRESS)
     parser.add_argument("--dataset", metavar="DATASET", help="default: params.yaml's")
     elsewhere.add_options(parser)
     options = parser.parse_intermixed_args(argv)
     at = elsewhere.where(options)
-    leak_free = {"balance.drop_leaks": True} if options.leak_free else {}
-    recipe, faces = recipe_on(options.dataset, options.recipe, {**leak_free, **values_of(options.values)})
+    dropped = {"balance.drop_leaks": options.drop_leaks} if options.drop_leaks else {}
+    recipe, faces = recipe_on(options.dataset, options.recipe, {**dropped, **values_of(options.values)})
     refused, failed = 0, 0
     for params, entered in enter_all([recipe.override({"seed": seed}) for seed in options.seeds], faces, at):
         refused += isinstance(entered, int8.Refused)

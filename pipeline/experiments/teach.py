@@ -16,6 +16,7 @@ from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.experiments.prepare import downloaded
 from pipeline.faces import teachers
 from pipeline.faces.faces import EMOTIONS, Faces
+from pipeline.faces.protocols import title
 from pipeline.params import params as parameters
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
@@ -41,7 +42,8 @@ def teach(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
             raise Failure(f"{member.folder}: knows {', '.join(member.classes)}; a teacher must know {expected}")
     protocols = {member.provenance.protocol for member in bundles}
     if len(protocols) > 1:
-        raise Failure("teach: some members are leak-free and some are not; name members of one protocol")
+        raise Failure("teach: the members were trained with or without copies of the test images ("
+                      f"{', '.join(sorted(map(title, protocols)))}); name members of one protocol")
     training = faces.split("Training")
     predicted = [_faces_for(training, member) for member in bundles]
     teachers_of = np.sum(predicted, axis=0)

@@ -1,8 +1,8 @@
 """Teachers: what trained models predict for every Training face, kept so that a smaller network can learn from it.
 
-One file a protocol, because a teacher that has seen the leaked images must not reach a leak-free training:
-data/teacher/NAME/published.npz and leak-free.npz there, made by ``ferpipe teach``. Distillation as in Hinton et al.
-2015 (arXiv 1503.02531).
+One file a protocol, because a teacher that has seen copies of test images must not reach a training without them:
+data/teacher/NAME/published.npz, leak-free.npz (without exact copies) and copy-free.npz (without copies), made by
+``ferpipe teach``. Distillation as in Hinton et al. 2015 (arXiv 1503.02531).
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.faces import protocols
 from pipeline.faces.faces import CLASS_SETS, EMOTIONS, Faces
 from pipeline.faces.manifest import TeacherOrigin
 from pipeline.system.failure import Failure
@@ -54,8 +55,8 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
     # MemoryError: an array may say that it is larger than any machine
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, MemoryError,
             zipfile.BadZipFile) as error:
-        raise Failure(f"{path}: no teachers' probabilities ({error}); make them with {again} of {protocol} models, or "
-                      "set train.teacher: 0") from error
+        raise Failure(f"{path}: no teachers' probabilities ({error}); make them with {again} of models with the "
+                      f"{protocols.phrase(protocol)}, or set train.teacher: 0") from error
     mapping = range(known) if own_classes else CLASS_SETS[faces.manifest["class_set"]][1]
     if source != faces.manifest["source_digest"] or mapping is None:
         return faces

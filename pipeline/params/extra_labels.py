@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.faces import teachers
+from pipeline.faces import protocols, teachers
 from pipeline.params.params import Params
 
 # By the weight in the recipe, which is the key in the manifest of balanced faces that have them
@@ -19,7 +19,7 @@ def missing(params: Params, manifest: Mapping[str, Any] | None = None) -> dict[s
             `ferpipe teach`.
     """
     if manifest is None:
-        protocol = "leak-free" if params.balance.drop_leaks else "published"
+        protocol = protocols.OF_DROP_LEAKS[params.balance.drop_leaks]
         taught = teachers.file_of(params.train.teachers, protocol, params.dataset).exists()
         manifest = dict.fromkeys(EXTRA_LABELS if params.dataset == "fer2013" else ["teacher"] if taught else [])
     return {f"train.{name}": 0.0 for name in EXTRA_LABELS if getattr(params.train, name) and name not in manifest}

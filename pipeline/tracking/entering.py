@@ -34,6 +34,9 @@ class Measured(Protocol):
     @property
     def robustness(self) -> SplitRobustness | None: ...
 
+    @property
+    def copy_free(self) -> SplitFigures | None: ...
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -92,7 +95,8 @@ def enter(
     entry, predicted = ledger.recorded(bundle), None
     if entry is None:
         measured = measure(bundle)
-        entry = ledger.entry(bundle, measured.figures, measured.milliseconds, measured.robustness)
+        entry = ledger.entry(bundle, measured.figures, measured.milliseconds, measured.robustness,
+                             measured.copy_free)
         predicted = measured.probabilities
     return Entered(bundle, entry, record(entry, bundle, predicted))
 

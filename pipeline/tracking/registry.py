@@ -77,6 +77,14 @@ def champion(name: str) -> tuple[str, str] | None:
 
 
 @in_one_line()
+def describe(name: str, version: str, text: str, card: Path) -> None:
+    """Give a version its description, Markdown of at most 5,000 characters, and its run the card's folder."""
+    client = connect()
+    client.update_model_version(name, version, text)
+    Run(client, client.get_model_version(name, version).run_id).files([card], "card")
+
+
+@in_one_line()
 def download_bundle(name: str, version: str, folder: Path) -> Bundle:
     """Fetch a version's bundle from its run's artefacts into ``folder``/bundle."""
     run_id = connect().get_model_version(name, version).run_id

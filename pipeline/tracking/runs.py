@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bundle.bundle import Bundle
+from pipeline.faces import protocols
 from pipeline.tracking import children, killed, logged, mlflow_server
 from pipeline.tracking.figures import PRIMARY_TAG, Table, experiment_tags, headline, tables
 from pipeline.tracking.mlflow_server import in_one_line, uri
@@ -36,8 +37,10 @@ def tags_of(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
 
 
 def run_name(tags: Mapping[str, Any]) -> str:
-    """``hour seed 1``, or ``hour seed 1, leak-free``: twins must be distinguishable in MLflow's list."""
-    return f"{tags['recipe']} seed {tags['seed']}" + (", leak-free" if tags.get("protocol") == "leak-free" else "")
+    """``hour seed 1``, or ``hour seed 1, without exact copies``: twins must be distinguishable in MLflow's list."""
+    protocol = tags.get("protocol", "published")
+    words = "" if protocol == "published" else f", {protocols.title(protocol)}"
+    return f"{tags['recipe']} seed {tags['seed']}{words}"
 
 
 @in_one_line()

@@ -14,6 +14,7 @@ from pipeline.bundle.bundle import Bundle
 from pipeline.params.params import Evaluate, Promote
 from pipeline.promote import __main__, challenge
 from pipeline.promote import decision as decisions
+from pipeline.promote.card import pictures
 from pipeline.promote.decision import Answers, paired
 from pipeline.system import failure
 from pipeline.system.failure import Failure
@@ -22,6 +23,12 @@ from pipeline.tracking import mlflow_server, promotions, registry, runs
 GATES = Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.2)
 SETTINGS = SimpleNamespace(promote=GATES, seed=1, evaluate=Evaluate(confidence=0.95, corrupted_bytes=0))
 FAIR = {"happy": 0.8, "disgust": 0.5}
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """Cards without pictures, which take seconds."""
+    monkeypatch.setattr(pictures, "draw", lambda *_: None)
 
 
 def answers(rng, accuracy, n=3589):

@@ -2,6 +2,7 @@
 
 import json
 
+from pipeline.faces import protocols
 from pipeline.reporting import figures
 from pipeline.reporting.tables.recipe_picture import Row
 from pipeline.tracking.entry import Entry
@@ -76,7 +77,7 @@ def row(entry: Entry) -> str:
     tried = f"{search['tried']:,} of {len(search['of'])} models" if search else "this one"
     name = figures.title(entry) + (f", {entry.weights}" if entry.weights else "")
     name += ", FER+ votes" if any(member.get("votes") for member in entry.config["members"].values()) else ""
-    name += ", leak-free" if entry.protocol == "leak-free" else ""
+    name += "" if entry.protocol == "published" else f", {protocols.title(entry.protocol)}"
     return (f"| {name} | PrivateTest | {published} | {ours} | {chosen} | {tried} | {entry.parameters / 1e6:.2f} M "
             f"| {entry.minutes / 60:.1f} h, {entry.hardware} |")
 

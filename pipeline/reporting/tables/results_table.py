@@ -3,6 +3,7 @@
 import re
 
 from pipeline.evaluate import robustness
+from pipeline.faces import protocols
 from pipeline.params import recipe
 from pipeline.reporting.figures import cell, published_ensemble, title
 from pipeline.reporting.tables import headline_table
@@ -27,9 +28,9 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
   seeds for this fixed test set, and does not account for the sampling of its images.
 * PublicTest chooses between models, PrivateTest is read by `evaluate` alone: n = 3,589 each. The *test folder* is
   Kaggle's, both together: 7,178. With eight classes n is smaller: the faces whose FER+ votes have a majority.
-* *Protocol*: FER-2013 contains images twice, and 703 of Training are exact duplicates of images in a test split.
-  `published` trains with them, as published figures usually do; `leak-free` trains without them
-  (`balance.drop_leaks`).
+* *Protocol*: FER-2013 contains photographs more than once, and Training has copies of test images. *Published* trains
+  with them, as published figures usually do; *without exact copies* leaves out the 703 Training images that equal a
+  test image in every pixel (`balance.drop_leaks: exact`), *without copies* near copies too (`near`).
 * *FER+ votes* and teachers are extra labels. `speedrun`, `hour`, `edge` and `strong` learn from the votes unless the
   row says `train.votes 0`; `edge` and `strong` from teachers too. `compact` learns from FER-2013's labels alone.
 * A row names the values that differ from its recipe's.
@@ -69,7 +70,7 @@ def corrupted_table(entries: list[Entry]) -> str:
         for split in robustness.TESTS:
             mean = robustness.over_seeds([entry.robustness[split] for entry in group.seeds if entry.robustness])
             cells.append(f"{100 * mean['mean']:.2f} | {100 * mean['worst']:.2f}, {robustness.worst(mean)}")
-        rows.append(f"| {name(group)} | {first.class_set} | {first.protocol} | {' | '.join(cells)} "
+        rows.append(f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} | {' | '.join(cells)} "
                     f"| {len(group.seeds)} |")
     return "\n".join(rows) + "\n"
 
@@ -87,8 +88,8 @@ def row(group: Group) -> str:
     accuracies = " | ".join(cell(group.seeds, split, view) for split, view in COLUMNS)
     epochs = ", ".join(sorted({f"{entry.epochs.run} of {entry.epochs.asked}" for entry in group.seeds}))
     face = "" if group.milliseconds is None else f"{group.milliseconds:.2f}"
-    return (f"| {name(group)} | {first.class_set} | {first.protocol} | {accuracies} | {len(group.seeds)} | {epochs} "
-            f"| {first.parameters / 1e6:.2f} M | {first.onnx_bytes / 1e6:.2f} | {face} "
+    return (f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} | {accuracies} "
+            f"| {len(group.seeds)} | {epochs} | {first.parameters / 1e6:.2f} M | {first.onnx_bytes / 1e6:.2f} | {face} "
             f"| {group.quickest.minutes:.1f} | {group.quickest.hardware} |")
 
 

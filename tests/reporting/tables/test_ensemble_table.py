@@ -56,7 +56,7 @@ def test_every_kind_stands_beside_its_own_figure_or_their_best(size, weighting, 
 
 def test_what_kind_of_figure_it_is_is_told():
     row, *_ = rows(entry(protocol="leak-free", weights="ImageNet weights"))
-    assert "in int8, ImageNet weights, leak-free |" in row
+    assert "in int8, ImageNet weights, without exact copies |" in row
     voted = entry()
     next(iter(voted.config["members"].values()))["votes"] = 0.4
     assert ", FER+ votes |" in rows(voted)[0]

@@ -77,8 +77,11 @@ def _score(bundle: Bundle, public: Faces, corrupted: np.ndarray | None) -> Score
     return Score(bundle, Answers(correct, corrupted), recalls)
 
 
+@promotions.one_at_a_time()
 def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord | None:
     """Let a bundle challenge the champion of its registered model; None if it is the champion already.
+
+    Only one process does this at a time: what it compares with stays the champion until it has decided.
 
     Args:
         faces: as they came, with seven labels.

@@ -1,5 +1,7 @@
 """The record of promotions and refusals: promotions.jsonl, one line each, in git; MLflow's aliases keep no history."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -7,6 +9,8 @@ from pydantic import Field
 
 from pipeline.bundle.record import Name, Record
 from pipeline.system.atomic import atomic_file
+from pipeline.system.lock import exclusive
+from pipeline.system.project import root
 from pipeline.tracking import ledger
 
 FORMAT: Literal[1] = 1
@@ -93,6 +97,13 @@ def file(dataset: str) -> Path:
     return ledger.folder(dataset).parent / "promotions.jsonl"
 
 
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Whoever compares models with a champion, replaces it or adds a record holds this, also as a decorator."""
+    with exclusive(root() / "data" / ".promote.lock", "promote"):
+        yield
+
+
 def records(dataset: str) -> list[PromotionRecord]:
     """All records, the oldest first. Raises Failure for a line that is not one."""
     path = file(dataset)
@@ -101,6 +112,7 @@ def records(dataset: str) -> list[PromotionRecord]:
             for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
+@one_at_a_time()
 def append(dataset: str, record: PromotionRecord) -> None:
     """Add a record, unless it is a refusal that is there already or the promotion that was recorded last."""
     earlier = [other for other in records(dataset) if other.model == record.model]

@@ -1,14 +1,10 @@
 """How an edition of FER-2013 is packed: folder, zip, CSV, gzip or tar.gz; read without unpacking it to the disk."""
 
 import gzip
-import lzma
 import os
 import re
 import stat
-import struct
-import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +12,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from pipeline.download.splits import NAME_IT, split_of
+from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 
 ENDINGS = (".zip", ".csv", ".csv.gz", ".tar.gz", ".tgz")
@@ -23,10 +20,6 @@ CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 # Folders above a picture: archive/fer2013/train/CLASS at most
 EDITION_DEPTH = 3
 AGAIN = "copy or download it again"
-# What reading a damaged file raises, inside zip, gzip and tar alike; a name that is not in the encoding that a zip says
-# and a picture that would take more memory than there is are among it
-DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, tarfile.TarError, RuntimeError,
-          NotImplementedError, OSError, ValueError, OverflowError, MemoryError)
 
 
 class Entry(NamedTuple):

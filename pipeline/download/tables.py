@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.download.labelled import Labelled, pictures_among
-from pipeline.download.packing import AGAIN, DAMAGE, Entry
+from pipeline.download.packing import AGAIN, Entry
 from pipeline.download.splits import split_of
+from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 
 PATHS = ("path", "filepath", "imagepath", "imgpath", "file", "filename", "image", "imagename", "imagefile", "img",
@@ -137,7 +138,7 @@ def _rows(table: Table, where: Path) -> Iterator[tuple[str, list[str]]]:
                 if not cells[table.label].strip():
                     raise Failure(f"{row}: no label; fill it in or remove the row")
                 yield row, [cell.strip() for cell in cells]
-    except (csv.Error, *DAMAGE) as error:
+    except DAMAGE as error:
         raise Failure(f"{name}: cannot be read ({error}); correct it or copy it again") from error
 
 

@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from pipeline.download.packing import AGAIN, CSV_NAMES, DAMAGE, faces_among, hidden, kind_of, open_entries, safe_name
+from pipeline.download.packing import AGAIN, CSV_NAMES, faces_among, hidden, kind_of, open_entries, safe_name
+from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 
 COLUMNS = ("emotion", "pixels", "usage")

@@ -107,7 +107,8 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
             copy(challenger, folder)
             corrupted = {} if new.corrupted is None else {"corrupted": new.corrupted}
             caption = {"name": name, "version": int(version), "PublicTest": new.accuracy, **corrupted,
-                       "protocol": challenger.provenance.protocol, "edition": challenger.provenance.edition}
+                       "protocol": challenger.provenance.protocol, "edition": challenger.provenance.edition,
+                       "bundle": challenger.id}
             (folder / PROMOTION).write_text(json.dumps(caption) + "\n", encoding="utf-8")
             promotions.append(dataset, record)
     else:

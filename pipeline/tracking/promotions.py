@@ -122,6 +122,8 @@ def append(dataset: str, record: PromotionRecord) -> None:
         return
     path = file(dataset)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if text and not text.endswith("\n"):  # an editor may leave that out
+        text += "\n"
     with atomic_file(path) as new:
         new.write_text(text + record.to_line(), encoding="utf-8")
 

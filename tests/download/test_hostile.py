@@ -319,7 +319,7 @@ def test_what_a_damaged_fer2013_lacks_is_said(tmp_path, monkeypatch):
 
 
 def test_lzma_and_struct_errors_are_damage():
-    from pipeline.download.packing import DAMAGE
+    from pipeline.system.damage import DAMAGE
 
     for error in (lzma.LZMAError, struct.error, UnicodeDecodeError, MemoryError, RecursionError, tarfile.ReadError):
         assert issubclass(error, DAMAGE)

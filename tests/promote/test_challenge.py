@@ -246,7 +246,8 @@ def test_a_better_challenger_takes_the_place_in_git_and_in_the_registry(project)
     assert {file.name for file in (project / "data/champion").iterdir()} == {
         "bundle.json", "model.onnx", "history.csv", "promotion.json"}
     assert json.loads((project / "data/champion/promotion.json").read_text()) == {
-        "name": "fer2013-7", "version": 2, "PublicTest": 1.0, "protocol": "leak-free", "edition": "drawn"}
+        "name": "fer2013-7", "version": 2, "PublicTest": 1.0, "protocol": "leak-free", "edition": "drawn",
+        "bundle": new.id}
     assert registry.champion("fer2013-7") == ("2", new.id)
     record = records("fer2013")[-1]
     assert (record.challenger.protocol, record.champion.protocol) == ("leak-free", "published")

@@ -147,6 +147,10 @@ def hidden(name: str) -> bool:
 def _zip(archive: zipfile.ZipFile, path: Path) -> Iterator[Entry]:
     for info in archive.infolist():
         name = safe_name(info.filename, path)
+        if not name.strip("/"):
+            if not info.filename:
+                raise Failure(f"{path}: a file without a name; {AGAIN}")
+            continue  # the folder itself
         if not (info.is_dir() or stat.S_ISLNK(info.external_attr >> 16) or hidden(name)):
             yield Entry(name, info.file_size, partial(archive.open, info), info.header_offset)
 

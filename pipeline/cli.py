@@ -15,6 +15,7 @@ COMMANDS = {
     "params": ("params.origins", "every parameter in force and where it comes from"),
     "promote": ("promote.__main__", "compare the trained model with the champion, and promote it if it is better"),
     "robustness": ("evaluate.robustness", "a model's accuracy on blurred, noisy, dark, hidden faces"),
+    "trust": ("reporting.trust", "how far the champion's answers can be trusted: calibration, coverage, behaviour"),
     "demo": ("demo.main", "show the champion on a webcam, file, folder or stream"),
     "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
     "score": ("reporting.score", "how good a model is on any folder of labelled faces"),

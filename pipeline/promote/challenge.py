@@ -94,16 +94,18 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
         new, *others = scores([challenger, champion] if champion else [challenger], faces, params.evaluate)
     old = others[0] if others else None
     version = register(name, challenger)
+    many = promotions.challengers(dataset, name, faces.manifest["digest"], challenger.id)
     registry.alias(name, "challenger", version)
     decision = decide(new.answers, old.answers if old else None, new.recalls, params.promote, params.seed,
-                      _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger))
-    record = _record(name, version, new, old, decision, params, faces)
+                      _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger), many)
+    record = _record(name, version, new, old, decision, params, faces, many)
     if decision.promote and name == IN_GIT:
         # the folder in git is replaced only when the record is written too
         with atomic_folder(champion_folder()) as folder:
             copy(challenger, folder)
             corrupted = {} if new.corrupted is None else {"corrupted": new.corrupted}
             caption = {"name": name, "version": int(version), "PublicTest": new.accuracy, **corrupted,
+                       "challengers": many,
                        "protocol": challenger.provenance.protocol, "edition": challenger.provenance.edition}
             (folder / PROMOTION).write_text(json.dumps(caption) + "\n", encoding="utf-8")
             promotions.append(dataset, record)
@@ -157,7 +159,7 @@ def _size_advice(bundle: Bundle) -> str:
 
 
 def _record(name: str, version: str, new: Score, old: Score | None, decision: Decision, params: Params,
-            faces: Faces) -> PromotionRecord:
+            faces: Faces, challengers: int) -> PromotionRecord:
     new_private, old_private = _private(new), _private(old)
     measured = new_private or old_private
     return PromotionRecord(
@@ -170,6 +172,7 @@ def _record(name: str, version: str, new: Score, old: Score | None, decision: De
         probability=decision.clean.probability if decision.clean else None,
         corrupted_gain=round(decision.corrupted.gain, 6) if decision.corrupted else None,
         corrupted_probability=decision.corrupted.probability if decision.corrupted else None,
+        challengers=challengers,
         gates={**params.promote.model_dump(), "resamples": RESAMPLES, "seed": params.seed,
                "most_bytes": MOST_BYTES if name == IN_GIT else None},
         challenger=Challenger(**dict(new.contender), version=version,

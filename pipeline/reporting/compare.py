@@ -15,7 +15,7 @@ from pipeline.reporting import figures
 from pipeline.reporting.labels import extra_labels
 from pipeline.system import project
 from pipeline.system.failure import Failure
-from pipeline.tracking import ledger, shelves
+from pipeline.tracking import ledger
 from pipeline.tracking.entry import Entry
 
 TESTS = ("PublicTest", "PrivateTest")
@@ -70,6 +70,8 @@ def named(name: str) -> Model:
     kept = ledger.probabilities(entry)
     if kept is not None:
         return Model(entry, kept)
+    from pipeline.tracking import shelves  # MLflow comes with it, which takes seconds
+
     at_hand = bundle or shelves.bundles("compare").get(entry.bundle)
     if at_hand is None:
         raise Failure(f"{entry.filename}: no predictions beside this ledger entry, as the first entries have none, and "
@@ -94,7 +96,9 @@ def _found(name: str) -> tuple[Entry, Bundle | None]:
         return matching[0], None
     if matching:
         raise Failure(f"{name}: {len(matching)} ledger entries begin so: "
-                      f"{', '.join(entry.bundle for entry in matching)}; name one of them")
+                      f"{', '.join(sorted(entry.bundle for entry in matching))}; name one of them")
+    from pipeline.tracking import shelves
+
     with tempfile.TemporaryDirectory() as downloads:
         try:
             bundle = shelves.find_one(name, shelves.bundles("compare"), Path(downloads))

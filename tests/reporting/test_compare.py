@@ -12,6 +12,14 @@ from pipeline.tracking import ledger
 
 
 @pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder without MLflow's database, which nothing here needs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
 def faces(project):
     faces = toy_models.faces("sample", 6)
     faces.manifest.update(protocol="published", class_set="7", classes=list(faces.classes))
@@ -22,8 +30,8 @@ def faces(project):
 def entry(faces, bundle="b1", right=None, **changes):
     """A ledger entry whose model is right on the faces where ``right`` is true, by split; without it, no predictions
     are kept."""
-    made = toy_models.entry(dataset="sample", source_digest=faces.digest(), classes=list(EMOTIONS), bundle=bundle,
-                            **changes)
+    made = toy_models.entry(**{"dataset": "sample", "source_digest": faces.digest(), "classes": EMOTIONS,
+                               "bundle": bundle, **changes})
     kept = None
     if right is not None:
         kept = {}

@@ -19,7 +19,7 @@ COMMANDS = {
     "demo": ("demo.main", "show the champion on a webcam, file, folder or stream"),
     "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
     "score": ("reporting.score", "how good a model is on any folder of labelled faces"),
-    "compare": ("reporting.compare", "two models image by image: difference with interval, McNemar's test, every class"),
+    "compare": ("reporting.compare", "two models image by image: difference, interval, McNemar's test, every class"),
     "bench-demo": ("reporting.bench.demo", "how fast the demo is here, step by step"),
     "web": ("demo.web.main", "the demo as a page for browsers, and the API"),
     "web-static": ("demo.web.build", "build the page as a static site that needs no server"),

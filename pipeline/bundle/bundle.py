@@ -24,7 +24,7 @@ BATCH = 64
 # Files that a copy for serving may leave out (the champion in git does, for its size)
 LEFT_OUT = ("model.keras",)
 # Written beside a champion by promote: {"name", "version", "PublicTest": accuracy, "corrupted": the same on corrupted
-# faces where it was measured, "protocol", "edition"}
+# faces where it was measured, "challengers": how many there were on this PublicTest, "protocol", "edition"}
 PROMOTION = "promotion.json"
 
 

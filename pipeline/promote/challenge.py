@@ -115,10 +115,11 @@ def compare(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
         new, *others = scores([challenger, champion] if champion else [challenger], faces, params.evaluate)
     old = others[0] if others else None
     version = register(name, challenger)
+    many = promotions.challengers(dataset, name, faces.manifest["digest"], challenger.id)
     registry.alias(name, "challenger", version)
     decision = decide(new.answers, old.answers if old else None, new.recalls, params.promote, params.seed,
-                      _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger))
-    return _record(name, version, new, old, decision, params, faces)
+                      _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger), many)
+    return _record(name, version, new, old, decision, params, faces, many)
 
 
 def crown(facts: Facts, record: PromotionRecord, write_card: Callable[[Path], None]) -> None:
@@ -149,8 +150,8 @@ def _caption(record: PromotionRecord) -> dict[str, Any]:
     """What lies beside the champion in git, for the demo: see ``bundle.PROMOTION``."""
     robust = record.corrupted.challenger if record.corrupted else None
     return {"name": record.model, "version": int(record.challenger.version), "PublicTest": record.public.challenger,
-            **({} if robust is None else {"corrupted": robust}), "protocol": record.challenger.protocol,
-            "edition": record.challenger.edition}
+            **({} if robust is None else {"corrupted": robust}), "challengers": record.challengers,
+            "protocol": record.challenger.protocol, "edition": record.challenger.edition}
 
 
 def _private(score: Score | None) -> Figures | None:
@@ -195,7 +196,7 @@ def _size_advice(bundle: Bundle) -> str:
 
 
 def _record(name: str, version: str, new: Score, old: Score | None, decision: Decision, params: Params,
-            faces: Faces) -> PromotionRecord:
+            faces: Faces, challengers: int) -> PromotionRecord:
     new_private, old_private = _private(new), _private(old)
     measured = new_private or old_private
     return PromotionRecord(
@@ -208,6 +209,7 @@ def _record(name: str, version: str, new: Score, old: Score | None, decision: De
         probability=decision.clean.probability if decision.clean else None,
         corrupted_gain=round(decision.corrupted.gain, 6) if decision.corrupted else None,
         corrupted_probability=decision.corrupted.probability if decision.corrupted else None,
+        challengers=challengers,
         gates={**params.promote.model_dump(), "resamples": RESAMPLES, "seed": params.seed,
                "most_bytes": MOST_BYTES if name == IN_GIT else None},
         challenger=Challenger(**dict(new.contender), version=version,

@@ -64,6 +64,8 @@ class PromotionRecord(Record):
             gate.
         corrupted_gain: the same on PublicTest under the corruptions, in the mean over them; None also where a model is
             too large to be measured on them. The first records lack it, as they do its probability and ``corrupted``.
+        challengers: how many models have been compared on these faces of PublicTest, this one included: the more, the
+            likelier the best is lucky. The first records lack it.
         gates: what the challenger had to reach.
         private: PrivateTest, which decided nothing.
         proposed: when a promotion that a person approved was proposed, ISO 8601.
@@ -78,6 +80,7 @@ class PromotionRecord(Record):
     probability: float | None
     corrupted_gain: float | None = None
     corrupted_probability: float | None = None
+    challengers: int | None = None
     gates: dict[str, Any]
     challenger: Challenger
     champion: Contender | None
@@ -127,6 +130,16 @@ def append(dataset: str, record: PromotionRecord) -> None:
 def champions(dataset: str) -> dict[str, str]:
     """The bundle that was promoted last, per registered model."""
     return {record.model: record.challenger.bundle for record in records(dataset) if record.decision == PROMOTED}
+
+
+def challengers(dataset: str, model: str, digest: str, bundle: str) -> int:
+    """How many different bundles have challenged for a registered model on these faces, ``bundle`` included.
+
+    Args:
+        digest: of the faces.
+    """
+    return len({bundle} | {record.challenger.bundle for record in records(dataset)
+                           if (record.model, record.faces.digest) == (model, digest)})
 
 
 def describe(record: PromotionRecord) -> str:

@@ -127,6 +127,21 @@ def test_a_weight_is_held_against_what_git_takes_and_only_where_one_is_given():
         assert "4.0 MB to serve, at most 4.0 MB are kept in git" in refused.reasons[0]
 
 
+def test_of_several_equal_challengers_one_is_lucky_more_often_and_the_evidence_says_so():
+    """One in ten, the best of three in 22 %: simulated with a champion and challengers of the same skill."""
+    assert decisions.luck(1, 0.9) == pytest.approx(0.1)
+    rng = np.random.default_rng(6)
+    gains = rng.normal(size=(100_000, 3)) - rng.normal(size=(100_000, 1))
+    passed = gains > 1.2816 * 2**0.5
+    assert decisions.luck(3, 0.9) == pytest.approx(passed.any(axis=1).mean(), abs=0.005) == pytest.approx(0.22, abs=0.01)
+    champion = answers(np.random.default_rng(0), 0.6)
+    better = champion | answers(np.random.default_rng(1), 0.1)
+    for count, words in ((None, "probability 1.000"), (1, "(the first challenger on this PublicTest)"),
+                         (3, "(3 challengers so far on this PublicTest: of as many equal ones the best would pass by "
+                             "luck in 22 %)")):
+        assert decide(better, champion, FAIR, GATES, seed=1, challengers=count).reasons[0].endswith(words)
+
+
 # With corrupted faces
 
 VIEWS = 4
@@ -237,7 +252,8 @@ def test_a_refusal_leaves_the_champion_untouched_and_is_on_record_once(project, 
     record = records("fer2013")[1]
     assert (record.challenger.bundle, record.champion.bundle) == (worse.id, good.id)
     assert record.gain == pytest.approx(-9 / 36 * 6 / 7, abs=0.02)
-    assert record.public.n == 280
+    assert record.public.n == 280 and record.challengers == 2
+    assert "(2 challengers so far on this PublicTest" in record.reasons[0]
     assert registry.champion("fer2013-7")[1] == good.id
     assert "is refused: gain -" in capsys.readouterr().out
 
@@ -251,7 +267,8 @@ def test_a_better_challenger_takes_the_place_in_git_and_in_the_registry(project)
     assert {file.name for file in (project / "data/champion").iterdir()} == {
         "bundle.json", "model.onnx", "history.csv", "promotion.json"}
     assert json.loads((project / "data/champion/promotion.json").read_text()) == {
-        "name": "fer2013-7", "version": 2, "PublicTest": 1.0, "protocol": "leak-free", "edition": "drawn"}
+        "name": "fer2013-7", "version": 2, "PublicTest": 1.0, "challengers": 2, "protocol": "leak-free",
+        "edition": "drawn"}
     assert registry.champion("fer2013-7") == ("2", new.id)
     record = records("fer2013")[-1]
     assert (record.challenger.protocol, record.champion.protocol) == ("leak-free", "published")

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bundle.bundle import Bundle
+from pipeline.evaluate.calibration import BINS
 from pipeline.evaluate.measure import Evaluation, write_predictions
 from pipeline.faces.faces import Faces
 from pipeline.promote.card import pictures
-from pipeline.promote.card.facts import Facts, relative
+from pipeline.promote.card.facts import COVERAGES, Facts, relative
 from pipeline.promote.card.measured import FILE, Measured, Measurement
 from pipeline.system import page, project
 from pipeline.system.failure import Failure
@@ -54,7 +55,8 @@ def markdown(facts: Facts, kind: str, drawn: frozenset[str]) -> str:
     def link(target: str | Path) -> str:
         return relative(project.root() / target if isinstance(target, str) else target, folder)
 
-    return _render("card.md.jinja", facts, kind, pictures=drawn, link=link, entries=entries,
+    return _render("card.md.jinja", facts, kind, pictures=drawn, link=link, entries=entries, bins=BINS,
+                   coverages=COVERAGES,
                    entry_path=ledger.path_of(facts.entry), in_git=facts.name == promotions.IN_GIT,
                    promotions=link(promotions.file(facts.entry.dataset)))
 

@@ -10,11 +10,9 @@ def main() -> None:
     from pipeline.faces.faces import Faces
     from pipeline.faces.protocols import phrase
     from pipeline.params import params as parameters
-    from pipeline.params.extra_labels import without_missing
 
     params = parameters.load()
     faces = Faces.load(params.data / "faces")
-    params = without_missing(params, faces.manifest, quiet=True)  # train says so
     balanced = prepared(params, faces)
     charts.counts(params.reports / "balance.png", balanced)
     charts.augmentation(params.reports / "augmentation.png", params)

@@ -163,9 +163,10 @@ def _with_copies(faces: Faces, kept: np.ndarray, sources: np.ndarray, images: np
 
 
 def prepared(params: Params, faces: Faces) -> Faces:
-    """The faces as the recipe balances them, with its teachers' answers."""
+    """The faces as the recipe balances them, with its teachers' answers where those are about these faces."""
     near = copies.load(params.data / copies.FILE, faces) if params.balance.drop_leaks == "near" else None
     faces = balance(faces, params.balance, params.classes, params.seed, near)
-    if params.train.teacher:
-        faces = teachers.with_teacher(faces, teachers.file_of(params.train.teachers, faces.manifest["protocol"]))
+    file = teachers.file_of(params.train.teachers, faces.manifest["protocol"], params.dataset)
+    if params.train.teacher and (params.dataset == "fer2013" or file.exists()):
+        faces = teachers.with_teacher(faces, file)
     return faces

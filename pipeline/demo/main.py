@@ -31,6 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.demo.see.watcher import Watcher, look
     from pipeline.demo.show.about import about
     from pipeline.demo.show.annotate import Annotator, See, Tally
+    from pipeline.demo.show.explainer import Explainer
     from pipeline.demo.show.open import open_window
     from pipeline.demo.sources.open import open_source
     from pipeline.demo.sources.source import Source
@@ -39,13 +40,14 @@ def main(argv: list[str] | None = None) -> None:
     bundle = Bundle.load(args.model)
     if args.log is not None:
         check(args.log)
-    detector = BlazeFace()
+    detector, explainer = BlazeFace(), Explainer(bundle)
     log: Log | None = None
 
     def opened(name: str) -> tuple[Source, See]:
         """A source, and what detects and classifies the faces in it; tracks belong to one source."""
         source = open_source(name, args.reconnect)
-        if source.kind in ("picture", "folder"):
+        explainer.pictures = source.kind in ("picture", "folder")
+        if explainer.pictures:
             return source, recorded(lambda frame, _: look(frame, detector, bundle, args.unsure_below))
         watcher = Watcher(detector, bundle, args.unsure_below)
         if source.live:
@@ -70,8 +72,8 @@ def main(argv: list[str] | None = None) -> None:
             limit = LIVE_FRAMES
         tally = Tally()
         panel = about(bundle) if window is None else (*about(bundle), *KEYS)
-        annotator = Annotator(see, bundle.classes, tally, about=panel,
-                              mirror=source.kind == "camera" and not args.no_mirror, show_fps=window is not None)
+        annotator = Annotator(see, bundle.classes, tally, about=panel, show_fps=window is not None, explainer=explainer,
+                              mirror=source.kind == "camera" and not args.no_mirror)
         player = Player(source, annotator, output, window, open_camera=lambda index: opened(str(index)),
                         limit=limit)
         player.play()
@@ -92,7 +94,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ferpipe demo",
         description="Detect faces and show their emotions. Keys in the window: q or Esc quits, s saves a picture, m "
-                    "mirrors, f fills the screen (f or Esc leaves it), space pauses, 1 to 9 choose a camera.",
+                    "mirrors, f fills the screen (f or Esc leaves it), e shows which parts of the main face the answer "
+                    "rests on, space pauses, 1 to 9 choose a camera.",
     )
     parser.add_argument("source", metavar="SOURCE", nargs="?", default="0",
                         help="a webcam's number or path (/dev/v4l/by-id/...), a picture, a video, a folder of pictures "

@@ -39,10 +39,8 @@ def main(argv: list[str] | None = None) -> None:
     })
     manifest_file = params.data / "balanced" / "manifest.json"
     if options.faces:
-        faces = prepare.downloaded(params)
-        params = without_missing(params, faces.manifest)
-        faces = prepare.prepared(params, faces)
-        config = resolved.resolve(params, faces.manifest)
+        faces = prepare.prepared(params, prepare.downloaded(params))
+        config = resolved.resolve(without_missing(params, faces.manifest), faces.manifest)
         faces.save(options.faces)
     elif not manifest_file.exists():
         raise Failure(f"{manifest_file}: missing; run `dvc repro balance` first, or name a folder with --faces")

@@ -97,6 +97,7 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
         crown(facts, record, lambda folder: cards.write(folder, facts, cards.CHAMPION, measurement, faces))
     else:
         promotions.append(challenger.provenance.dataset, record)
+        registry.decide(record, record.challenger.version)
     print(f"promote: {promotions.describe(record)}")
     return record
 
@@ -142,7 +143,7 @@ def crown(facts: Facts, record: PromotionRecord, write_card: Callable[[Path], No
                 promotions.append(dataset, record)
         else:
             promotions.append(dataset, record)
-    registry.alias(record.model, "champion", record.challenger.version)
+    registry.decide(record, record.challenger.version)
     registry.describe(record.model, record.challenger.version, cards.description(facts), card)
 
 

@@ -139,7 +139,7 @@ def record(entry: Entry, bundle: Bundle, probabilities: Mapping[str, np.ndarray]
     """
     run = Run(runs.connect(), restoring.restore(entry, bundle))
     run.history(entry.history)
-    run.figures(entry.all_figures)
+    run.evaluation(entry.all_figures)
     run.files(files, "reports")
     # last: a model that the ledger has is not measured again
     return ledger.record(entry, probabilities)

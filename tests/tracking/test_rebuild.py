@@ -42,6 +42,8 @@ def test_an_emptied_server_shows_the_same_again_and_twice_is_once(project, datab
             assert view(again) == before
             assert again.data.tags["ledger"] == path.name
             assert registry.champion("sample-7") == ("1", bundle.id)
+            decision = runs.connect().get_model_version("sample-7", "1").tags["decision"]
+            assert decision == "promoted: the first model, PublicTest 50.00 %"
 
 
 def test_the_ledgers_of_all_data_sets_are_rebuilt(project):

@@ -21,7 +21,7 @@ COMMANDS = {
     "demo": ("demo.main", "show the champion on a webcam, file, folder or stream"),
     "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),
     "score": ("reporting.score", "how good a model is on any folder of labelled faces"),
-    "compare": ("reporting.compare", "two models image by image: difference with interval, McNemar's test, every class"),
+    "compare": ("reporting.compare", "two models image by image: difference, interval, McNemar's test, every class"),
     "explain": ("reporting.explain.main", "which parts of a face an answer rests on, and on average for an emotion"),
     "bench-demo": ("reporting.bench.demo", "how fast the demo is here, step by step"),
     "web": ("demo.web.main", "the demo as a page for browsers, and the API"),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.bundle import runtime
+from pipeline.bundle import promotion, runtime
 from pipeline.bundle.manifest import BundleManifest, Provenance, Trained
 from pipeline.system import processor
 from pipeline.system.atomic import put_back
@@ -23,9 +23,8 @@ from pipeline.system.failure import Failure
 BATCH = 64
 # Files that a copy for serving may leave out (the champion in git does, for its size)
 LEFT_OUT = ("model.keras",)
-# Written beside a champion by promote: {"name", "version", "PublicTest": accuracy, "corrupted": the same on corrupted
-# faces where it was measured, "challengers": how many there were on this PublicTest, "protocol", "edition"}
-PROMOTION = "promotion.json"
+# Written beside a champion by promote
+PROMOTION = promotion.FILE
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,10 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: Path) -> "Bundle":
-        """Open a bundle and check every file against its hash. Raises Failure when one is missing or differs."""
+        """Open a bundle and check every file against its hash, and a champion against its promotion.
+
+        Raises Failure when a file is missing or differs.
+        """
         folder = Path(folder)
         put_back(folder)
         try:
@@ -52,7 +54,9 @@ class Bundle:
                 continue
             if not (folder / name).is_file() or sha256(folder / name) != digest:
                 raise Failure(f"{folder / name}: missing or not the file that the bundle was made with; restore it")
-        return cls(folder, manifest, hashlib.sha256(text).hexdigest()[:12])
+        bundle = cls(folder, manifest, hashlib.sha256(text).hexdigest()[:12])
+        promotion.check_promoted(folder, bundle.id)
+        return bundle
 
     @property
     def classes(self) -> tuple[str, ...]:

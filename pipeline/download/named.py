@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.download.class_names import classes_of
 from pipeline.download.labelled import EXPECTED, from_folders
-from pipeline.download.packing import kind_of, open_entries
+from pipeline.download.packing import check_left_out, kind_of, open_entries
 from pipeline.download.pictures import Decoded, contents_digest, decode
 from pipeline.download.tables import from_tables, tables_among
 from pipeline.faces.faces import SIZE, SPLITS, Faces
@@ -45,6 +45,7 @@ def read_named(path: Path, share: float, seed: int) -> Faces:
         except Failure as failure:
             raise Failure(f"{failure}; {others[0]}" if others else str(failure)) from failure
         decoded = decode([item.entry for item in labelled], path, resize=True)
+        notes += check_left_out(path, [item.entry for item in labelled])
     classes = classes_of((item.label for item in labelled), path)
     labels = np.array([classes.names.index(classes.of[item.label]) for item in labelled], "int64")
     # A copy that balance makes is called ORIGINAL#K

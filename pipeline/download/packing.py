@@ -4,9 +4,7 @@ import gzip
 import os
 import re
 import stat
-import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from pipeline.download.splits import NAME_IT, split_of
+from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 
 ENDINGS = (".zip", ".csv", ".csv.gz", ".tar.gz", ".tgz")
@@ -21,16 +20,19 @@ CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 # Folders above a picture: archive/fer2013/train/CLASS at most
 EDITION_DEPTH = 3
 AGAIN = "copy or download it again"
-# What reading a damaged file raises, inside zip, gzip and tar alike
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, tarfile.TarError, RuntimeError, NotImplementedError, OSError)
 
 
 class Entry(NamedTuple):
-    """One file of an edition: its name below the edition's top (with ``/``), its size in bytes, and its bytes."""
+    """One file of an edition: its name below the edition's top (with ``/``), its size in bytes, and its bytes.
+
+    Attributes:
+        offset: where it begins in a zip; -1 elsewhere.
+    """
 
     name: str
     size: int
     open: Callable[[], IO[bytes]]
+    offset: int = -1
 
     def read(self) -> bytes:
         with self.open() as stream:
@@ -41,6 +43,9 @@ def kind_of(path: Path) -> str:
     """``folder``, ``zip``, ``gzip``, ``tar.gz`` or ``csv``, by the first bytes rather than by the name."""
     if path.is_dir():
         return "folder"
+    if path.exists() and not path.is_file():
+        # nobody may ever write into a pipe, and a device may have no end
+        raise Failure(f"{path}: neither a file nor a folder, but a pipe or a device; name a zip, a CSV or a folder")
     try:
         with open(path, "rb") as file:
             start = file.read(2)
@@ -101,6 +106,31 @@ def faces_among(entries: list[Entry], where: Path) -> tuple[str, list[Entry]]:
     raise Failure(f"{where}: {what}; expected train/CLASS/FILE and test/CLASS/FILE, or {' or '.join(CSV_NAMES)}")
 
 
+def check_left_out(path: Path, taken: list[Entry]) -> list[str]:
+    """What a person should know about the files of a zip that are no faces.
+
+    A single damaged byte in a zip's list of names may make another file of a picture, or a link. The name stands before
+    the file too. Raises Failure where both differ.
+    """
+    if path.is_dir():
+        return []
+    offsets = {entry.offset for entry in taken}
+    links = []
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.header_offset in offsets:
+                continue
+            try:
+                archive.open(info).close()
+            except zipfile.BadZipFile as error:
+                raise Failure(f"{path}: {info.filename!r}: a damaged name or file ({error}); {AGAIN}") from error
+            except DAMAGE:  # encrypted, or packed in an odd way: it is not read anyway
+                pass
+            if stat.S_ISLNK(info.external_attr >> 16):
+                links.append(info.filename)
+    return [f"left out: {len(links):,} links in the zip, such as {links[0]}"] if links else []
+
+
 def safe_name(name: str, where: Path) -> str:
     """The name with forward slashes and without ``./``; Failure when it is absolute or climbs out of the archive."""
     name = name.replace("\\", "/")
@@ -117,8 +147,12 @@ def hidden(name: str) -> bool:
 def _zip(archive: zipfile.ZipFile, path: Path) -> Iterator[Entry]:
     for info in archive.infolist():
         name = safe_name(info.filename, path)
+        if not name.strip("/"):
+            if not info.filename:
+                raise Failure(f"{path}: a file without a name; {AGAIN}")
+            continue  # the folder itself
         if not (info.is_dir() or stat.S_ISLNK(info.external_attr >> 16) or hidden(name)):
-            yield Entry(name, info.file_size, partial(archive.open, info))
+            yield Entry(name, info.file_size, partial(archive.open, info), info.header_offset)
 
 
 def _folder(folder: Path, depth: int, above: str = "") -> Iterator[Entry]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.download.class_names import SPELLINGS
-from pipeline.download.packing import AGAIN, DAMAGE, Entry
+from pipeline.download.packing import AGAIN, Entry
 from pipeline.faces.faces import EMOTIONS, SIZE, Faces
+from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 
 PICTURE_LIMIT = 2**20  # bytes; FER-2013's largest one has 2,483

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.download.packing import faces_among, kind_of, open_entries
+from pipeline.download.packing import check_left_out, faces_among, kind_of, open_entries
 from pipeline.download.pictures import read_pictures
 from pipeline.download.table import read_csv
 from pipeline.download.text import csv_lines, open_csv
@@ -37,6 +37,7 @@ def read_edition(path: Path, validation_share: float) -> Faces:
             content, chosen = faces_among(entries, path)
             if content == "pictures":
                 faces = read_pictures(chosen, path, validation_share)
+                faces.manifest["notes"] += check_left_out(path, chosen)
     if content == "csv":
         with open_csv(path) as stream:
             faces = read_csv(csv_lines(stream, path), path)

@@ -2,13 +2,17 @@
 
 import hashlib
 import http.client
+import re
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from pipeline.download import kaggle
 from pipeline.download.external import EXTERNAL, Contents, check_is_fer2013, find_named, find_votes, look_into
@@ -24,6 +28,8 @@ from pipeline.system.failure import Failure
 
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 2**18
+# FER-2013 has 0.3 GB unpacked. Bytes a second that a server sends at least, on average after the first minute
+MOST_BYTES, SLOWEST, MINUTE = 2 * 2**30, 2000, 60.0
 
 
 def download(settings: Download, dataset: str, external: Path = EXTERNAL) -> Faces:
@@ -86,8 +92,19 @@ def _fer2013(settings: Download, external: Path) -> Faces:
     if not fer2013.may_be(len(faces), faces.manifest["source"]):
         raise Failure(f"{faces.manifest['source']}: not FER-2013, which has {fer2013.IMAGES:,} images, but "
                       f"{len(faces):,} images; {NAME_IT}")
+    if fer2013.near(len(faces)) and len(faces) != fer2013.IMAGES:
+        notes = [f"{len(faces):,} images, FER-2013 has {fer2013.IMAGES:,}: {_missing(faces)}"]
+        faces = replace(faces, manifest={**faces.manifest, "notes": notes + faces.manifest["notes"]})
     votes = find_votes(external)
     return faces if votes is None else with_votes(faces, votes)
+
+
+def _missing(faces: Faces) -> str:
+    """What a damaged FER-2013 lacks or has too much of: ``2 happy are missing``."""
+    expected = np.sum([*fer2013.COUNTS.values()], axis=0)
+    differences = np.bincount(faces.labels, minlength=len(expected)) - expected
+    return ", ".join(f"{abs(difference):,} {name} {'too many' if difference > 0 else 'missing'}"
+                     for name, difference in zip(EMOTIONS, differences, strict=True) if difference)
 
 
 def _from_kaggle(contents: Contents) -> Path:
@@ -103,10 +120,14 @@ def _from_url(settings: Download) -> Faces:
     """Stream the file to a temporary folder, compare its sha256, read it."""
     if not settings.url or not settings.sha256:
         raise Failure("params.yaml: download: source: url needs download.url and download.sha256, the file's sha256")
-    parts = urllib.parse.urlsplit(settings.url)
+    try:
+        parts = urllib.parse.urlsplit(settings.url)
+    except ValueError as error:
+        raise Failure(f"params.yaml: download.url: {settings.url}: no address ({error}); correct it") from error
     if parts.scheme not in ("https", "http", "file"):
         raise Failure(f"params.yaml: download.url: {settings.url}: expected https://, http:// or file://")
-    name = Path(urllib.parse.unquote(parts.path)).name or "download"
+    # such as %2e%2e, %00 and 300 letters are no names of files
+    name = re.sub(r"[^\w. -]", "_", Path(urllib.parse.unquote(parts.path)).name).strip(". ")[-100:] or "download"
     with tempfile.TemporaryDirectory(prefix="ferpipe-") as folder:
         file = Path(folder) / name
         sha256 = _fetch(settings.url, file)
@@ -127,18 +148,26 @@ def _fetch(url: str, file: Path) -> str:
         answer = urllib.request.urlopen(url, timeout=TIMEOUT)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Failure(f"{url}: cannot be fetched ({error}); look at address and network, then try again") from error
-    total = int(answer.headers.get("Content-Length") or 0)
-    done = 0
+    declared = answer.headers.get("Content-Length") or ""
+    total = int(declared) if re.fullmatch(r"\d{1,15}", declared) else 0
+    done, begun = 0, time.monotonic()
     with answer, open(file, "wb") as out, tqdm(total=total or None, desc=f"fetching {file.name}", unit="B",
                                                unit_scale=True, leave=False, disable=None) as bar:
         while True:
             try:
-                block = answer.read(BLOCK)
+                # whatever has arrived: a slow server would let `read` wait for the whole block
+                block = answer.read1(BLOCK)
             except (OSError, http.client.HTTPException) as error:
                 raise Failure(f"{url}: broke off after {done} bytes ({error}); try again") from error
             if not block:
                 break
             done += len(block)
+            seconds = time.monotonic() - begun
+            if done > MOST_BYTES:
+                raise Failure(f"{url}: more than {MOST_BYTES / 2**30:.0f} GB, which FER-2013 has not; correct "
+                              "download.url in params.yaml")
+            if seconds > MINUTE and done < SLOWEST * seconds:
+                raise Failure(f"{url}: {done:,} bytes in {seconds:.0f} seconds are too slow; try again later")
             sha.update(block)
             out.write(block)
             bar.update(len(block))

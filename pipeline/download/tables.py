@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.download.labelled import Labelled, pictures_among
-from pipeline.download.packing import DAMAGE, Entry
+from pipeline.download.packing import AGAIN, Entry
 from pipeline.download.splits import split_of
+from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 
 PATHS = ("path", "filepath", "imagepath", "imgpath", "file", "filename", "image", "imagename", "imagefile", "img",
@@ -16,6 +17,7 @@ PATHS = ("path", "filepath", "imagepath", "imgpath", "file", "filename", "image"
 LABELS = ("label", "labels", "emotion", "class", "classname", "expression", "category", "target", "emotionlabel")
 SPLITS = ("split", "usage", "subset", "set", "partition", "phase")
 DELIMITERS = ",;\t|"
+ROWS_LIMIT = 5_000_000
 
 
 class Table(NamedTuple):
@@ -40,8 +42,11 @@ def tables_among(entries: list[Entry]) -> tuple[list[Table], list[str]]:
     for entry in sorted(entries, key=lambda entry: entry.name):
         if not entry.name.casefold().endswith((".csv", ".tsv")):
             continue
-        with entry.open() as stream:
-            first = stream.readline(2**16).decode("utf-8-sig", "replace").strip("\r\n")
+        try:
+            with entry.open() as stream:
+                first = stream.readline(2**16).decode("utf-8-sig", "replace").strip("\r\n")
+        except DAMAGE as error:
+            raise Failure(f"{entry.name}: damaged ({error}); {AGAIN}") from error
         delimiter = max(DELIMITERS, key=first.count)
         header = tuple(cell.strip(' "') for cell in first.split(delimiter))
         plain = [cell.casefold().replace("_", "").replace(" ", "").replace("-", "") for cell in header]
@@ -121,7 +126,9 @@ def _rows(table: Table, where: Path) -> Iterator[tuple[str, list[str]]]:
         with table.entry.open() as stream, io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text:
             reader = csv.reader(text, delimiter=table.delimiter, skipinitialspace=True)
             next(reader, None)
-            for cells in reader:
+            for number, cells in enumerate(reader):
+                if number > ROWS_LIMIT:
+                    raise Failure(f"{name}: more than {ROWS_LIMIT:,} rows; split it, or remove what is no row")
                 if not any(cell.strip() for cell in cells):
                     continue
                 row = f"{name}: line {reader.line_num}"
@@ -131,7 +138,7 @@ def _rows(table: Table, where: Path) -> Iterator[tuple[str, list[str]]]:
                 if not cells[table.label].strip():
                     raise Failure(f"{row}: no label; fill it in or remove the row")
                 yield row, [cell.strip() for cell in cells]
-    except (csv.Error, *DAMAGE) as error:
+    except DAMAGE as error:
         raise Failure(f"{name}: cannot be read ({error}); correct it or copy it again") from error
 
 

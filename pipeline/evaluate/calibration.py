@@ -16,7 +16,7 @@ RESAMPLES = 1000
 
 
 class Bin(TypedDict):
-    """The ``n`` faces whose confidence is in one of ``BINS`` equal intervals: means of confidence and of being right."""
+    """The ``n`` faces whose confidence is in one of ``BINS`` equal intervals: its mean, and the share that is right."""
 
     confidence: float
     accuracy: float

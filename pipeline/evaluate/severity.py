@@ -31,8 +31,8 @@ def panels() -> dict[str, list[tuple[str, str | None]]]:
     """By axis label, from left to right, the ticks with the names of their corruptions; None for the face as it is."""
     axes: dict[str, list[tuple[str, str | None]]] = {}
     for kind, (label, neutral) in KINDS.items():
-        severities = [(corruption.severity or 0.0, corruption) for corruption in CORRUPTIONS if corruption.kind == kind]
-        ticks: list[tuple[str, str | None]] = [(f"{severity:g}", corruption.name) for severity, corruption in severities]
+        severities = [(part.severity or 0.0, part) for part in CORRUPTIONS if part.kind == kind]
+        ticks: list[tuple[str, str | None]] = [(f"{severity:g}", part.name) for severity, part in severities]
         if neutral is None:
             axes[label] = [("none", None), *ticks]
         else:
@@ -61,5 +61,6 @@ def figure(series: list[Series]) -> "Figure":
     for axis in axes[::5]:
         axis.set_ylabel("accuracy, %")
     if series:
-        figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=3, loc="outside lower right", fontsize=9)
+        figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=3, fontsize=9,
+                      loc="outside lower right")
     return figure

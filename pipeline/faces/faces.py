@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import reprlib
+import tokenize
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import UnionType
@@ -190,7 +191,7 @@ def _array(path: Path) -> np.ndarray:
     """The array in an .npy file; one that says that it is larger than the file takes no memory."""
     try:
         return np.array(np.lib.format.open_memmap(path, mode="r"), order="C")
-    except ValueError as error:
+    except (ValueError, SyntaxError, tokenize.TokenError) as error:  # NumPy reads odd headers as Python's source
         raise ValueError(f"{path.name}: {str(error).splitlines()[0]}") from error
 
 

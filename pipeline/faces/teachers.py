@@ -8,7 +8,6 @@ data/teacher/NAME/published.npz, leak-free.npz (without exact copies) and copy-f
 import hashlib
 import json
 import reprlib
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 from pipeline.faces import protocols
 from pipeline.faces.faces import CLASS_SETS, EMOTIONS, Faces
 from pipeline.faces.manifest import TeacherOrigin
+from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 
 FOLDER = Path("data/teacher")
@@ -52,9 +52,7 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
         if not isinstance(about, dict) or not isinstance(about.get("members"), list):
             raise ValueError(f"expected the members' origin, found {reprlib.repr(about)}")
         source, row_of = about["source_digest"], {name: row for row, name in enumerate(ids)}
-    # MemoryError: an array may say that it is larger than any machine
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, MemoryError,
-            zipfile.BadZipFile) as error:
+    except (*DAMAGE, KeyError, TypeError, AttributeError) as error:
         raise Failure(f"{path}: no teachers' probabilities ({error}); make them with {again} of models with the "
                       f"{protocols.phrase(protocol)}, or set train.teacher: 0") from error
     mapping = range(known) if own_classes else CLASS_SETS[faces.manifest["class_set"]][1]

@@ -39,11 +39,14 @@ def with_votes(faces: Faces, path: Path) -> Faces:
         raise Failure(f"{path}: not the votes of FER+; expected the columns {', '.join(COLUMNS)}")
     by_row = "image" not in names
     votes_of: dict[str | int, list[int]] = {}
-    for number, row in enumerate(table):
-        try:
-            votes_of[number if by_row else row["image"]] = [int(row[name]) for name in COLUMNS]
-        except (TypeError, ValueError) as error:
-            raise Failure(f"{path}: row {number}: a vote that is no whole number; copy the file again") from error
+    try:
+        for number, row in enumerate(table):
+            votes_of[number if by_row else row["image"]] = counts = [int(row[name]) for name in COLUMNS]
+            if not all(0 <= count <= 255 for count in counts):
+                raise ValueError
+    except (TypeError, ValueError, csv.Error) as error:
+        raise Failure(f"{path}: line {table.line_num}: a vote that is no whole number from 0 to 255; copy the file "
+                      "again") from error
     keys = _rows(faces, path) if by_row else faces.ids.tolist()
     votes = np.array([votes_of.get(key, [0] * len(COLUMNS)) for key in keys], "uint8").reshape(-1, len(COLUMNS))
     known = int(votes.any(axis=1).sum())

@@ -18,6 +18,8 @@ def values_of(pairs: list[str]) -> dict[str, Any]:
             raise Failure(f"{pair}: expected path=value, as in train.epochs=3")
         try:
             values[path] = yaml.load(text)
-        except YAMLError as error:
-            raise Failure(f"{pair}: the value is not YAML ({' '.join(str(error).split())})") from error
+        # the last two: numbers and dates that cannot be, and brackets in brackets without end
+        except (YAMLError, ValueError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise Failure(f"{pair[:100]}: the value is not YAML ({reason})") from error
     return values

@@ -1,5 +1,6 @@
 """What is particular to a recipe: its header, augmentation, stages of unfreezing, int8, and how its file is read."""
 
+import stat
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,8 @@ from pipeline.params.bounds import MAX_EPOCHS
 from pipeline.system.failure import Failure
 
 RECIPES = Path(__file__).parent.parent / "recipes"
+# A file of parameters has a few thousand; YAML is read slowly
+MOST_BYTES = 200_000
 
 
 class Block(BaseModel):
@@ -82,6 +85,10 @@ def names() -> list[str]:
 def read(path: Path) -> dict:
     """The parameters in a YAML file. Raises Failure where it cannot be read or holds none."""
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            raise Failure(f"{path}: expected a file of parameters of at most {MOST_BYTES:,} bytes, found "
+                          f"{status.st_size:,} bytes" + ("" if stat.S_ISREG(status.st_mode) else " and no file"))
         tree = YAML(typ="safe", pure=True).load(path)
     except OSError as error:
         raise Failure(f"{path}: cannot be read ({error.strerror}); run inside the project's folder") from error

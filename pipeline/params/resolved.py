@@ -91,7 +91,7 @@ def best(params: Params) -> dict:
     try:
         result = YAML(typ="safe", pure=True).load(path)
         recipe, take = result["recipe"], {str(path): value for path, value in dict(result["take"]).items()}
-    except (YAMLError, OSError, KeyError, TypeError, ValueError) as error:
+    except (YAMLError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise Failure(f"{path}: not what the search leaves ({error}); run `dvc repro tune`") from error
     if recipe != params.recipe:
         raise Failure(f"{path}: found for recipe {recipe}, expected {params.recipe}; run `dvc repro tune` first")

@@ -82,8 +82,11 @@ def _score(bundle: Bundle, public: Faces, corrupted: np.ndarray | None) -> Score
     return Score(bundle, Answers(correct, corrupted), recalls)
 
 
+@promotions.one_at_a_time()
 def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord | None:
     """Let a bundle challenge the champion of its registered model; None if it is the champion already.
+
+    Only one process does this at a time: what it compares with stays the champion until it has decided.
 
     Args:
         faces: as they came, with seven labels.
@@ -152,7 +155,8 @@ def _caption(record: PromotionRecord) -> dict[str, Any]:
     robust = record.corrupted.challenger if record.corrupted else None
     return {"name": record.model, "version": int(record.challenger.version), "PublicTest": record.public.challenger,
             **({} if robust is None else {"corrupted": robust}), "challengers": record.challengers,
-            "protocol": record.challenger.protocol, "edition": record.challenger.edition}
+            "protocol": record.challenger.protocol, "edition": record.challenger.edition,
+            "bundle": record.challenger.bundle}
 
 
 def _private(score: Score | None) -> Figures | None:

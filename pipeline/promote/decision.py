@@ -112,8 +112,8 @@ def luck(challengers: int, confidence: float) -> float:
 def _among(challengers: int, confidence: float) -> str:
     if challengers < 2:
         return "the first challenger on this PublicTest"
-    return (f"{challengers} challengers so far on this PublicTest: of as many equal ones the best would pass by luck in "
-            f"{100 * luck(challengers, confidence):.0f} %")
+    return (f"{challengers} challengers so far on this PublicTest: of as many equal ones the best would pass by luck "
+            f"in {100 * luck(challengers, confidence):.0f} %")
 
 
 def paired(challenger: np.ndarray, champion: np.ndarray, gate: float, seed: int) -> Gain:

@@ -38,6 +38,7 @@ DECISION = """\
 """
 
 
+@promotions.one_at_a_time()
 def propose(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord | None:
     """Compare a bundle with the champion; where it would be promoted, write its card and the decision, and move
     nothing. None if it is the champion already; a refusal is on record as that of a challenge is.
@@ -61,12 +62,14 @@ def propose(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
             promotions.append(challenger.provenance.dataset, record)
     else:
         promotions.append(challenger.provenance.dataset, record)
+        registry.decide(record, record.challenger.version)
     print(f"promote: {promotions.describe(record)}")
     if record.decision == promotions.PROPOSED:
         print(f"promote: nothing has moved; read {cards.folder_of(record.model, cards.PROPOSAL) / 'decision.md'}")
     return record
 
 
+@promotions.one_at_a_time()
 def approve(name: str, bundle: Bundle | None = None) -> PromotionRecord:
     """Make what was proposed as the champion of a registered model its champion.
 

@@ -55,8 +55,8 @@ that already: on as many faces of the highest confidence it is right at least as
 |---|---:|---:|---:|---:|---|
 {same}
 
-The same beside the limit that `ferpipe predict` has: faces with the same answer and a confidence of at least {unsure:g},
-against as many of the highest confidence.
+The same beside the limit that `ferpipe predict` has: faces with the same answer and a confidence of at least
+{unsure:g}, against as many of the highest confidence.
 
 | split | both | right there | right on as many surest | gain, points |
 |---|---:|---:|---:|---|

@@ -5,7 +5,6 @@ Beside an entry lies what its model predicts for every face of both test splits,
 
 import csv
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,6 +13,7 @@ import numpy as np
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.system.atomic import atomic_file
+from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 from pipeline.system.project import root
 from pipeline.tracking.entry import FORMAT, Entry, Epochs, SplitFigures, SplitRobustness
@@ -119,9 +119,14 @@ def probabilities(entry: Entry) -> dict[str, np.ndarray] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as file:
-            return {split: file[split].astype("float32") for split in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        # opened here, because numpy leaves a file that is no archive open
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = {split: file[split].astype("float32") for split in file.files}
+        for split, array in arrays.items():
+            if array.ndim != 2 or array.shape[1] != len(entry.classes):
+                raise ValueError(f"{split}: expected {len(entry.classes)} probabilities a face, found {array.shape}")
+        return arrays
+    except (*DAMAGE, TypeError, AttributeError) as error:  # the last: an array, no archive
         raise Failure(f"{path}: not a model's predictions ({error}); restore it from git") from error
 
 
@@ -146,5 +151,5 @@ def _history(bundle: Bundle) -> tuple[dict[str, float], ...]:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
-    except (OSError, ValueError, TypeError) as error:
+    except (*DAMAGE, TypeError) as error:
         raise Failure(f"{path}: not the curves of a training ({error}); restore the bundle's folder") from error

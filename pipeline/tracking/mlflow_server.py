@@ -1,9 +1,13 @@
 """Where MLflow's database or server is, and the message when it cannot be reached."""
 
 import contextlib
+import http.client
 import logging
 import os
 import sqlite3
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +18,14 @@ from pipeline.system.failure import Failure
 
 # Seconds to wait for another program that writes to the database, and for another that creates it
 WAIT, CREATION = 5, 180
+# Seconds until a server has to begin its first answer
+ANSWER = 10.0
 SETTINGS = {
     **telemetry.OFF,
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # MLflow's own seven retries take minutes when a server is down
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
@@ -68,6 +75,25 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     # It logs a traceback of every lock before it raises
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+
+def check_answers(address: str, seconds: float = ANSWER) -> None:
+    """Raise Failure where a server takes a connection and says nothing; MLflow would wait for minutes, then try again.
+
+    What else may be wrong is MLflow's to say: it knows the user's certificates and passwords.
+    """
+    if not address.startswith(("http:", "https:")):
+        return
+    with contextlib.suppress(OSError, ValueError, http.client.HTTPException):  # a refusal is an answer too
+        parts = urllib.parse.urlsplit(address)
+        try:
+            plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+            urllib.request.urlopen(plain, timeout=seconds).close()
+        except (TimeoutError, urllib.error.URLError) as error:
+            if isinstance(getattr(error, "reason", error), TimeoutError):
+                raise Failure(f"MLflow at {shown(address)}: no answer within {seconds:g} seconds; restart the server, "
+                              "or unset MLFLOW_TRACKING_URI to use mlflow.db") from error
+            raise
 
 
 @contextlib.contextmanager

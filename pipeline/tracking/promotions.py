@@ -1,5 +1,7 @@
 """The record of promotions and refusals: promotions.jsonl, one line each, in git; MLflow's aliases keep no history."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +10,8 @@ from pydantic import Field
 from pipeline.bundle.record import Name, Record
 from pipeline.faces.protocols import title
 from pipeline.system.atomic import atomic_file
+from pipeline.system.lock import exclusive
+from pipeline.system.project import root
 from pipeline.tracking import ledger
 
 FORMAT: Literal[1] = 1
@@ -101,6 +105,13 @@ def file(dataset: str) -> Path:
     return ledger.folder(dataset).parent / "promotions.jsonl"
 
 
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Whoever compares models with a champion, replaces it or adds a record holds this, also as a decorator."""
+    with exclusive(root() / "data" / ".promote.lock", "promote"):
+        yield
+
+
 def records(dataset: str) -> list[PromotionRecord]:
     """All records, the oldest first. Raises Failure for a line that is not one."""
     path = file(dataset)
@@ -109,6 +120,7 @@ def records(dataset: str) -> list[PromotionRecord]:
             for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
+@one_at_a_time()
 def append(dataset: str, record: PromotionRecord) -> None:
     """Add a record, unless it is there already: a refusal ever, a proposal since the last promotion, a promotion as
     the last record."""
@@ -123,6 +135,8 @@ def append(dataset: str, record: PromotionRecord) -> None:
         return
     path = file(dataset)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if text and not text.endswith("\n"):  # an editor may leave that out
+        text += "\n"
     with atomic_file(path) as new:
         new.write_text(text + record.to_line(), encoding="utf-8")
 

@@ -61,6 +61,8 @@ def connect():
     with mlflow_server.alone(database) if database and new else contextlib.nullcontext():
         if database and new:
             mlflow_server.complete(address, database)
+        elif new:
+            mlflow_server.check_answers(address)
         client = mlflow.MlflowClient(address)
         if new:
             client.search_experiments(max_results=1)

@@ -144,7 +144,17 @@ def test_what_is_served_is_what_was_hashed(folder):
         bundle.predict(IMAGES)
 
 
-@pytest.mark.parametrize("text", ["[]", "null", "{", '{"PublicTest": "x"}', "[" * 9999])
+def test_another_model_than_the_promoted_one_is_not_served(folder):
+    bundle = Bundle.load(folder)
+    (folder / "promotion.json").write_text(json.dumps({"name": "fer2013-7", "version": 3, "bundle": bundle.id}))
+    assert Bundle.load(folder).id == bundle.id
+    (folder / "promotion.json").write_text(json.dumps({"name": "fer2013-7", "version": 3, "bundle": "0123456789ab"}))
+    with pytest.raises(Failure, match="is not the model that was promoted, 0123456789ab; restore the folder"):
+        Bundle.load(folder)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{", '{"PublicTest": "x"}', '{"corrupted": null, "PublicTest": NaN}',
+                                  "[" * 9999])
 def test_a_broken_promotion_is_no_promotion(folder, text):
     (folder / "promotion.json").write_text(text)
     bundle = Bundle.load(folder)

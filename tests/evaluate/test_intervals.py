@@ -5,7 +5,6 @@ import pytest
 
 from pipeline.evaluate.intervals import difference, holm, mcnemar, over_seeds, paired, student, wilson
 
-
 SIMULATIONS = 20_000
 
 

@@ -3,6 +3,8 @@
 import json
 import shutil
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -133,7 +135,8 @@ def test_of_several_equal_challengers_one_is_lucky_more_often_and_the_evidence_s
     rng = np.random.default_rng(6)
     gains = rng.normal(size=(100_000, 3)) - rng.normal(size=(100_000, 1))
     passed = gains > 1.2816 * 2**0.5
-    assert decisions.luck(3, 0.9) == pytest.approx(passed.any(axis=1).mean(), abs=0.005) == pytest.approx(0.22, abs=0.01)
+    assert decisions.luck(3, 0.9) == pytest.approx(passed.any(axis=1).mean(), abs=0.005)
+    assert decisions.luck(3, 0.9) == pytest.approx(0.22, abs=0.01)
     champion = answers(np.random.default_rng(0), 0.6)
     better = champion | answers(np.random.default_rng(1), 0.1)
     for count, words in ((None, "probability 1.000"), (1, "(the first challenger on this PublicTest)"),
@@ -268,7 +271,7 @@ def test_a_better_challenger_takes_the_place_in_git_and_in_the_registry(project)
         "bundle.json", "model.onnx", "history.csv", "promotion.json"}
     assert json.loads((project / "data/champion/promotion.json").read_text()) == {
         "name": "fer2013-7", "version": 2, "PublicTest": 1.0, "challengers": 2, "protocol": "leak-free",
-        "edition": "drawn"}
+        "edition": "drawn", "bundle": new.id}
     assert registry.champion("fer2013-7") == ("2", new.id)
     record = records("fer2013")[-1]
     assert (record.challenger.protocol, record.champion.protocol) == ("leak-free", "published")
@@ -415,3 +418,40 @@ def test_a_locked_database_is_one_line_and_exit_code_one(project, monkeypatch, c
     assert "locked by another program" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (project / "reports").exists()
+
+
+def at_once(*challengers):
+    """Promote these bundles on the drawn faces, each in a thread; what each got, an error included."""
+    ready = threading.Barrier(len(challengers))
+
+    def challenge_of(bundle):
+        ready.wait(60)
+        return challenge.promote(SETTINGS, bundle, toy_models.faces("fer2013"))
+
+    runs.connect()
+    with ThreadPoolExecutor(len(challengers)) as pool:
+        return list(pool.map(challenge_of, challengers))
+
+
+def test_two_challengers_at_once_are_decided_one_after_the_other(project):
+    worse = toy_models.bundle(project / "worse", "fer2013", off=9)
+    better = toy_models.bundle(project / "better", "fer2013")
+    at_once(worse, better)
+    first, second = records("fer2013")
+    assert first.decision == "promoted" and first.champion is None
+    assert second.champion.bundle == first.challenger.bundle, "it is compared with the champion that there is by then"
+    assert registry.champion("fer2013-7")[1] == better.id == Bundle.load(project / "data/champion").id
+
+
+def test_one_bundle_twice_at_once_is_registered_and_recorded_once(project):
+    bundle = toy_models.bundle(project / "made", "fer2013")
+    assert [record is None for record in sorted(at_once(bundle, bundle), key=bool)] == [True, False]
+    assert len(records("fer2013")) == 1
+    assert len(runs.connect().search_model_versions("name='fer2013-7'")) == 1
+
+
+def test_records_that_are_added_at_once_are_all_there(project):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: promotions.append("sample", toy_models.promotion("sample-7", f"bundle{number}")),
+                      range(24)))
+    assert {record.challenger.bundle for record in records()} == {f"bundle{number}" for number in range(24)}

@@ -113,5 +113,5 @@ def test_what_cannot_be_paired_is_refused_in_one_line(faces):
     faces.manifest["edition"] = "another"
     faces.labels[0] = 3
     faces.save(compare.project.root() / "data/sample/faces")
-    with pytest.raises(Failure, match="measured on folder .* get the same edition"):
+    with pytest.raises(Failure, match=r"measured on folder .* get the same edition"):
         compare.compare(one, one)

@@ -3,10 +3,13 @@
 import contextlib
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -139,3 +142,39 @@ def test_a_program_that_is_killed_in_the_migrations_breaks_nothing(tmp_path, mon
     monkeypatch.delenv("DVC_ROOT", raising=False)
     assert [experiment.name for experiment in runs.connect().search_experiments()] == ["Default"]
     assert not list(tmp_path.glob(".mlflow.db.*"))
+
+
+@pytest.fixture
+def mute():
+    """The address of a server that takes connections and says nothing."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    yield f"127.0.0.1:{listening.getsockname()[1]}"
+    listening.close()
+
+
+@pytest.mark.parametrize("user", ["", "me:secret@"])
+def test_a_server_that_says_nothing_is_left_after_seconds(project, mute, monkeypatch, user):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{user}{mute}")
+    monkeypatch.setattr(mlflow_server.check_answers, "__defaults__", (0.4,))
+    begun = time.monotonic()
+    with pytest.raises(Failure, match=r"no answer within 0\.4 seconds; restart the server") as caught:
+        runs.connect()
+    assert time.monotonic() - begun < 5 and "secret" not in str(caught.value)
+
+
+def test_a_server_that_answers_anything_is_mlflow_s_to_judge(mute):
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(401)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        mlflow_server.check_answers(f"http://127.0.0.1:{server.server_port}")
+        thread.join(10)
+    mlflow_server.check_answers(f"http://127.0.0.1:{server.server_port}")  # nobody is there: MLflow says so
+    mlflow_server.check_answers("sqlite:///mlflow.db")
+    mlflow_server.check_answers("http://[")

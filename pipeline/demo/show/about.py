@@ -1,21 +1,15 @@
 """The panel's lines about the model."""
 
-import json
 from typing import Any
 
-from pipeline.bundle.bundle import PROMOTION, Bundle
+from pipeline.bundle.bundle import Bundle
+from pipeline.bundle.promotion import caption
 from pipeline.faces.protocols import phrase
 
 
 def promotion_of(bundle: Bundle) -> dict[str, Any]:
-    """What ``promote`` wrote beside the bundle (see ``bundle.PROMOTION``); empty where it was not promoted."""
-    try:
-        promotion = json.loads((bundle.folder / PROMOTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(promotion, dict) or not isinstance(promotion.get("PublicTest", 0.0), float | int):
-        return {}
-    return promotion
+    """What ``promote`` wrote beside the bundle (see ``bundle.promotion``); empty where it was not promoted."""
+    return caption(bundle.folder)
 
 
 def about(bundle: Bundle) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import contextlib
 import json
 import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,30 +21,13 @@ from pipeline.demo.web.facts import facts
 from pipeline.demo.web.guard import Guard, may_connect
 from pipeline.demo.web.picture import Refused, unpack
 from pipeline.demo.web.service import Service
+from pipeline.demo.web.slots import Slots
 
 See = Callable[[np.ndarray, float], dict]
 CLOCK = struct.Struct("<d")
 PAGE = Path(__file__).parent / "page"
 # Swagger UI, see its README
 DOCS = Path(__file__).parent / "docs"
-
-
-class Slots:
-    """At most ``limit`` at a time; one more is refused at once instead of queued."""
-
-    def __init__(self, limit: int):
-        self.limit, self.taken = limit, 0
-
-    @contextlib.contextmanager
-    def take(self, sentence: str) -> Iterator[None]:
-        """Hold a slot. Raises Refused (503) with this sentence when all are taken."""
-        if self.taken >= self.limit:
-            raise Refused(503, sentence)
-        self.taken += 1
-        try:
-            yield
-        finally:
-            self.taken -= 1
 
 
 def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...] = ("*",),
@@ -61,7 +44,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
     about_model = facts(service.bundle, limits)
     app = FastAPI(title="ferpipe", version=service.bundle.id, docs_url=None, redoc_url=None,
                   description=api.description(limits))
-    requests, cameras = Slots(limits.requests), Slots(limits.cameras)
+    requests, cameras = Slots(limits.requests, limits.patience, limits.grace), Slots(limits.cameras)
     # Two pictures are processed at a time, since OpenCV uses every core for each
     work = CapacityLimiter(2)
 
@@ -78,7 +61,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
         `curl --data-binary @face.jpg http://127.0.0.1:8000/predict`
         """
         with requests.take("too many pictures at one time; try again in a second"):
-            ((_, data),), face = await body.upload(request, limits, most=1)
+            ((_, data),), face = await body.upload(request, limits, requests.arriving(), most=1)
             return JSONResponse(await to_thread.run_sync(_one, service, limits, data, face, limiter=work))
 
     @app.post("/predict/batch", tags=["Pictures"], summary="The faces of several pictures",
@@ -90,7 +73,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
         `curl -F files=@one.jpg -F files=@two.png http://127.0.0.1:8000/predict/batch`
         """
         with requests.take("too many pictures at one time; try again in a second"):
-            uploads, face = await body.upload(request, limits, most=limits.batch)
+            uploads, face = await body.upload(request, limits, requests.arriving(), most=limits.batch)
             pictures = await to_thread.run_sync(_batch, service, limits, uploads, face, limiter=work)
             return JSONResponse({"pictures": pictures})
 

@@ -1,10 +1,10 @@
 """Reads a request's body within bounds, into memory and never onto the disk: raw bytes, a form with files, or JSON."""
 
-import asyncio
 import base64
 import binascii
 import json
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.demo.web.bounds import Bounds
@@ -31,8 +31,11 @@ class Upload(NamedTuple):
     face: bool
 
 
-async def upload(request: "Request", bounds: Bounds, most: int) -> Upload:
+async def upload(request: "Request", bounds: Bounds, in_time: AbstractAsyncContextManager[None], most: int) -> Upload:
     """A request's pictures: a form with at most ``most`` files, JSON with as many in base64, or one raw picture.
+
+    Args:
+        in_time: raises TimeoutError in its block when the request takes too long to arrive.
 
     Raises Refused when it is too large, too slow, cannot be read, or has too many pictures or none.
     """
@@ -42,7 +45,7 @@ async def upload(request: "Request", bounds: Bounds, most: int) -> Upload:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     face = _flag(request.query_params.get("face", "false"))
     try:
-        async with asyncio.timeout(bounds.patience):
+        async with in_time:
             if kind == "multipart/form-data":
                 # A form is a little larger than its files
                 pictures, marked = await _form(request, limit + 10_000, most)
@@ -55,7 +58,8 @@ async def upload(request: "Request", bounds: Bounds, most: int) -> Upload:
     except ClientDisconnect:
         raise Refused(400, "the client left before the picture had arrived") from None
     except TimeoutError:
-        raise Refused(408, f"the picture did not arrive within {bounds.patience:g} seconds") from None
+        raise Refused(408, f"the picture did not arrive in time, at most {bounds.patience:g} seconds and less "
+                           "while others wait") from None
     if not pictures or not any(data for _, data in pictures):
         raise Refused(422, "no picture in the request; send one as its body, in a form with its file, or in JSON")
     return Upload(pictures, face or marked)

@@ -17,9 +17,10 @@ class Bounds:
         frame_bytes, frame_pixels: of a camera's frame.
         cameras: live connections at one time; one more gets an error and is closed.
         patience: seconds that a client may take to send a request or to accept an answer.
+        grace: seconds after which a request that is still arriving gives way to others, where all places are taken.
         idle: seconds after which a live connection without a frame is closed; the page opens a new one.
         video_seconds: of a video, which the page decodes itself and sends frame by frame.
-        connections: of any kind; one more gets 503 from uvicorn.
+        connections: of any kind; one more gets 503 from uvicorn. Before that, those go that are slow: see ``server``.
     """
 
     upload_bytes: int = 20_000_000
@@ -31,6 +32,7 @@ class Bounds:
     frame_pixels: int = 4_000_000
     cameras: int = 4
     patience: float = 20.0
+    grace: float = 2.0
     idle: float = 120.0
     video_seconds: float = 60.0
     connections: int = 100

@@ -12,9 +12,8 @@ from pipeline.system.failure import Failure
 from pipeline.system.project import CHAMPION, model_folder
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from pipeline.demo.web.bounds import Bounds
+    from pipeline.demo.web.server import Server
     from pipeline.demo.web.service import Service
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -51,17 +50,18 @@ def hosts(address: str, allowed: list[str]) -> tuple[str, ...]:
 
 
 def server(service: "Service", bounds: "Bounds", hosts: tuple[str, ...],
-           origins: tuple[str, ...] = ()) -> "uvicorn.Server":
+           origins: tuple[str, ...] = ()) -> "Server":
     """Uvicorn with the application, ready to run."""
     import uvicorn
 
     from pipeline.demo.web.app import create
+    from pipeline.demo.web.server import Server
 
     config = uvicorn.Config(create(service, bounds, hosts, origins), log_level="warning", access_log=False,
                             lifespan="off", server_header=False, limit_concurrency=bounds.connections,
-                            timeout_graceful_shutdown=2, ws="websockets-sansio", ws_max_size=bounds.frame_bytes,
-                            ws_per_message_deflate=False)
-    return uvicorn.Server(config)
+                            timeout_graceful_shutdown=2, http="h11", ws="websockets-sansio",
+                            ws_max_size=bounds.frame_bytes, ws_per_message_deflate=False)
+    return Server(config, bounds)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ from pipeline.bundle.bundle import Bundle
 from pipeline.faces.faces import CLASS_SETS, Faces
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
+from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 from pipeline.tracking import shelves
 from pipeline.tracking.shelves import find_one
@@ -106,6 +107,7 @@ def predictions(members: list[Bundle], public: Faces) -> np.ndarray:
 def _cached(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
     try:
         probabilities = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except DAMAGE:
         return None
-    return probabilities if probabilities.shape == shape else None
+    # a zip under this name would be several arrays
+    return probabilities if getattr(probabilities, "shape", ()) == shape else None

@@ -21,7 +21,8 @@ and weighting, its best one is given. Members of seven classes have their probab
 S3 finds nine members better than eleven under every weighting{compared}. [A replication](replications.md) tests this
 with S3's own networks.
 
-| ensemble | extra labels | split | published | ours | ours, PublicTest | tried on PublicTest | parameters | hours and hardware |
+| ensemble | extra labels | split | published | ours | ours, PublicTest | tried on PublicTest | parameters \
+| hours and hardware |
 |---|---|---|---|---|---|---|---|---|
 """
 # Accuracy on PrivateTest by number of members and weighting
@@ -85,8 +86,8 @@ def row(entry: Entry, by_bundle: Mapping[str, Entry]) -> str:
     tried = f"{search['tried']:,} of {len(search['of'])} models" if search else "this one"
     name = figures.title(entry) + (f", {entry.weights}" if entry.weights else "")
     name += "" if entry.protocol == "published" else f", {protocols.title(entry.protocol)}"
-    return (f"| {name} | {labels} | PrivateTest | {published} | {ours} | {chosen} | {tried} | {entry.parameters / 1e6:.2f} M "
-            f"| {entry.minutes / 60:.1f} h, {entry.hardware} |")
+    return (f"| {name} | {labels} | PrivateTest | {published} | {ours} | {chosen} | {tried} "
+            f"| {entry.parameters / 1e6:.2f} M | {entry.minutes / 60:.1f} h, {entry.hardware} |")
 
 
 def _kind(entry: Entry) -> tuple[int, str]:

@@ -29,14 +29,15 @@ the same split and without extra labels. *Split* is where that figure was measur
 folder, PublicTest and PrivateTest together. S5 does not name its split: ours are on the test folder and not comparable.
 We choose epochs and the siblings' values on PublicTest (some authors chose the epoch on the test folder). Parameters
 are ours, the authors' count in brackets; hours are the fastest seed's. How long all epochs would take is extrapolated
-from the epochs that were run, or for a recipe that was not run from [the training benchmark](bench-train.md). A row names the values that differ from its recipe's.
+from the epochs that were run, or for a recipe that was not run from [the training benchmark](bench-train.md). A row
+names the values that differ from its recipe's.
 Generated from [the ledger](results) by `ferpipe recipes`.
 
 ![Accuracy of every recipe that was run at full length, with its interval, beside the published figure; squares learned
 from extra labels](recipes.png)
 
-| recipe | extra labels | split | classes | published | ours | ours, PublicTest | epochs run of the recipe's | parameters \
-| hours and hardware | seeds |
+| recipe | extra labels | split | classes | published | ours | ours, PublicTest | epochs run of the recipe's \
+| parameters | hours and hardware | seeds |
 |---|---|---|---|---|---|---|---|---|---|---|
 """
 
@@ -131,11 +132,11 @@ def page(entries: list[Entry], timed: Iterable[throughput.Speed] = ()) -> str:
 def picture(entries: list[Entry]) -> list[recipe_picture.Row]:
     """What is in the picture: every row of a recipe with its own classes that was run for all of its epochs."""
     drawn = []
-    for name, recipe, of_recipe in by_system(entries):
+    for name, recipe, of_system in by_system(entries):
         published = recipe["published"]
         drawn += [recipe_picture.Row(f"{recipe['title'][:2]}  {name}", published["accuracy"], group,
                                      published["split"], extra_labels(group[0]), published.get("split_named", True))
-                  for changes, group in groups(recipe, of_recipe)
+                  for changes, group in groups(recipe, of_system)
                   if not changes and group[0].epochs.asked == recipe["train"]["epochs"]]
     return drawn + ensemble_table.picture(entries)
 

@@ -75,8 +75,8 @@ def corrupted_table(entries: list[Entry]) -> str:
         for split in robustness.TESTS:
             mean = robustness.over_seeds([entry.robustness[split] for entry in group.seeds if entry.robustness])
             cells.append(f"{100 * mean['mean']:.2f} | {100 * mean['worst']:.2f}, {robustness.worst(mean)}")
-        rows.append(f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} | {extra_labels(first, by_bundle)} "
-                    f"| {' | '.join(cells)} | {len(group.seeds)} |")
+        rows.append(f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} "
+                    f"| {extra_labels(first, by_bundle)} | {' | '.join(cells)} | {len(group.seeds)} |")
     return "\n".join(rows) + "\n"
 
 
@@ -93,7 +93,8 @@ def row(group: Group, by_bundle: Mapping[str, Entry]) -> str:
     accuracies = " | ".join(cell(group.seeds, split, view) for split, view in COLUMNS)
     epochs = ", ".join(sorted({f"{entry.epochs.run} of {entry.epochs.asked}" for entry in group.seeds}))
     face = "" if group.milliseconds is None else f"{group.milliseconds:.2f}"
-    return (f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} | {extra_labels(first, by_bundle)} | {accuracies} "
+    return (f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} "
+            f"| {extra_labels(first, by_bundle)} | {accuracies} "
             f"| {len(group.seeds)} | {epochs} | {first.parameters / 1e6:.2f} M | {first.onnx_bytes / 1e6:.2f} | {face} "
             f"| {group.quickest.minutes:.1f} | {group.quickest.hardware} |")
 

@@ -75,7 +75,8 @@ def test_only_ensembles_of_other_classes_are_in_the_readme():
     six, seven = entry(), entry(3, "mean", class_set="7")
     assert results_table.our_own([six, seven]) == [seven]
     row = results_table.table([seven]).splitlines()[2]
-    assert row.startswith("| ensemble of 3, plain mean: 1 `cas`, 1 `padova_vgg_v2`, 1 `padova_vgg_v2` in int8 | 7 | published | none |")
+    assert row.startswith("| ensemble of 3, plain mean: 1 `cas`, 1 `padova_vgg_v2`, 1 `padova_vgg_v2` in int8 | 7 "
+                          "| published | none |")
     assert "| 90 of 900 | 64.00 M | 22.00 |  | 90.0 |" in row
     assert len(ensemble_table.section([seven]).splitlines()) == len(ensemble_table.section([]).splitlines())
     both = results_table.table([seven, entry(3, "recall", class_set="7")])

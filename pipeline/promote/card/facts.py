@@ -191,7 +191,7 @@ def _teachers(entry: Entry) -> Iterator[Teacher]:
     train = entry.config.get("train", {})
     if not train.get("teacher"):
         return
-    path = project.root() / teachers.file_of(train.get("teachers") or "hour", entry.protocol)
+    path = project.root() / teachers.file_of(train.get("teachers") or "hour", entry.protocol, entry.dataset)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             members = json.loads(str(arrays["about"]))["members"]

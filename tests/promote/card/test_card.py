@@ -55,8 +55,8 @@ def test_the_card_of_a_champion_that_the_ledger_does_not_have_is_measured_and_dr
     main.main([])
     folder = Path("reports/champion")
     assert {path.name for path in folder.iterdir()} == {
-        "card.md", "card.html", "measurements.json", "predictions.csv", "confusion.png", "per_class.png",
-        "calibration.png", "robustness.png", "conditions.png"}
+        "card.md", "card.html", "description.md", "measurements.json", "predictions.csv", "confusion.png",
+        "per_class.png", "calibration.png", "robustness.png", "conditions.png"}
     text = card()
     for link in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text):
         assert (folder / link).stat().st_size > 5_000

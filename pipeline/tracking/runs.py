@@ -38,9 +38,8 @@ def tags_of(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
 
 def run_name(tags: Mapping[str, Any]) -> str:
     """``hour seed 1``, or ``hour seed 1, without exact copies``: twins must be distinguishable in MLflow's list."""
-    protocol = tags.get("protocol", "published")
-    words = "" if protocol == "published" else f", {protocols.title(protocol)}"
-    return f"{tags['recipe']} seed {tags['seed']}{words}"
+    protocol = protocols.title(tags.get("protocol", "published"))
+    return f"{tags['recipe']} seed {tags['seed']}" + ("" if protocol == "published" else f", {protocol}")
 
 
 @in_one_line()

@@ -88,7 +88,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
         """
         box, label = explaining.asked(request.query_params, service.bundle.classes)
         with requests.take("too many pictures at one time; try again in a second"):
-            ((_, data),), face = await body.upload(request, limits, most=1)
+            ((_, data),), face = await body.upload(request, limits, requests.arriving(), most=1)
             return JSONResponse(await to_thread.run_sync(explaining.explain, service.bundle, limits, data, box, label,
                                                          face, limiter=work))
 

@@ -135,7 +135,7 @@ def crown(facts: Facts, record: PromotionRecord, write_card: Callable[[Path], No
         write_card: writes the card into an empty folder.
     """
     challenger, dataset = facts.bundle, facts.bundle.provenance.dataset
-    card = cards.folder_of(record.model)
+    card = promotions.card_folder(record.model)
     with atomic_folder(card) as draft:
         write_card(draft)
         if record.model == IN_GIT:
@@ -147,7 +147,7 @@ def crown(facts: Facts, record: PromotionRecord, write_card: Callable[[Path], No
         else:
             promotions.append(dataset, record)
     registry.decide(record, record.challenger.version)
-    registry.describe(record.model, record.challenger.version, cards.description(facts), card)
+    registry.describe(record.model, record.challenger.version, card)
 
 
 def _caption(record: PromotionRecord) -> dict[str, Any]:

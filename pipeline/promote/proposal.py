@@ -53,7 +53,7 @@ def propose(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
         record = record.model_copy(update={"decision": promotions.PROPOSED})
         measurement = measured.measure(challenger, faces, params.evaluate)
         facts = cards.facts(record.model, record.challenger.version, challenger, measurement.measured, record)
-        with atomic_folder(cards.folder_of(record.model, cards.PROPOSAL)) as folder:
+        with atomic_folder(promotions.card_folder(record.model, cards.PROPOSAL)) as folder:
             cards.write(folder, facts, cards.PROPOSAL, measurement, faces)
             (folder / FILE).write_text(json.dumps(record.as_json(), indent=1) + "\n", encoding="utf-8")
             decision = DECISION.format(model=record.model, challenger=challenger.id,
@@ -62,10 +62,11 @@ def propose(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
             promotions.append(challenger.provenance.dataset, record)
     else:
         promotions.append(challenger.provenance.dataset, record)
-        registry.decide(record, record.challenger.version)
+    registry.decide(record, record.challenger.version)
     print(f"promote: {promotions.describe(record)}")
     if record.decision == promotions.PROPOSED:
-        print(f"promote: nothing has moved; read {cards.folder_of(record.model, cards.PROPOSAL) / 'decision.md'}")
+        folder = promotions.card_folder(record.model, cards.PROPOSAL)
+        print(f"promote: nothing has moved; read {folder / 'decision.md'}")
     return record
 
 
@@ -78,7 +79,7 @@ def approve(name: str, bundle: Bundle | None = None) -> PromotionRecord:
 
     Raises Failure where nothing is proposed, the bundle is another one, or the champion has changed since.
     """
-    folder = cards.folder_of(name, cards.PROPOSAL)
+    folder = promotions.card_folder(name, cards.PROPOSAL)
     proposed = _read(folder, name)
     with tempfile.TemporaryDirectory() as scratch:
         champion = challenge.champion_of(name, Path(scratch, "champion"))

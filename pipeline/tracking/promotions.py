@@ -21,6 +21,8 @@ REFUSED: Literal["refused"] = "refused"
 PROPOSED: Literal["proposed"] = "proposed"
 # PrivateTest, as the ledger has it, is in a record for information; its name says that it decided nothing
 PUBLIC, CORRUPTED, PRIVATE = "PublicTest", "PublicTest, corrupted", "PrivateTest, not used"
+# In a card's folder: its short form, which the registry shows; MLflow's column takes 5,000 characters
+DESCRIPTION = "description.md"
 # The registered model whose champion is in git
 IN_GIT = "fer2013-7"
 
@@ -103,6 +105,15 @@ class PromotionRecord(Record):
 def file(dataset: str) -> Path:
     """Where a data set's records are; the drawn sample's are not in git."""
     return ledger.folder(dataset).parent / "promotions.jsonl"
+
+
+def card_folder(model: str, kind: str = "champion") -> Path:
+    """Where the card of a registered model's champion, or of its ``proposal``, lies.
+
+    Those of the champion in git are in reports/champion and reports/proposal; other models' are outside git.
+    """
+    dataset, _, class_set = model.rpartition("-")
+    return ledger.folder(dataset).parent / (kind if model == IN_GIT else f"{kind}-{class_set}")
 
 
 @contextmanager

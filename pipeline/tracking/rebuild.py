@@ -32,6 +32,9 @@ def rebuild() -> int:
             registry.alias(name, "champion", version)
             if (name, bundle_id) in decisions:
                 registry.decide(decisions[name, bundle_id], version)
+            card = promotions.card_folder(name)
+            if (text := card / promotions.DESCRIPTION).exists() and bundle_id in text.read_text(encoding="utf-8"):
+                registry.describe(name, version, card)
         else:
             print(f"rebuild-mlflow: the champion of {name}, {bundle_id}, is not at hand; the registry gets no champion")
     return count

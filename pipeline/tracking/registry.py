@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.bundle.bundle import Bundle
 from pipeline.system.failure import Failure
 from pipeline.tracking.mlflow_server import in_one_line
-from pipeline.tracking.promotions import PROMOTED, PromotionRecord
+from pipeline.tracking.promotions import DESCRIPTION, PROMOTED, PromotionRecord
 from pipeline.tracking.runs import Run, connect
 
 
@@ -77,10 +77,14 @@ def champion(name: str) -> tuple[str, str] | None:
 
 
 @in_one_line()
-def describe(name: str, version: str, text: str, card: Path) -> None:
-    """Give a version its description, Markdown of at most 5,000 characters, and its run the card's folder."""
+def describe(name: str, version: str, card: Path) -> None:
+    """Give a version the short form of its card as its description, and its run the whole card.
+
+    Args:
+        card: the card's folder, with ``promotions.DESCRIPTION`` in it.
+    """
     client = connect()
-    client.update_model_version(name, version, text)
+    client.update_model_version(name, version, (card / DESCRIPTION).read_text(encoding="utf-8"))
     Run(client, client.get_model_version(name, version).run_id).files([card], "card")
 
 

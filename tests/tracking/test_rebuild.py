@@ -58,7 +58,12 @@ def test_the_committed_champion_is_registered_and_a_ledger_entry_needs_no_bundle
     for bundle in (champion, toy_models.bundle(project / "elsewhere", "fer2013", off=4, protocol="leak-free")):
         toy_models.record(bundle)
     promotions.append("sample", toy_models.promotion("sample-7", "abc"))
+    card = promotions.card_folder(promotions.IN_GIT)
+    card.mkdir(parents=True)
+    (card / promotions.DESCRIPTION).write_text(f"The card of {champion.id}")
     rebuild.main([])
+    version = runs.connect().get_model_version(promotions.IN_GIT, "1")
+    assert version.description == f"The card of {champion.id}", "the registered version has its card again"
     assert registry.champion(promotions.IN_GIT) == ("1", champion.id)
     names = {run.info.run_name for run in all_runs()}
     assert names == {"toy seed 3", "toy seed 3, without exact copies"}, "twins are told apart"

@@ -13,9 +13,11 @@ import numpy as np
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.evaluate.conditions import Quarter
+from pipeline.evaluate.details import FREE, Part
 from pipeline.evaluate.intervals import Estimate, wilson
 from pipeline.evaluate.robustness import TESTS, WORDS
 from pipeline.faces import teachers
+from pipeline.faces.protocols import title
 from pipeline.promote.card.measured import Measured
 from pipeline.system import project
 from pipeline.tracking import ledger
@@ -23,9 +25,12 @@ from pipeline.tracking.entry import Entry
 from pipeline.tracking.promotions import PromotionRecord
 
 PROTOCOLS = {
-    "published": "Training with the images that are exact duplicates of test images, as most published work has it",
-    "leak-free": "Training without the images that are exact duplicates of test images",
+    "published": "Training with the images that are copies of test images, as most published work has it",
+    "leak-free": "Training without the images that are exact copies of test images",
+    "copy-free": "Training without the images that are exact or near copies of test images",
 }
+# Shares of the faces that the card gives the accuracy for, as ``calibration.Calibration`` names them
+COVERAGES = ("1.00", "0.90", "0.80", "0.70", "0.60", "0.50")
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,14 @@ class Facts:
 
     @property
     def protocol(self) -> str:
-        return PROTOCOLS.get(self.entry.protocol, "see the data's manifest")
+        """What the model was trained on, in words."""
+        return f"*{title(self.entry.protocol)}*: {PROTOCOLS.get(self.entry.protocol, 'see the manifest of its data')}"
+
+    @property
+    def copy_free(self) -> Part | None:
+        """The accuracy on the images of the last split without any copy in Training; None where near ones are not
+        known."""
+        return self.measured.copies.get(self.splits[-1], {}).get(FREE) if self.splits else None
 
     @property
     def extra_labels(self) -> tuple[str, ...]:
@@ -179,7 +191,7 @@ def _teachers(entry: Entry) -> Iterator[Teacher]:
     train = entry.config.get("train", {})
     if not train.get("teacher"):
         return
-    path = project.root() / teachers.file_of(train.get("teachers") or "hour", entry.protocol)
+    path = project.root() / teachers.file_of(train.get("teachers") or "hour", entry.protocol, entry.dataset)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             members = json.loads(str(arrays["about"]))["members"]

@@ -1,7 +1,6 @@
 """``ferpipe card``: the model card of the champion in git, in reports/champion/."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from pipeline.system.failure import Failure
@@ -25,9 +24,9 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.promote.card import measured, writing
     from pipeline.system.atomic import atomic_folder
     from pipeline.system.project import champion_folder
-    from pipeline.tracking.promotions import IN_GIT
+    from pipeline.tracking.promotions import IN_GIT, card_folder
 
-    bundle, folder = Bundle.load(champion_folder()), writing.folder_of(IN_GIT)
+    bundle, folder = Bundle.load(champion_folder()), card_folder(IN_GIT)
     kept = None if options.again else measured.read(folder)
     if kept is not None and kept.bundle == bundle.id:
         writing.write_text(folder, champion(bundle, kept), writing.CHAMPION)
@@ -42,15 +41,13 @@ def main(argv: list[str] | None = None) -> None:
 
 def champion(bundle: "Bundle", measured: "Measured") -> "Facts":
     """What the card says of the champion in git."""
-    from pipeline.bundle.bundle import PROMOTION
+    from pipeline.bundle.promotion import caption
     from pipeline.promote.card import writing
     from pipeline.tracking import promotions
 
-    path = bundle.folder / PROMOTION
-    caption = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     record = next((record for record in reversed(promotions.records(bundle.provenance.dataset))
                    if record.decision == promotions.PROMOTED and record.challenger.bundle == bundle.id), None)
-    return writing.facts(promotions.IN_GIT, str(caption.get("version", "")), bundle, measured, record)
+    return writing.facts(promotions.IN_GIT, str(caption(bundle.folder).get("version", "")), bundle, measured, record)
 
 
 def _faces(bundle: "Bundle") -> "tuple[Faces, Evaluate]":

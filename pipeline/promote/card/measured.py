@@ -9,8 +9,11 @@ import numpy as np
 from pipeline.bundle.bundle import Bundle
 from pipeline.bundle.record import Name, Record
 from pipeline.evaluate import details
+from pipeline.evaluate.calibration import Calibration
 from pipeline.evaluate.conditions import Conditions
+from pipeline.evaluate.details import Part
 from pipeline.evaluate.measure import evaluate
+from pipeline.faces import copies
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Evaluate
 from pipeline.tracking import ledger
@@ -34,6 +37,8 @@ class Measured(Record):
     digest: str
     source: Literal["ledger", "predicted again"]
     accuracy: dict[str, float]
+    calibration: dict[str, Calibration]
+    copies: dict[str, dict[str, Part]]
     conditions: dict[str, Conditions]
     robustness: SplitRobustness | None
     entry: Entry | None = None
@@ -53,17 +58,20 @@ def measure(bundle: Bundle, faces: Faces, settings: Evaluate) -> Measurement:
     Raises Failure where it was trained on other faces.
     """
     recorded = entry = ledger.recorded(bundle)
+    near = copies.at_hand(faces)
     if entry is None:
-        evaluation = evaluate(bundle, faces, settings)
-        entry = ledger.entry(bundle, evaluation.figures, evaluation.milliseconds, evaluation.robustness)
+        evaluation = evaluate(bundle, faces, settings, near)
+        entry = ledger.entry(bundle, evaluation.figures, evaluation.milliseconds, evaluation.robustness,
+                             evaluation.copy_free)
         kept = evaluation.probabilities
     else:
         kept = ledger.probabilities(entry) or {}
-    found = details.measure(bundle, faces, settings, kept, entry.robustness)
+    found = details.measure(bundle, faces, settings, kept, entry.robustness, near)
     used = recorded is not None and all(kept.get(split) is of_split for split, of_split in found.probabilities.items())
     measured = Measured(bundle=bundle.id, digest=faces.manifest["digest"],
                         source="ledger" if used else "predicted again", accuracy=found.accuracy,
-                        conditions=found.conditions, robustness=found.robustness)
+                        calibration=found.calibration, copies=found.copies, conditions=found.conditions,
+                        robustness=found.robustness)
     if recorded is None:
         measured = measured.model_copy(update={"entry": entry})
     return Measurement(measured, found.probabilities)

@@ -16,6 +16,8 @@ def draw(folder: Path, facts: Facts, evaluation: Evaluation) -> None:
     if facts.splits == TESTS and complete:
         plots.confusion(folder / "confusion.png", figures, bundle)
         plots.per_class(folder / "per_class.png", figures, bundle)
+        if set(facts.measured.calibration) == set(TESTS):
+            plots.calibrated(folder / "calibration.png", facts.measured.calibration, bundle)
         if evaluation.robustness is not None:
             plots.corrupted(folder / "robustness.png", evaluation, bundle)
     if facts.entry.history and {"loss", "val_loss", "accuracy", "val_accuracy"} <= facts.entry.history[0].keys():

@@ -5,29 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bundle.bundle import Bundle
+from pipeline.evaluate.calibration import BINS
 from pipeline.evaluate.measure import Evaluation, write_predictions
 from pipeline.faces.faces import Faces
 from pipeline.promote.card import pictures
-from pipeline.promote.card.facts import Facts, relative
+from pipeline.promote.card.facts import COVERAGES, Facts, relative
 from pipeline.promote.card.measured import FILE, Measured, Measurement
 from pipeline.system import page, project
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger, promotions
 from pipeline.tracking.promotions import PromotionRecord
 
-# What a column of MLflow's database takes
+# Of description.md, for MLflow's column
 MOST_CHARACTERS = 5_000
 CHAMPION, PROPOSAL = "champion", "proposal"
 STATUS = {CHAMPION: "The champion.", PROPOSAL: "A proposal: not the champion unless a person approves it."}
-
-
-def folder_of(name: str, kind: str = CHAMPION) -> Path:
-    """Where the card of a registered model's champion, or of the bundle proposed as its champion, lies.
-
-    That of the champion in git is in reports/champion; other class sets' and data sets' are outside git.
-    """
-    dataset, _, class_set = name.rpartition("-")
-    return ledger.folder(dataset).parent / (kind if name == promotions.IN_GIT else f"{kind}-{class_set}")
 
 
 def facts(name: str, version: str, bundle: Bundle, measured: Measured, record: PromotionRecord | None) -> Facts:
@@ -38,8 +30,8 @@ def facts(name: str, version: str, bundle: Bundle, measured: Measured, record: P
     entry = ledger.recorded(bundle)
     known = entry or measured.entry
     if known is None:
-        raise Failure(f"{folder_of(name) / FILE}: bundle {bundle.id} has no entry in the ledger any more; measure it "
-                      "with `ferpipe card --again`")
+        raise Failure(f"{promotions.card_folder(name) / FILE}: bundle {bundle.id} has no entry in the ledger any more; "
+                      "measure it with `ferpipe card --again`")
     return Facts(name, version, bundle, known, entry is not None, measured, record)
 
 
@@ -49,19 +41,20 @@ def markdown(facts: Facts, kind: str, drawn: frozenset[str]) -> str:
     Args:
         drawn: the names of the pictures that there are.
     """
-    folder, entries = folder_of(facts.name, kind), ledger.folder(facts.entry.dataset)
+    folder, entries = promotions.card_folder(facts.name, kind), ledger.folder(facts.entry.dataset)
 
     def link(target: str | Path) -> str:
         return relative(project.root() / target if isinstance(target, str) else target, folder)
 
-    return _render("card.md.jinja", facts, kind, pictures=drawn, link=link, entries=entries,
+    return _render("card.md.jinja", facts, kind, pictures=drawn, link=link, entries=entries, bins=BINS,
+                   coverages=COVERAGES,
                    entry_path=ledger.path_of(facts.entry), in_git=facts.name == promotions.IN_GIT,
                    promotions=link(promotions.file(facts.entry.dataset)))
 
 
 def description(facts: Facts, kind: str = CHAMPION) -> str:
     """The card's short form for the registry, at most ``MOST_CHARACTERS``."""
-    folder = relative(folder_of(facts.name, kind), project.root())
+    folder = relative(promotions.card_folder(facts.name, kind), project.root())
     text = _render("description.md.jinja", facts, kind, folder=folder)
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
 
@@ -81,9 +74,10 @@ def write(folder: Path, facts: Facts, kind: str, measurement: Measurement, faces
 
 
 def write_text(folder: Path, facts: Facts, kind: str) -> None:
-    """Write card.md and card.html beside the pictures."""
+    """Write card.md, card.html and description.md beside the pictures."""
     text = markdown(facts, kind, frozenset(path.name for path in folder.glob("*.png")))
     (folder / "card.md").write_text(text, encoding="utf-8")
+    (folder / promotions.DESCRIPTION).write_text(description(facts, kind), encoding="utf-8")
     (folder / "card.html").write_text(page.page(f"Model card: {facts.title}", page.body(text)), encoding="utf-8")
 
 

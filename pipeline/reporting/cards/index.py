@@ -40,7 +40,8 @@ def html() -> str:
         ("Pipeline", _markdown(_section(readme, "The stages"), "")
          + _read("pipeline/README.md", "How the code is laid out")),
         ("Data", _markdown(_tables(_text("reports/fer2013/data-card.md"), "What is in it", "What is wrong with it"),
-                           "reports/fer2013") + _read("reports/fer2013/data-card.md", "The whole data card")),
+                           "reports/fer2013") + _read("reports/fer2013/data-card.md", "The whole data card")
+         + _read("reports/labels.md", "How far the labels can be trusted", required=False)),
         ("Training", _markdown(_section(_text("pipeline/recipes/README.md"), "Ours"), "pipeline/recipes")
          + _read("reports/bench-train.md", "How fast training is beside plain Keras")
          + _read("reports/speedrun.md", "Eight minutes of two cores")),

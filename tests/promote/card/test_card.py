@@ -20,6 +20,7 @@ from pipeline.tracking import ledger, promotions
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = Evaluate(confidence=0.95)
+NOTHING = {"accuracy": {}, "calibration": {}, "copies": {}, "conditions": {}, "robustness": None}
 
 
 @pytest.fixture
@@ -54,14 +55,17 @@ def test_the_card_of_a_champion_that_the_ledger_does_not_have_is_measured_and_dr
     main.main([])
     folder = Path("reports/champion")
     assert {path.name for path in folder.iterdir()} == {
-        "card.md", "card.html", "measurements.json", "predictions.csv", "confusion.png", "per_class.png",
-        "robustness.png", "conditions.png"}
+        "card.md", "card.html", "description.md", "measurements.json", "predictions.csv", "confusion.png",
+        "per_class.png", "calibration.png", "robustness.png", "conditions.png"}
     text = card()
     for link in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text):
         assert (folder / link).stat().st_size > 5_000
     assert f"`{champion.id}`" in text and "fer2013-7, version 4" in text and "The champion." in text
     assert "| accuracy, PrivateTest | 78.57 [" in text and "n = 56" in text
     assert "| mean |" in text and "blur of 0.7 pixels" in text and "brightness" in text
+    assert "| PrivateTest | no exact copy in Training (near ones have not been looked for) |" not in text
+    assert "| PrivateTest | an exact copy in Training | 56 | 78.57 [" in text, "the toys are the same in every split"
+    assert "right on 80 %, %" in text and "the same without copies" not in text
     assert "Article 5(1)(f)" in text and "Article 50(3)" in text and "Article 3(39)" in text and "point 1(c)" in text
     assert "**Not measured, and it cannot be measured with this data**" in text
     assert "promoted: the first model." in text
@@ -109,7 +113,7 @@ def test_extra_labels_and_teachers_without_a_ledger_entry_are_named(project, cha
                {"bundle": "lost", "recipe": "strong", "seed": 1, "without": "1/3"}]
     np.savez(path, about=json.dumps({"members": members}))
     student = toy_models.entry(config={"train": {"votes": 0.4, "teacher": 0.7, "teachers": "strong"}}, classes=EMOTIONS)
-    nothing = measured.Measured(bundle="b1", digest="d", source="ledger", accuracy={}, conditions={}, robustness=None)
+    nothing = measured.Measured(bundle="b1", digest="d", source="ledger", **NOTHING)
     facts = facts_module.Facts("fer2013-7", "1", champion, student, True, nothing, None)
     text = writing.markdown(facts, writing.CHAMPION, frozenset())
     assert "* FER+ votes, weight 0.4." in text and "teachers `strong`, weight 0.7" in text
@@ -123,7 +127,7 @@ def test_the_confusions_are_those_of_the_largest_share_of_a_class(champion):
     matrix = np.diag([50] * 7)
     matrix[1, 0], matrix[2, 4], matrix[3, 6] = 50, 25, 1
     figures["PrivateTest"]["single"]["confusion"] = matrix.tolist()
-    nothing = measured.Measured(bundle="b1", digest="d", source="ledger", accuracy={}, conditions={}, robustness=None)
+    nothing = measured.Measured(bundle="b1", digest="d", source="ledger", **NOTHING)
     facts = facts_module.Facts("fer2013-7", "", champion, toy_models.entry(figures=figures), True, nothing, None)
     found = [(pair.true, pair.predicted, pair.count, round(pair.share, 3))
              for pair in facts.confusions("PrivateTest", 5)]

@@ -18,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick demo bench-demo web web-static bench-static promote promote-and-demo bench bench-train recipes replicate speedrun ui lock fuzz sbom dist lint clean
+.PHONY: help run test quick chaos demo bench-demo web web-static bench-static promote promote-and-demo bench bench-train recipes replicate speedrun ui lock fuzz sbom dist lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ test: $(READY) ## every test, about 8 minutes on two idle cores (ARGS=-x)
 
 quick: $(READY) ## the fast tests, about a minute
 	@$(PYTEST) -m "not slow" $(ARGS)
+
+chaos: $(READY) ## kill -9 every command at random moments, about an hour (ARGS="train --kills 3")
+	@"$(PY)" tests/chaos.py $(ARGS)
 
 demo: $(READY) ## the champion on a webcam, q ends it (SOURCE=file, folder, stream or index; ARGS="--headless --out FILE")
 	@"$(PY)" -m pipeline.cli demo "$(SOURCE)" $(ARGS)
@@ -93,7 +96,7 @@ lint: $(READY) ## ruff and mypy
 	@"$(PY)" -m mypy
 
 clean: ## delete caches and the sample's data and reports; .venv, FER-2013, the champion and MLflow stay
-	rm -rf data/sample reports/sample .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf data/sample reports/sample .studies/sample.db* .pytest_cache .mypy_cache .ruff_cache build *.egg-info
 	find pipeline tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The first suitable Python makes .venv; make PYTHON=/path/to/python3.12 overrides the choice.

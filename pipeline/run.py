@@ -14,6 +14,7 @@ from pipeline.download.choice import check_request, check_undecided, choose, ima
 from pipeline.download.external import EXTERNAL, add_edition, look_into
 from pipeline.download.kaggle import kaggle_cached, kaggle_reachable
 from pipeline.faces import datasets, fer2013
+from pipeline.faces.protocols import phrase
 from pipeline.params import params
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
@@ -145,7 +146,7 @@ def summary(dataset: str, seconds: float) -> str:
     metrics = json.loads((reports / "metrics.json").read_text(encoding="utf-8"))
     rows = ["", f"Done in {seconds / 60:.1f} minutes." if seconds >= 60 else f"Done in {seconds:.0f} seconds.",
             f"Trained   {metrics['recipe']}, seed {metrics['seed']}, on {metrics['dataset']} ({metrics['edition']}), "
-            f"{metrics['protocol']} protocol: bundle {metrics['bundle']}"]
+            f"{phrase(metrics['protocol'])}: bundle {metrics['bundle']}"]
     for split in ("PublicTest", "PrivateTest"):
         for view, words in (("single", "single view"), ("flip", "flip-averaged")):
             figures = metrics[split][view]
@@ -179,6 +180,8 @@ def verdict(model: str, bundle: str, challenges: list[dict]) -> str:
     if not own:
         return f"it is not the champion of {model}, and no challenge is on record: {how('promote', 'promote')}"
     record = own[-1]
+    if record["decision"] == "proposed":
+        return f"it is proposed as the champion of {model}: `ferpipe promote --approve {model}` once a person agrees"
     gain, corrupted, gates = record["gain"], record.get("corrupted_gain"), record["gates"]
     reasons = [reason for reason in record["reasons"] if not reason.startswith("gain ")]
     if gain is not None and gain <= gates["min_gain"]:

@@ -242,7 +242,7 @@ def test_the_main_job_says_its_plan_runs_the_stages_in_order_and_sums_up(project
     said = capsys.readouterr().out
     assert project == [("dvc", "repro", "evaluate"), ("pipeline.promote",), ("dvc", "repro", "demo")]
     assert said.index("sample (about 1,000 drawn faces)") < said.index("What happens") < said.index("Done in")
-    assert "compact, seed 4, on sample (drawn), leak-free protocol: bundle 0123456789ab\n" in said
+    assert "compact, seed 4, on sample (drawn), protocol without exact copies: bundle 0123456789ab\n" in said
     assert said.count("91.2 %  [88.0, 94.0]  n = 1,234") == 4
     assert "\ndataset: sample\n" in Path("params.yaml").read_text()
 

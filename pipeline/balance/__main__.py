@@ -8,21 +8,20 @@ def main() -> None:
     from pipeline.balance import charts
     from pipeline.balance.strategies import prepared
     from pipeline.faces.faces import Faces
+    from pipeline.faces.protocols import phrase
     from pipeline.params import params as parameters
-    from pipeline.params.extra_labels import without_missing
 
     params = parameters.load()
     faces = Faces.load(params.data / "faces")
-    params = without_missing(params, faces.manifest, quiet=True)  # train says so
     balanced = prepared(params, faces)
     charts.counts(params.reports / "balance.png", balanced)
     charts.augmentation(params.reports / "augmentation.png", params)
     balanced.save(params.data / "balanced")
     manifest = balanced.manifest
     before, after = (sum(manifest[key]["Training"].values()) for key in ("counts_before", "counts"))
-    print(f"balance: {manifest['strategy']}, {manifest['protocol']} protocol: {before:,} -> {after:,} Training images, "
-          f"{manifest['leaks_dropped']:,} dropped as leaks, {manifest['left_out']:,} of all splits in no class; "
-          f"{params.data / 'balanced'}")
+    print(f"balance: {manifest['strategy']}, {phrase(manifest['protocol'])}: {before:,} -> {after:,} Training images, "
+          f"{manifest['leaks_dropped']:,} dropped as copies of test images, {manifest['left_out']:,} of all splits in "
+          f"no class; {params.data / 'balanced'}")
 
 
 if __name__ == "__main__":

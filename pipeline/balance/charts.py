@@ -7,15 +7,20 @@ from typing import Any
 import numpy as np
 
 from pipeline.balance.warp import warp
+from pipeline.faces.corruptions import Corruption
 from pipeline.faces.faces import SIZE, SPLITS, Faces
+from pipeline.faces.protocols import phrase
 from pipeline.params.params import Params
 from pipeline.system.plotting import BLUE, GRAY, ORANGE, save
 
 COLOURS = dict(zip(SPLITS, (BLUE, ORANGE, GRAY), strict=True))
 VARIANTS = 8
 RANGES = ("rotation", "shear", "zoom", "translation")
-NOT_DRAWN = ("brightness", "contrast", "erasing", "blur", "jpeg", "noise", "gamma", "misplaced", "mouth_hidden",
-             "glasses")
+NOT_DRAWN = ("brightness", "contrast", "erasing")
+# What stands for a degradation of training, which draws its strength anew for every face
+DEGRADATIONS = {"blur": Corruption("blur", 1.5), "jpeg": Corruption("jpeg", 20), "noise": Corruption("noise", 15),
+                "gamma": Corruption("gamma", 2), "misplaced": Corruption("box", 20),
+                "mouth_hidden": Corruption("mouth-hidden"), "glasses": Corruption("eyes-hidden")}
 
 
 def counts(path: Path, faces: Faces) -> None:
@@ -49,7 +54,7 @@ def counts(path: Path, faces: Faces) -> None:
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, ncols=4, loc="outside upper center")
     stamp = (f"{manifest.get('dataset')}, {manifest.get('edition')}, strategy {manifest['strategy']}, "
-             f"{manifest['protocol']} protocol, data {str(manifest['source_digest'])[:8]}")
+             f"{phrase(manifest['protocol'])}, data {str(manifest['source_digest'])[:8]}")
     figure.supxlabel(stamp, fontsize=8, color="#555555")
     save(path, figure)
 
@@ -65,38 +70,44 @@ def augmentation(path: Path, params: Params) -> None:
     originals = _drawn()
     rng = np.random.default_rng(params.seed)
     batch = params.augment
-    blocks: list[tuple[str, np.ndarray | None]] = []
+    # what a block says, its images, what stands above each of their columns
+    blocks: list[tuple[str, np.ndarray | None, list[str]]] = []
     kept = params.balance.model_dump(include={"rotation", "shear", "zoom", "flip"})
     if params.balance.strategy == "augment_to":
-        blocks.append((f"balance makes copies: {_words(kept)}", _variants(originals, rng, kept)))
+        blocks.append((f"balance makes copies: {_words(kept)}", _variants(originals, rng, kept), []))
     else:
         says = {"replicate": "exact copies"}.get(params.balance.strategy, "no copies")
-        blocks.append((f"balance: {params.balance.strategy}, {says}", None))
+        blocks.append((f"balance: {params.balance.strategy}, {says}", None, []))
     ranges = {name: batch.strength * getattr(batch, name) for name in RANGES}
     drawn = {**ranges, "flip": batch.flip}
     rest = {name: getattr(batch, name) for name in NOT_DRAWN if getattr(batch, name)}
     more = f"; not drawn: {', '.join(f'{name} {value:g}' for name, value in rest.items())}" if rest else ""
     if any(drawn.values()):
         blocks.append((f"training adds to a batch, ranges of the recipe:\n{_words(drawn)}, fill {batch.fill}{more}",
-                       _variants(originals, rng, {**drawn, "fill": batch.fill})))
+                       _variants(originals, rng, {**drawn, "fill": batch.fill}), []))
     else:
-        blocks.append((f"training adds no rotation, shear, zoom, shift or mirror to a batch{more}", None))
+        blocks.append((f"training adds no rotation, shear, zoom, shift or mirror to a batch{more}", None, []))
+    if degradations := {name: share for name in DEGRADATIONS if (share := getattr(batch, name))}:
+        degraded = np.stack([DEGRADATIONS[name](originals) for name in degradations], axis=1)
+        blocks.append((f"training degrades faces, up to {100 * batch.severity:.0f} % of each range, drawn at one "
+                       "strength;\nabove, the share of faces", degraded,
+                       [f"{name.replace('_', ' ')}\n{100 * share:.0f} %" for name, share in degradations.items()]))
 
-    heights = [0.3 if images is None else len(originals) + 0.5 for _, images in blocks]
+    heights = [0.3 if images is None else len(originals) + 0.5 + 0.2 * bool(names) for _, images, names in blocks]
     figure = Figure(figsize=(VARIANTS + 1, sum(heights) + 0.8), layout="constrained")
     parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for part, (title, images) in zip(parts, blocks, strict=True):
+    for part, (title, images, names) in zip(parts, blocks, strict=True):
         part.suptitle(title, fontsize=10)
         if images is None:
             continue
         grid = part.subplots(len(originals), VARIANTS + 1, squeeze=False)
+        for axis in grid.flat:
+            axis.axis("off")
         for row, original in enumerate(originals):
-            for column, image in enumerate((original, *images[row])):
-                axis = grid[row, column]
+            for axis, image in zip(grid[row], (original, *images[row]), strict=False):
                 axis.imshow(image, cmap="gray", vmin=0, vmax=255)
-                axis.set(xticks=[], yticks=[])
-                if row == 0 and column == 0:
-                    axis.set_title("unchanged", fontsize=9)
+        for axis, name in zip(grid[0], ("unchanged", *names), strict=False):
+            axis.set_title(name, fontsize=9)
     figure.supxlabel(f"recipe {params.recipe}; drawn faces stand for the data set's, which are not published",
                      fontsize=8, color="#555555")
     save(path, figure)

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.balance.warp import warp
-from pipeline.faces import teachers
+from pipeline.faces import copies, protocols, teachers
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Balance, Params
 from pipeline.system.failure import Failure
 
 
-def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces:
+def balance(faces: Faces, settings: Balance, class_set: str, seed: int,
+            near: copies.Copies | None = None) -> Faces:
     """The faces with the classes of ``class_set`` and a Training split after ``settings.strategy``.
 
     * ``none``: Training as it is.
@@ -28,20 +29,25 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
       number of copies is ``share`` of all of them, rounded down, and goes to the classes by largest remainder.
     * ``class_weights``: no copies; the manifest's ``class_weights`` are n / (k * n_c), for the loss.
 
-    ``drop_leaks`` first removes the Training images that are exact duplicates of one in PublicTest or PrivateTest,
+    ``drop_leaks`` first removes the Training images that are copies of one in PublicTest or PrivateTest: ``exact``
+    those that are equal in every pixel, ``near`` also those of the pairs in ``near``, which validate has looked for.
     ``without`` holds out one of Training's folds, see ``folds``.
     Copies come after the originals and are called ``ORIGINAL#K``. One seed gives one result. The manifest gets
     class_weights (or null), protocol, strategy, left_out (faces of no class), leaks_dropped, counts_before, counts
     and source_digest.
-    Raises Failure for a class without Training images, a fold that does not exist or a strategy without its number.
+    Raises Failure for a class without Training images, a fold that does not exist, a strategy without its number or
+    ``near`` without pairs.
     """
     whole = len(faces)
     if settings.without:
         faces = faces.take(~held_out(faces, settings.without))
     faces = faces.with_classes(class_set)
     before, dropped, left_out = faces.counts(), 0, whole - len(faces)
-    if settings.drop_leaks:
-        leaks = leaking(faces)
+    if settings.drop_leaks != "none":
+        if settings.drop_leaks == "near" and near is None:
+            raise Failure(f"data/{faces.manifest.get('dataset')}/{copies.FILE}: no list of these faces' near copies, "
+                          "which balance.drop_leaks: near needs; run `dvc repro validate` first")
+        leaks = leaking(faces, near if settings.drop_leaks == "near" else None)
         faces, dropped = faces.take(~leaks), int(leaks.sum())
     for name, count in faces.counts()["Training"].items():
         if not count:
@@ -60,7 +66,7 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
     return replace(faces, manifest={
         **manifest,
         "source_digest": faces.manifest.get("digest"),
-        "protocol": "leak-free" if settings.drop_leaks else "published",
+        "protocol": protocols.OF_DROP_LEAKS[settings.drop_leaks],
         "strategy": settings.strategy,
         "left_out": left_out,
         "leaks_dropped": dropped,
@@ -70,11 +76,14 @@ def balance(faces: Faces, settings: Balance, class_set: str, seed: int) -> Faces
     })
 
 
-def leaking(faces: Faces) -> np.ndarray:
-    """bool (N,): Training images that are exact duplicates of one in PublicTest or PrivateTest."""
-    tests = {image.tobytes() for image in faces.images[faces.splits != "Training"]}
-    return np.array([split == "Training" and image.tobytes() in tests
-                     for split, image in zip(faces.splits, faces.images, strict=True)], bool)
+def leaking(faces: Faces, near: copies.Copies | None = None) -> np.ndarray:
+    """bool (N,): Training images with a copy in PublicTest or PrivateTest: an exact one, or also one of these near
+    ones."""
+    tests = faces.splits != "Training"
+    copied = copies.exact(faces, tests)
+    if near is not None:
+        copied |= copies.near(faces, near, tests)
+    return ~tests & copied
 
 
 def folds(faces: Faces, count: int) -> np.ndarray:
@@ -154,8 +163,10 @@ def _with_copies(faces: Faces, kept: np.ndarray, sources: np.ndarray, images: np
 
 
 def prepared(params: Params, faces: Faces) -> Faces:
-    """The faces as the recipe balances them, with its teachers' answers."""
-    faces = balance(faces, params.balance, params.classes, params.seed)
-    if params.train.teacher:
-        faces = teachers.with_teacher(faces, teachers.file_of(params.train.teachers, faces.manifest["protocol"]))
+    """The faces as the recipe balances them, with its teachers' answers where those are about these faces."""
+    near = copies.load(params.data / copies.FILE, faces) if params.balance.drop_leaks == "near" else None
+    faces = balance(faces, params.balance, params.classes, params.seed, near)
+    file = teachers.file_of(params.train.teachers, faces.manifest["protocol"], params.dataset)
+    if params.train.teacher and (params.dataset == "fer2013" or file.exists()):
+        faces = teachers.with_teacher(faces, file)
     return faces

@@ -19,6 +19,7 @@ class Caption(Record):
         name: of the registered model, and its ``version``.
         public: accuracy on PublicTest.
         corrupted: the same on corrupted faces where it was measured.
+        challengers: how many models were compared with a champion on this PublicTest.
         bundle: the id of the bundle that was promoted; the first files lack it.
     """
 
@@ -26,6 +27,7 @@ class Caption(Record):
     version: int | None = Field(None, ge=0)
     public: Share | None = Field(None, validation_alias="PublicTest", serialization_alias="PublicTest")
     corrupted: Share | None = None
+    challengers: int | None = Field(None, ge=1)
     protocol: Name | None = None
     edition: str | None = Field(None, max_length=200)
     bundle: Name | None = None

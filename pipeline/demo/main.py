@@ -24,12 +24,14 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.bundle.bundle import Bundle
     from pipeline.demo.film import Film
     from pipeline.demo.log import Log, check
+    from pipeline.demo.notice import NOTICE
     from pipeline.demo.output import PICTURES, open_output, players
     from pipeline.demo.play import KEYS, Player
     from pipeline.demo.see.detector import BlazeFace
     from pipeline.demo.see.watcher import Watcher, look
     from pipeline.demo.show.about import about
     from pipeline.demo.show.annotate import Annotator, See, Tally
+    from pipeline.demo.show.explainer import Explainer
     from pipeline.demo.show.open import open_window
     from pipeline.demo.sources.open import open_source
     from pipeline.demo.sources.source import Source
@@ -38,13 +40,14 @@ def main(argv: list[str] | None = None) -> None:
     bundle = Bundle.load(args.model)
     if args.log is not None:
         check(args.log)
-    detector = BlazeFace()
+    detector, explainer = BlazeFace(), Explainer(bundle)
     log: Log | None = None
 
     def opened(name: str) -> tuple[Source, See]:
         """A source, and what detects and classifies the faces in it; tracks belong to one source."""
         source = open_source(name, args.reconnect)
-        if source.kind in ("picture", "folder"):
+        explainer.pictures = source.kind in ("picture", "folder")
+        if explainer.pictures:
             return source, recorded(lambda frame, _: look(frame, detector, bundle, args.unsure_below))
         watcher = Watcher(detector, bundle, args.unsure_below)
         if source.live:
@@ -56,6 +59,7 @@ def main(argv: list[str] | None = None) -> None:
         return lambda frame, seconds: (see if log is None else log.recording(see))(frame, seconds)
 
     source, see = opened(args.source)
+    print(NOTICE, file=sys.stderr)
     with contextlib.ExitStack() as stack:
         stack.enter_context(source)
         for path in (args.out, args.log):
@@ -68,8 +72,8 @@ def main(argv: list[str] | None = None) -> None:
             limit = LIVE_FRAMES
         tally = Tally()
         panel = about(bundle) if window is None else (*about(bundle), *KEYS)
-        annotator = Annotator(see, bundle.classes, tally, about=panel,
-                              mirror=source.kind == "camera" and not args.no_mirror, show_fps=window is not None)
+        annotator = Annotator(see, bundle.classes, tally, about=panel, show_fps=window is not None, explainer=explainer,
+                              mirror=source.kind == "camera" and not args.no_mirror)
         player = Player(source, annotator, output, window, open_camera=lambda index: opened(str(index)),
                         limit=limit)
         player.play()
@@ -90,7 +94,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ferpipe demo",
         description="Detect faces and show their emotions. Keys in the window: q or Esc quits, s saves a picture, m "
-                    "mirrors, f fills the screen (f or Esc leaves it), space pauses, 1 to 9 choose a camera.",
+                    "mirrors, f fills the screen (f or Esc leaves it), e shows which parts of the main face the answer "
+                    "rests on, space pauses, 1 to 9 choose a camera.",
     )
     parser.add_argument("source", metavar="SOURCE", nargs="?", default="0",
                         help="a webcam's number or path (/dev/v4l/by-id/...), a picture, a video, a folder of pictures "

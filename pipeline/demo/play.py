@@ -15,7 +15,7 @@ from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
 # The panel's last lines
-KEYS = ("q quits, s saves, m mirrors, f full screen", "space pauses, 1-9 choose a camera")
+KEYS = ("q quits, s saves, m mirrors, e explains", "f full screen, space pauses, 1-9 camera")
 # Keys that close the window after a clip's end
 ENDING = (QUIT, " ", "\r", "\n")
 # Seconds for which a note is shown
@@ -139,6 +139,8 @@ class Player:
             self._snapshot()
         elif key == "m":
             self.annotator.mirror = not self.annotator.mirror
+        elif key == "e":
+            self.annotator.explaining = not self.annotator.explaining
         elif key == "f":
             self.window.toggle_full_screen()
         elif key.isdecimal() and key != "0":
@@ -147,9 +149,9 @@ class Player:
     def _hold(self, note: str, ending: tuple[str, ...]) -> str:
         """Show the last frame until one of the ``ending`` keys, which is returned, or another camera is chosen: ""."""
         assert self.window is not None
-        drawn: tuple[str, bool] | None = None
+        drawn: tuple[str, bool, bool] | None = None
         while True:
-            state = self._caption() or note, self.annotator.mirror
+            state = self._caption() or note, self.annotator.mirror, self.annotator.explaining
             if state != drawn and (shown := self.annotator.again(state[0] or None)) is not None:
                 self.window.show(shown.picture)
                 drawn = state

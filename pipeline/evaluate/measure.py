@@ -13,6 +13,8 @@ import numpy as np
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate import robustness
 from pipeline.evaluate.metrics import figures
+from pipeline.faces import copies
+from pipeline.faces.copies import Copies
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Evaluate
 from pipeline.system.atomic import atomic_file
@@ -32,17 +34,27 @@ class Evaluation:
         probabilities: single view, ``(N, C)`` by test split, the faces in the table's order.
         milliseconds: of a call with one face, on one thread.
         robustness: on corrupted faces; None for a model that is too large for it.
+        copy_free: by test split and view, on the test images that have no copy in Training; None where near copies have
+            not been looked for.
     """
 
     figures: SplitFigures
     probabilities: dict[str, np.ndarray]
     milliseconds: float
     robustness: SplitRobustness | None = None
+    copy_free: SplitFigures | None = None
 
 
-def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> Evaluation:
-    """Measure a bundle on the faces as they came (seven labels; the bundle's class map is applied here)."""
+def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate, near: Copies | None = None) -> Evaluation:
+    """Measure a bundle on the faces as they came (seven labels; the bundle's class map is applied here).
+
+    Args:
+        near: the near copies among the faces, for the copy-free figures: they are of the same model and need no
+            training, whatever it was trained on.
+    """
     check_faces(bundle.provenance, faces.manifest, bundle.folder)
+    # before the class set leaves faces out: a copy in Training counts, whatever its class
+    without_copies = None if near is None else set(faces.ids[copies.free(faces, near)].tolist())
     faces = faces.with_classes(bundle.class_set)
     tests, training = faces.split(*PARTS["test"]), faces.split("Training")
     sample = np.random.default_rng(0).permutation(len(training))[: max(1, len(tests) // 2)]
@@ -53,25 +65,23 @@ def evaluate(bundle: Bundle, faces: Faces, settings: Evaluate) -> Evaluation:
     def of(probabilities: np.ndarray, labels: np.ndarray) -> Figures:
         return figures(probabilities, labels, bundle.classes, confidence=settings.confidence)
 
-    measured: SplitFigures = {}
-    for part, splits in PARTS.items():
-        rows = np.isin(tests.splits, splits)
-        measured[part] = {view: of(answers[rows], tests.labels[rows]) for view, answers in views.items()}
+    def by_part(kept: np.ndarray) -> SplitFigures:
+        parts = {part: kept & np.isin(tests.splits, splits) for part, splits in PARTS.items()}
+        return {part: {view: of(answers[rows], tests.labels[rows]) for view, answers in views.items()}
+                for part, rows in parts.items() if rows.any()}
+
+    measured = by_part(np.ones(len(tests), bool))
+    copy_free = None if without_copies is None else by_part(np.isin(tests.ids, list(without_copies)))
     measured["Training"] = {"single": of(bundle.predict(training.images), training.labels)}
     corrupted = robustness.measure(bundle, tests) if robustness.is_measured(bundle, settings) else None
     by_split = {split: single[tests.splits == split] for split in PARTS["test"]}
-    return Evaluation(measured, by_split, bundle.milliseconds(), corrupted)
+    return Evaluation(measured, by_split, bundle.milliseconds(), corrupted, copy_free)
 
 
 def metrics(bundle: Bundle, evaluation: Evaluation) -> dict[str, Any]:
     """What metrics.json holds: the figures without the confusion matrices, and the bundle and data they belong to."""
     measured = evaluation.figures
     provenance = bundle.provenance
-    lean = {
-        split: {view: {name: value for name, value in of_view.items() if name != "confusion"}
-                for view, of_view in views.items()}
-        for split, views in measured.items()
-    }
     gap = measured["Training"]["single"]["accuracy"] - measured["PublicTest"]["single"]["accuracy"]
     return {
         "dataset": provenance.dataset,
@@ -82,10 +92,32 @@ def metrics(bundle: Bundle, evaluation: Evaluation) -> dict[str, Any]:
         "seed": provenance.seed,
         "bundle": bundle.id,
         "class_set": bundle.class_set,
-        **lean,
+        **_lean(measured),
+        "copy_free": None if evaluation.copy_free is None else _lean(evaluation.copy_free),
         "overfitting_gap": round(gap, 6),
         "robustness": evaluation.robustness,
     }
+
+
+def _lean(figures: SplitFigures) -> dict[str, Any]:
+    """The figures without the confusion matrices."""
+    return {split: {view: {name: value for name, value in of_view.items() if name != "confusion"}
+                    for view, of_view in views.items()}
+            for split, views in figures.items()}
+
+
+def copy_free_summary(evaluation: Evaluation) -> str:
+    """The copy-free figures for a person, in one line."""
+    if evaluation.copy_free is None:
+        return "no copy-free figures: near copies have not been looked for, see `dvc repro validate`"
+    words = []
+    for split, views in evaluation.copy_free.items():
+        single = views["single"]
+        low, high = single["interval"]
+        if split != "test":
+            words.append(f"{split} {100 * single['accuracy']:.2f} % [{100 * low:.1f}, {100 * high:.1f}] of "
+                         f"{single['n']:,}")
+    return f"without the test images that have a copy in Training: {', '.join(words) or 'none is left'}, single view"
 
 
 def write_predictions(path: Path, faces: Faces, bundle: Bundle, evaluation: Evaluation) -> None:

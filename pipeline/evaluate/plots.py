@@ -1,15 +1,18 @@
-"""Plots of a model: confusion matrix, figures per class, curves per epoch; each names the model and its data."""
+"""Plots of a model: confusion matrix, figures per class, calibration, curves; each names the model and its data."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from pipeline.bundle.bundle import Bundle
+from pipeline.evaluate import severity
+from pipeline.evaluate.calibration import Calibration
 from pipeline.evaluate.measure import Evaluation
-from pipeline.evaluate.robustness import WORDS
-from pipeline.system.plotting import BLUE, GRAY, ORANGE, bare, save
-from pipeline.tracking.entry import SplitFigures
+from pipeline.faces.protocols import phrase
+from pipeline.system.plotting import BLUE, GRAY, ORANGE, save
+from pipeline.tracking.entry import SplitFigures, SplitRobustness
 
 
 def _figure(width: float, height: float):
@@ -23,7 +26,7 @@ def _figure(width: float, height: float):
 def _save(path: Path, figure, bundle: Bundle, title: str) -> None:
     provenance = bundle.provenance
     stamp = (f"{provenance.recipe}, seed {provenance.seed}, bundle {bundle.id} · "
-             f"{provenance.dataset} ({provenance.edition}), {provenance.protocol} protocol, "
+             f"{provenance.dataset} ({provenance.edition}), {phrase(provenance.protocol)}, "
              f"data {provenance.data_digest[:8]}")
     figure.suptitle(title, fontsize=13)
     figure.supxlabel(stamp, fontsize=8, color=GRAY)
@@ -69,28 +72,47 @@ def per_class(path: Path, figures: SplitFigures, bundle: Bundle) -> None:
 
 
 def corrupted(path: Path, evaluation: Evaluation, bundle: Bundle) -> None:
-    """Accuracy on corrupted faces, a dot a corruption and split, beside the accuracy on the faces as they are."""
+    """Accuracy against severity of every kind of corruption, a line a split."""
+    clean = {split: views["single"]["accuracy"] for split, views in evaluation.figures.items()}
+    severities(path, clean, evaluation.robustness or {}, bundle)
+
+
+def severities(path: Path, clean: Mapping[str, float], robustness: SplitRobustness, bundle: Bundle) -> None:
+    """``corrupted`` of the figures alone; ``clean`` are the accuracies on faces as they are."""
+    series = [severity.Series(split, clean[split], of_split, colour)
+              for (split, of_split), colour in zip(robustness.items(), (BLUE, ORANGE), strict=False)]
+    means = [f"{split} {100 * of_split['mean']:.1f} %, the worst {100 * of_split['worst']:.1f} %"
+             for split, of_split in robustness.items()]
+    mean = f"the mean is {'; '.join(means)}" if means else "not measured, see evaluate.corrupted_bytes"
+    _save(path, severity.figure(series), bundle, f"On corrupted faces, single view: {mean}")
+
+
+def calibrated(path: Path, measured: Mapping[str, Calibration], bundle: Bundle) -> None:
+    """Two reliability diagrams, before and after temperature scaling, and accuracy against coverage, of both tests."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 6.5), layout="constrained")
-    axis = figure.subplots()
-    bare(axis)
-    positions = np.arange(len(WORDS))
-    axis.set(yticks=positions, yticklabels=list(WORDS.values()), xlabel="accuracy, %, single view", xlim=(0, 100))
-    axis.invert_yaxis()
-    means = []
-    for split, colour in (("PublicTest", BLUE), ("PrivateTest", ORANGE)):
-        if evaluation.robustness is None:
-            continue
-        robustness = evaluation.robustness[split]
-        axis.plot([100 * robustness["accuracy"][name] for name in WORDS], positions, "o", color=colour, label=split)
-        axis.axvline(100 * evaluation.figures[split]["single"]["accuracy"], color=colour, linewidth=1,
-                     linestyle="dashed", label=f"{split}, as it is")
-        means.append(f"{split} {100 * robustness['mean']:.1f} %")
-    if means:
-        axis.legend(frameon=False, loc="center left", fontsize=9)
-    mean = f"the mean is {', '.join(means)}" if means else "not measured, see evaluate.corrupted_bytes"
-    _save(path, figure, bundle, f"On corrupted faces: {mean}")
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
+    *diagrams, selective = figure.subplots(1, 3)
+    for axis, (split, of_split) in zip(diagrams, measured.items(), strict=True):
+        axis.plot([0, 100], [0, 100], color=GRAY, linewidth=1, linestyle="dashed")
+        for reliability, name, colour in ((of_split["before"], "before", GRAY), (of_split["after"], "after", BLUE)):
+            bins = reliability["bins"]
+            axis.plot([100 * part["confidence"] for part in bins], [100 * part["accuracy"] for part in bins],
+                      marker="o", markersize=4, color=colour, label=f"{name}: ECE {reliability['ece']:.3f}")
+        axis.set(title=f"{split}, n = {of_split['n']:,}", xlabel="confidence, %", ylabel="accuracy, %",
+                 xlim=(0, 100), ylim=(0, 100))
+        axis.legend(frameon=False, loc="upper left", fontsize=9,
+                    title=f"temperature {of_split['temperature']:g}", title_fontsize=9)
+    for (split, of_split), colour in zip(measured.items(), (BLUE, ORANGE), strict=True):
+        coverage = of_split["coverage"]
+        selective.plot([100 * float(share) for share in coverage], [100 * accuracy for accuracy in coverage.values()],
+                       marker="o", markersize=3, color=colour, label=split)
+    selective.set(title="accuracy on the surest faces", xlabel="coverage, %", ylabel="accuracy, %", xlim=(0, 102))
+    selective.legend(frameon=False, fontsize=9)
+    for axis in (*diagrams, selective):
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    _save(path, figure, bundle, "Calibration and selective prediction, single view")
 
 
 def curves(path: Path, history: list[dict[str, float]], bundle: Bundle) -> None:

@@ -10,13 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.bundle.bundle import Bundle, check_faces
+from pipeline.evaluate import severity
 from pipeline.faces.corruptions import CORRUPTIONS
 from pipeline.faces.faces import Faces
+from pipeline.faces.protocols import phrase
 from pipeline.params.params import Evaluate
 from pipeline.system import project
+from pipeline.system.plotting import BLUE, GREEN, ORANGE, PINK, RED, save
 from pipeline.tracking.entry import Robustness, SplitRobustness
 
 TESTS = ("PublicTest", "PrivateTest")
+COLOURS = (BLUE, ORANGE, GREEN, PINK, RED)
 WORDS = {corruption.name: str(corruption) for corruption in CORRUPTIONS}
 
 
@@ -90,11 +94,14 @@ def _percent(share: float) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Measure bundles on corrupted faces of both test splits and print a table each; nothing is recorded."""
+    """Measure bundles on corrupted faces of both test splits and print a table each, and draw accuracy against severity
+    of all of them in one picture; nothing is recorded."""
     parser = argparse.ArgumentParser("ferpipe robustness", description=main.__doc__)
     parser.add_argument("bundles", metavar="BUNDLE", nargs="*", type=Path,
                         help="a bundle's folder; default: the champion")
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="write the picture here, a PNG")
     options = parser.parse_args(argv)
+    series: list[severity.Series] = []
     for folder in options.bundles or [project.champion_folder()]:
         bundle = Bundle.load(folder)
         provenance = bundle.provenance
@@ -105,6 +112,12 @@ def main(argv: list[str] | None = None) -> None:
         for split in TESTS:
             part = faces.split(split)
             clean[split] = float((bundle.predict(part.images).argmax(axis=1) == part.labels).mean())
-        print(f"bundle {bundle.id}, {provenance.recipe}, seed {provenance.seed}, {provenance.protocol} protocol, "
+        print(f"bundle {bundle.id}, {provenance.recipe}, seed {provenance.seed}, {phrase(provenance.protocol)}, "
               f"{provenance.dataset} ({provenance.edition}), single view")
-        print(table(measure(bundle, faces), clean))
+        measured = measure(bundle, faces)
+        print(table(measured, clean))
+        colour = COLOURS[len(series) // len(TESTS) % len(COLOURS)]
+        series += [severity.Series(f"{provenance.recipe} {bundle.id}, {split}", clean[split], measured[split], colour,
+                                   style) for split, style in zip(TESTS, ("dashed", "solid"), strict=True)]
+    if options.plot is not None:
+        save(options.plot, severity.figure(series))

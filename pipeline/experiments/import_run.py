@@ -16,6 +16,7 @@ from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.bundle.manifest import Trained
 from pipeline.bundle.record import Name
 from pipeline.evaluate import measure
+from pipeline.faces import copies
 from pipeline.faces.datasets import BUILT_IN
 from pipeline.faces.faces import CLASS_SETS, Faces
 from pipeline.params import params
@@ -79,7 +80,7 @@ def import_run(remote: RemoteRun, faces: Faces, settings: Evaluate) -> Entered:
         Origin("train", ("imported", remote.sha256), trained, shelf, history=tuple(remote.history)),
         bundle,
         make=lambda folder, run_id: _write(folder, run_id, net, remote, faces),
-        measure=lambda made: measure.evaluate(made, faces, settings),
+        measure=lambda made: measure.evaluate(made, faces, settings, copies.at_hand(faces)),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
 
-LOG, PAGE = Path("reports/speedrun.csv"), Path("reports/speedrun.md")
+LOG = Path("reports/speedrun.csv")
 COLUMNS = ("idea", "values", "seed", "epochs", "parameters", "minutes", "single", "flip")
 
 

@@ -1,12 +1,16 @@
 """Faces and trained networks outside of DVC, whose workspace holds one model at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipeline.balance import strategies
+from pipeline.experiments import import_run
 from pipeline.faces.faces import Faces
+from pipeline.params import params as parameters
+from pipeline.params.extra_labels import without_missing
 from pipeline.params.params import Params
 from pipeline.params.resolved import resolve
 from pipeline.system import project
@@ -17,11 +21,23 @@ if TYPE_CHECKING:
     from pipeline.training.loop import Fitted
 
 
+def recipe_on(dataset: str | None, recipe: str, values: Mapping[str, Any]) -> tuple[Params, Faces]:
+    """A recipe with other values on a data set, params.yaml's where none is named, and that data set's faces.
+
+    The recipe learns without the extra labels that these faces do not have.
+    """
+    params = parameters.load(recipe=recipe)
+    params = params.override({**({"dataset": dataset} if dataset else {}), **values})
+    faces = downloaded(params)
+    return without_missing(params, strategies.prepared(params, faces).manifest), faces
+
+
 def downloaded(params: Params) -> Faces:
     """The faces as they came. Raises Failure where download has not been run."""
     folder = params.data / "faces"
     if not folder.is_dir():
-        raise Failure(f"{folder}: missing; run `make run FER2013=PATH` first, or `dvc repro validate` alone")
+        command = "make run FER2013=PATH" if params.dataset == "fer2013" else f"make run DATASET={params.dataset}"
+        raise Failure(f"{folder}: missing; run `{command}` first, or `dvc repro validate` alone")
     return Faces.load(folder)
 
 
@@ -41,3 +57,12 @@ def trained(params: Params, faces: Faces) -> Iterator["Fitted"]:
     config = resolve(params, faces.manifest)
     with checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"]) as state:
         yield loop.fit_faces(config, faces, checkpoint=state)
+
+
+def brought_home(out: Path) -> "Fitted":
+    """What a training on another machine left in ``out``, as ``trained`` gives it."""
+    from pipeline.training.loop import Fitted
+
+    remote = import_run.read(out)
+    made = remote.trained
+    return Fitted(import_run.load(remote.net), remote.history, made.seconds, made.best_epoch, made.precision)

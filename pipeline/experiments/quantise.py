@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.bundle import int8
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate import measure
+from pipeline.faces import copies
 from pipeline.faces.faces import Faces
 from pipeline.params import params as parameters
 from pipeline.params import recipe as recipes
@@ -41,7 +42,7 @@ def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evalu
         shelves.first(shelf, lambda other: _made_from(other) == (bundle.id, gates)),
         make=lambda folder, run_id: int8.quantise(bundle, folder, faces.with_classes(bundle.class_set), settings,
                                                   run_id=run_id),
-        measure=lambda made: measure.evaluate(made, faces, evaluation),
+        measure=lambda made: measure.evaluate(made, faces, evaluation, copies.at_hand(faces)),
     )
 
 

@@ -21,7 +21,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--own", action="store_true", help="the recipe's own values, without what the search found")
     parser.add_argument("--recipe", metavar="NAME", help="this recipe as its file has it, instead of params.yaml's")
     parser.add_argument("--seed", type=int, help="another seed than params.yaml's")
-    parser.add_argument("--leak-free", action="store_true", help="without exact duplicates of images in a test split")
+    parser.add_argument("--without-copies", choices=("exact", "near"), dest="drop_leaks",
+                        help="without the Training images that are copies of test images: exact ones, or near too")
+    parser.add_argument("--leak-free", action="store_const", const="exact", dest="drop_leaks", help=argparse.SUPPRESS)
     parser.add_argument("--faces", type=Path, metavar="DIR",
                         help="write balanced faces for it into this new folder, instead of using stage balance's")
     options = parser.parse_intermixed_args(argv)
@@ -33,14 +35,12 @@ def main(argv: list[str] | None = None) -> None:
     params = params.override({
         **values_of(options.values),
         **({} if options.seed is None else {"seed": options.seed}),
-        **({"balance.drop_leaks": True} if options.leak_free else {}),
+        **({"balance.drop_leaks": options.drop_leaks} if options.drop_leaks else {}),
     })
     manifest_file = params.data / "balanced" / "manifest.json"
     if options.faces:
-        faces = prepare.downloaded(params)
-        params = without_missing(params, faces.manifest)
-        faces = prepare.prepared(params, faces)
-        config = resolved.resolve(params, faces.manifest)
+        faces = prepare.prepared(params, prepare.downloaded(params))
+        config = resolved.resolve(without_missing(params, faces.manifest), faces.manifest)
         faces.save(options.faces)
     elif not manifest_file.exists():
         raise Failure(f"{manifest_file}: missing; run `dvc repro balance` first, or name a folder with --faces")

@@ -7,18 +7,23 @@ the log. Without it the recipe ``speedrun`` is trained with every seed, from the
 
 import argparse
 from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.experiments.log import LOG, PAGE, log
-from pipeline.experiments.prepare import downloaded, prepared, trained
-from pipeline.experiments.seeds import enter
+from pipeline.experiments import elsewhere
+from pipeline.experiments.elsewhere import Where
+from pipeline.experiments.log import LOG, log
+from pipeline.experiments.prepare import brought_home, prepared, recipe_on, trained
+from pipeline.experiments.seeds import enter_all
 from pipeline.faces.faces import Faces
 from pipeline.params import params as parameters
 from pipeline.params import recipe as recipes
 from pipeline.params import resolved
 from pipeline.params.overrides import values_of
 from pipeline.params.params import Params
+from pipeline.params.resolved import resolve
 from pipeline.reporting.tables import results_table
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
@@ -27,8 +32,21 @@ from pipeline.tracking import ledger
 from pipeline.tracking.entry import Entry
 from pipeline.training.importing import quiet
 
+if TYPE_CHECKING:
+    from pipeline.training.loop import Fitted
+
 # The log's values are what differs from BASE
 RECIPE, BASE = "speedrun", "compact"
+
+
+def log_of(dataset: str) -> Path:
+    """The log of what was tried on a data set; FER-2013's is in git."""
+    return LOG if dataset == "fer2013" else Path("reports", dataset, LOG.name)
+
+
+def page_of(dataset: str) -> Path:
+    """The page that is generated from the log."""
+    return log_of(dataset).with_suffix(".md")
 
 
 def values_of_try(params: Params) -> str:
@@ -45,18 +63,43 @@ def logged(params: Params, idea: str) -> bool:
     same = {"idea": idea, "values": values_of_try(params), "seed": str(params.seed)}
     if not params.train.early_stopping:
         same["epochs"] = str(params.train.epochs)
-    return any(same.items() <= row.items() for row in log())
+    return any(same.items() <= row.items() for row in log(file=log_of(params.dataset)))
 
 
-def attempt(params: Params, faces: Faces, idea: str) -> dict:
-    """Train once and measure on PublicTest; the log's row."""
+def attempt(seeds: list[Params], faces: Faces, idea: str, at: Where | None) -> None:
+    """Train every seed that the log lacks, here or on a cluster, and measure it on PublicTest; a row of the log each.
+
+    Raises Failure where trainings on a cluster fail, after the others.
+    """
+    if at is None:
+        for params in seeds:
+            with trained(params, prepared(params, faces)) as fitted:
+                log(row(params, fitted, faces, idea), log_of(params.dataset))
+            write_page(params.dataset)
+        return
+    failed = []
+    with elsewhere.connected(at, lambda line: print(f"speedrun: {line}", flush=True)) as cluster:
+        for params in seeds:
+            balanced = prepared(params, faces)
+            cluster.submit(params, f"{idea}, seed {params.seed}", resolve(params, balanced.manifest), balanced)
+        for result in cluster.results():
+            if result.out is None:
+                failed.append(f"seed {result.tag.seed}: {result.error}")
+                continue
+            log(row(result.tag, brought_home(result.out), faces, idea), log_of(result.tag.dataset))
+            write_page(result.tag.dataset)
+    if failed:
+        raise Failure(f"{idea}: {'; '.join(failed)}")
+
+
+def row(params: Params, fitted: "Fitted", faces: Faces, idea: str) -> dict:
+    """A training on PublicTest, as the log has it."""
     with quiet():
         from pipeline.training import loop, models
 
-    public = faces.split("PublicTest")
-    with trained(params, faces) as fitted:
-        served = models.with_softmax(fitted.net)
-        single, mirrored = (loop.predict(served, public.images, flip) for flip in (False, True))
+    public = faces.with_classes(params.classes).split("PublicTest")
+    served = models.with_softmax(fitted.net)
+    single, mirrored = (loop.predict(served, public.images, flip) for flip in (False, True))
     return {"idea": idea, "values": values_of_try(params), "seed": params.seed,
             "epochs": len(fitted.history), "parameters": fitted.net.count_params(),
             "minutes": f"{fitted.seconds / 60:.2f}",
@@ -64,8 +107,13 @@ def attempt(params: Params, faces: Faces, idea: str) -> dict:
             "flip": f"{np.mean((single + mirrored).argmax(1) == public.labels):.4f}"}
 
 
-def page(tries: list[dict[str, str]], entries: list[Entry]) -> str:
+def page(tries: list[dict[str, str]], entries: list[Entry], dataset: str = "fer2013") -> str:
     """reports/speedrun.md: the recipe's row, and a row per idea with the mean and spread over its seeds."""
+    if dataset == "fer2013":
+        images = "(n = 3,589, one standard error 0.8 points)"
+        base = ["The first is `compact` in twelve epochs, the others name what", "differs from it."]
+    else:
+        images, base = f"of {dataset}", ["The values name what differs from `compact`."]
     ideas = defaultdict(list)
     for attempted in tries:
         ideas[attempted["idea"], attempted["values"], attempted["epochs"], attempted["parameters"]].append(attempted)
@@ -73,9 +121,9 @@ def page(tries: list[dict[str, str]], entries: list[Entry]) -> str:
             "What was tried to get the most accuracy out of a few minutes of two CPU cores. First the recipe as it is",
             "now; its 95 % intervals are Student's t over the seeds for this fixed test set, and do not account for",
             "the sampling of its images. Then every idea, in the order in which it was tried, on PublicTest",
-            "(n = 3,589, one standard error 0.8 points). The first is `compact` in twelve epochs, the others name what",
-            "differs from it. Spread is the standard deviation over seeds; minutes are the fastest run's, often on one",
-            "core or beside other work, so compare the epochs instead.",
+            f"{images}. {base[0]}",
+            f"{' '.join([*base[1:], 'Spread'])} is the standard deviation over seeds; minutes are the fastest run's, "
+            "often on one", "core or beside other work, so compare the epochs instead.",
             "Generated by `ferpipe speedrun` from [speedrun.csv](speedrun.csv) and [the ledger](results).", "",
             results_table.table([entry for entry in entries if entry.recipe == RECIPE]), "",
             "| idea | values | PublicTest | flip | spread | n | epochs | parameters | minutes |",
@@ -89,10 +137,10 @@ def page(tries: list[dict[str, str]], entries: list[Entry]) -> str:
     return "\n".join(text) + "\n"
 
 
-def write_page() -> None:
-    """Generate reports/speedrun.md anew."""
-    with atomic_file(project.root() / PAGE) as new:
-        new.write_text(page(log(), ledger.entries()), encoding="utf-8")
+def write_page(dataset: str) -> None:
+    """Generate a data set's page, reports/speedrun.md for FER-2013, anew."""
+    with atomic_file(project.root() / page_of(dataset)) as new:
+        new.write_text(page(log(file=log_of(dataset)), ledger.entries(dataset), dataset), encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -101,23 +149,31 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", default=[1, 2, 3], help="default: 1 2 3")
     parser.add_argument("--try", dest="idea", metavar="IDEA", help="a row for the log; PrivateTest stays closed")
     parser.add_argument("--page", action="store_true", help="only generate reports/speedrun.md anew")
+    parser.add_argument("--dataset", metavar="DATASET", help="default: params.yaml's")
     parser.add_argument("values", nargs="*", metavar="path=value", help="with --try: train.optimizer=muon and the like")
+    elsewhere.add_options(parser)
     options = parser.parse_intermixed_args(argv)
+    at = elsewhere.where(options)
+    values = values_of(options.values)
+    if values and not options.idea and not options.page:
+        raise Failure("ferpipe speedrun: other values make another recipe; name the idea with --try")
+    dataset = options.dataset or parameters.load(recipe=RECIPE).dataset
+    failed = 0
     if not options.page:
-        values = values_of(options.values)
-        if values and not options.idea:
-            raise Failure("ferpipe speedrun: other values make another recipe; name the idea with --try")
-        recipe = parameters.load(recipe=RECIPE).override({"dataset": "fer2013"})
-        faces = downloaded(recipe)
-        for seed in options.seeds:
-            params = recipe.override({**values, "seed": seed})
-            if options.idea and logged(params, options.idea):
-                print(f"speedrun: {options.idea}, seed {seed}: is in {LOG} already", flush=True)
-            elif options.idea:
-                log(attempt(params, prepared(params, faces), options.idea))
-            else:
-                print(f"speedrun: seed {seed}: {enter(params, faces)}", flush=True)
-            write_page()
-    else:
-        write_page()
-    print(f"speedrun: {PAGE}")
+        recipe, faces = recipe_on(dataset, RECIPE, values)
+        seeds = [recipe.override({"seed": seed}) for seed in options.seeds]
+        if options.idea:
+            for params in filter(lambda params: logged(params, options.idea), seeds):
+                print(f"speedrun: {options.idea}, seed {params.seed}: is in {log_of(dataset)} already", flush=True)
+            missing = [params for params in seeds if not logged(params, options.idea)]
+            if missing:
+                attempt(missing, faces, options.idea, at)
+        else:
+            for params, entered in enter_all(seeds, faces, at, "speedrun"):
+                failed += isinstance(entered, Failure)
+                print(f"speedrun: seed {params.seed}: {entered}", flush=True)
+                write_page(dataset)
+    write_page(dataset)
+    print(f"speedrun: {page_of(dataset)}")
+    if failed:
+        raise Failure(f"{failed} of {len(options.seeds)} seeds failed; the same command trains those again")

@@ -13,8 +13,10 @@ import numpy as np
 
 from pipeline.balance import strategies
 from pipeline.bundle.bundle import Bundle, check_faces
+from pipeline.experiments.prepare import downloaded
 from pipeline.faces import teachers
 from pipeline.faces.faces import EMOTIONS, Faces
+from pipeline.faces.protocols import title
 from pipeline.params import params as parameters
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
@@ -27,20 +29,21 @@ def teach(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
     faces.
 
     Args:
-        faces: as they came, with seven labels.
+        faces: as they came.
         name: of these teachers together, for ``train.teachers``.
 
-    Raises Failure where they differ in protocol, do not know the seven emotions or these faces, or where no teacher may
+    Raises Failure where they differ in protocol, do not know the faces' classes or these faces, or where no teacher may
     predict some face.
     """
     for member in bundles:
         check_faces(member.provenance, faces.manifest, member.folder)
-        if member.classes != EMOTIONS:
-            raise Failure(f"{member.folder}: knows {len(member.classes)} classes; a teacher must know all seven "
-                          "emotions")
+        if member.classes != faces.classes:
+            expected = "all seven emotions" if faces.classes == EMOTIONS else ", ".join(faces.classes)
+            raise Failure(f"{member.folder}: knows {', '.join(member.classes)}; a teacher must know {expected}")
     protocols = {member.provenance.protocol for member in bundles}
     if len(protocols) > 1:
-        raise Failure("teach: some members are leak-free and some are not; name members of one protocol")
+        raise Failure("teach: the members were trained with or without copies of the test images ("
+                      f"{', '.join(sorted(map(title, protocols)))}); name members of one protocol")
     training = faces.split("Training")
     predicted = [_faces_for(training, member) for member in bundles]
     teachers_of = np.sum(predicted, axis=0)
@@ -60,7 +63,7 @@ def teach(bundles: list[Bundle], faces: Faces, name: str = "mine") -> Path:
                      **({"without": fold} if (fold := member.provenance.held_out_fold) else {})}
                     for member in bundles],
     }
-    path = project.root() / teachers.file_of(name, protocol)
+    path = project.root() / teachers.file_of(name, protocol, faces.manifest["dataset"])
     with atomic_file(path) as new, open(new, "wb") as file:
         np.savez_compressed(file, ids=training.ids, probabilities=answers.astype("float16"), about=json.dumps(about))
     return path
@@ -78,12 +81,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE",
                         help="a bundle's folder or id, an MLflow run's id, or a registered version (fer2013-7/3)")
     parser.add_argument("--name", default="mine", help="the folder in data/teacher/, as in train.teachers (mine)")
+    parser.add_argument("--dataset", metavar="DATASET", help="whose faces they predict; default: params.yaml's")
     options = parser.parse_args(argv)
-    params = parameters.load().override({"train.teachers": options.name})  # which refuses what cannot be a name
+    dataset = {"dataset": options.dataset} if options.dataset else {}
+    # which refuses what cannot be a name
+    params = parameters.load().override({"train.teachers": options.name, **dataset})
     at_hand = shelves.bundles("teach")
     with tempfile.TemporaryDirectory() as folder:
         bundles = [shelves.find_one(name, at_hand, Path(folder, str(number)))
                    for number, name in enumerate(options.bundles)]
-        path = teach(bundles, Faces.load(params.data / "faces"), options.name)
+        path = teach(bundles, downloaded(params), options.name)
     print(f"teach: {path}: {len(bundles)} teachers on every Training face, {path.stat().st_size / 1e6:.1f} MB; "
           f"run `dvc exp run -S train.teachers={options.name}` with a recipe that has train.teacher")

@@ -51,12 +51,13 @@ class Manifest(TypedDict, total=False):
         classes, class_set: the names, in the order of the labels, and a key of CLASS_SETS; of classes of their own,
             how many there are.
         own_classes: true where the faces did not come with the seven emotions.
-        protocol: ``published``, or ``leak-free`` without the Training faces with an exact duplicate in a test split.
+        protocol: ``published``; without the Training faces that have an exact copy in a test split ``leak-free``,
+            without those that have any copy there ``copy-free``; people read ``protocols.TITLES``.
         digest, counts: of these faces, as ``Faces.save`` wrote them.
         source_digest, counts_before: of the faces that balance was given, the counts with its class set.
         strategy: of balance.
         left_out: faces that have no class in this class set.
-        leaks_dropped: Training faces removed for the leak-free protocol.
+        leaks_dropped: Training faces removed as copies of test images.
         class_weights: of the loss, in the order of the classes; None without the strategy ``class_weights``.
         votes, teacher: where the columns of the same names come from.
     """

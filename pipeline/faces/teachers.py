@@ -1,8 +1,8 @@
 """Teachers: what trained models predict for every Training face, kept so that a smaller network can learn from it.
 
-One file a protocol, because a teacher that has seen the leaked images must not reach a leak-free training:
-data/teacher/NAME/published.npz and leak-free.npz there, made by ``ferpipe teach``. Distillation as in Hinton et al.
-2015 (arXiv 1503.02531).
+One file a protocol, because a teacher that has seen copies of test images must not reach a training without them:
+data/teacher/NAME/published.npz, leak-free.npz (without exact copies) and copy-free.npz (without copies), made by
+``ferpipe teach``. Distillation as in Hinton et al. 2015 (arXiv 1503.02531).
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.faces import protocols
 from pipeline.faces.faces import CLASS_SETS, EMOTIONS, Faces
 from pipeline.faces.manifest import TeacherOrigin
 from pipeline.system.damage import DAMAGE
@@ -21,42 +22,43 @@ from pipeline.system.failure import Failure
 FOLDER = Path("data/teacher")
 
 
-def file_of(name: str, protocol: str) -> Path:
-    """The file of these teachers' probabilities for a protocol."""
-    return FOLDER / name / f"{protocol}.npz"
+def file_of(name: str, protocol: str, dataset: str = "fer2013") -> Path:
+    """The file of these teachers' probabilities for a protocol; FER-2013's are in git, those of other data are not."""
+    return FOLDER / name / ("" if dataset == "fer2013" else dataset) / f"{protocol}.npz"
 
 
 def with_teacher(faces: Faces, path: Path) -> Faces:
     """Balanced faces with their teachers' probabilities, float32 ``(N, C)``, zeros outside Training.
 
-    A copy has its original's; the probabilities of classes that the faces merge are added up.
+    A copy has its original's; the probabilities of classes that the faces merge are added up. Faces with classes of
+    their own have teachers that know those. The faces come back as they are where the answers are not about them: they
+    were made from other faces, or teachers, who know the seven emotions, have none for their classes.
 
     Raises:
-        Failure: The file is missing, is another kind of file, or was made from other faces.
+        Failure: The file is missing, is another kind of file, or lacks a face.
     """
     protocol = faces.manifest["protocol"]
-    again = f"`ferpipe teach BUNDLE... --name {path.parent.name}`"
+    own_classes = bool(faces.manifest.get("own_classes"))
+    known = len(faces.classes if own_classes else EMOTIONS)
+    name = path.relative_to(FOLDER).parts[0] if FOLDER in path.parents else path.parent.name
+    again = f"`ferpipe teach BUNDLE... --name {name}`"
     try:
         content = path.read_bytes()
         with np.load(path, allow_pickle=False) as arrays:
-            ids, seven, about = arrays["ids"].tolist(), arrays["probabilities"], json.loads(str(arrays["about"]))
-        if seven.dtype.kind != "f" or seven.shape != (len(ids), len(EMOTIONS)) or not np.isfinite(seven).all():
-            raise ValueError(f"expected {len(ids)} rows of {len(EMOTIONS)} probabilities, found {seven.dtype} "
-                             f"{seven.shape}")
+            ids, answers, about = arrays["ids"].tolist(), arrays["probabilities"], json.loads(str(arrays["about"]))
+        if answers.dtype.kind != "f" or answers.shape != (len(ids), known) or not np.isfinite(answers).all():
+            raise ValueError(f"expected {len(ids)} rows of {known} probabilities, found {answers.dtype} "
+                             f"{answers.shape}")
         if not isinstance(about, dict) or not isinstance(about.get("members"), list):
             raise ValueError(f"expected the members' origin, found {reprlib.repr(about)}")
         source, row_of = about["source_digest"], {name: row for row, name in enumerate(ids)}
     except (*DAMAGE, KeyError, TypeError, AttributeError) as error:
-        raise Failure(f"{path}: no teachers' probabilities ({error}); make them with {again} of {protocol} models, or "
-                      "set train.teacher: 0") from error
-    if source != faces.manifest["source_digest"]:
-        raise Failure(f"{path}: made from other faces than {faces.manifest['dataset']} ({faces.manifest['edition']}); "
-                      f"make it again with {again}, or set train.teacher: 0")
-    _, mapping = CLASS_SETS[faces.manifest["class_set"]]
-    if mapping is None:
-        raise Failure(f"{path}: teachers know the seven emotions, not the class set {faces.manifest['class_set']}; set "
-                      "train.teacher: 0")
-    merged = seven.astype("float32") @ np.eye(len(faces.classes), dtype="float32")[list(mapping)]
+        raise Failure(f"{path}: no teachers' probabilities ({error}); make them with {again} of models with the "
+                      f"{protocols.phrase(protocol)}, or set train.teacher: 0") from error
+    mapping = range(known) if own_classes else CLASS_SETS[faces.manifest["class_set"]][1]
+    if source != faces.manifest["source_digest"] or mapping is None:
+        return faces
+    merged = answers.astype("float32") @ np.eye(len(faces.classes), dtype="float32")[list(mapping)]
     probabilities = np.zeros((len(faces), len(faces.classes)), "float32")
     for row in np.flatnonzero(faces.splits == "Training"):
         original = str(faces.ids[row]).split("#")[0]

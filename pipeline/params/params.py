@@ -37,13 +37,19 @@ class Balance(Block):
     strategy: Literal["none", "augment_to", "replicate", "class_weights"]
     target: int = Field(0, ge=0, le=100_000)
     share: float = Field(0.0, ge=0, le=1)
-    drop_leaks: bool = False
+    drop_leaks: Literal["none", "exact", "near"] = "none"
     without: str = Field("", pattern=r"^([1-9]\d?/[1-9]\d?)?$")  # "2/3": the second of three folds is held out
     # augment_to's transformations: degrees, and shares of the side
     rotation: float = Field(0.0, ge=0, le=360)
     shear: float = Field(0.0, ge=0, le=10)
     zoom: float = Field(0.0, ge=0, lt=1)
     flip: bool = False
+
+    @field_validator("drop_leaks", mode="before")
+    @classmethod
+    def _true_means_exact(cls, drop: Any) -> Any:
+        """It was a switch before there were near copies."""
+        return {True: "exact", False: "none"}[drop] if isinstance(drop, bool) else drop
 
 
 class Model(BaseModel):

@@ -24,11 +24,13 @@ class Published(Block):
     """The figure that a recipe's authors published, as a share, and the split it was measured on.
 
     Without ``accuracy`` they describe the recipe and give no figure. ``parameters`` is their count. In a
-    recipe that is not theirs, ``by`` names the recipe of theirs that the figure belongs to.
+    recipe that is not theirs, ``by`` names the recipe of theirs that the figure belongs to. Where they do not name the
+    split, ``split`` is the one that we measure on.
     """
 
     accuracy: float | None = Field(ge=0, le=1)
     split: Literal["PublicTest", "PrivateTest", "test"]
+    split_named: bool = True
     parameters: int | None = Field(None, ge=0)
     by: str | None = None
     note: str = ""

@@ -6,14 +6,13 @@ from typing import Any, cast
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.faces import protocols
 from pipeline.faces.faces import check_class_set
 from pipeline.faces.manifest import Manifest
 from pipeline.params.params import RECIPE_BLOCKS, Params
 from pipeline.system.failure import Failure
 from pipeline.training.config import ResolvedConfig
 
-# Without and with balance.drop_leaks
-PROTOCOLS = ("published", "leak-free")
 DEFAULTS = {block: {name: [] if field.default == () else field.default
                     for name, field in RECIPE_BLOCKS[block].model_fields.items()}
             for block in ("train", "balance", "augment")}
@@ -31,7 +30,8 @@ def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
     """
     for name, expected, actual in (("strategy", params.balance.strategy, manifest.get("strategy")),
                                    ("classes", _class_set(params, manifest), manifest.get("class_set")),
-                                   ("protocol", PROTOCOLS[params.balance.drop_leaks], manifest.get("protocol"))):
+                                   ("protocol", protocols.OF_DROP_LEAKS[params.balance.drop_leaks],
+                                    manifest.get("protocol"))):
         if expected != actual:
             raise Failure(f"{params.data / 'balanced'}: made with {name} {actual}, expected {expected}; "
                           f"{_again(params)}")
@@ -46,7 +46,7 @@ def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
     return cast(ResolvedConfig, {
         "recipe": params.recipe,
         "seed": params.seed,
-        "balance": params.balance.model_dump(),
+        "balance": _as_switches(params.balance.model_dump()),
         "classes": manifest["classes"],
         "class_weights": manifest.get("class_weights"),
         "model": params.model.model_dump(),
@@ -66,6 +66,21 @@ def _class_set(params: Params, manifest: Manifest) -> str:
 def _again(params: Params) -> str:
     return (f"run `dvc repro balance` with recipe: {params.recipe} and these values in params.yaml first (`ferpipe "
             "resolve` needs none of that with --faces DIR)")
+
+
+def _as_switches(balance: dict[str, Any]) -> dict[str, Any]:
+    """The balance block as configs have it since before there were near copies: ``drop_leaks`` is true or false, and
+    ``drop_near`` is there where near copies are dropped too."""
+    drop = balance["drop_leaks"]
+    return {**balance, "drop_leaks": drop != "none", **({"drop_near": True} if drop == "near" else {})}
+
+
+def _in_words(balance: Mapping[str, Any]) -> dict[str, Any]:
+    """A config's balance block as params.yaml has it: the opposite of ``_as_switches``."""
+    words = {name: value for name, value in balance.items() if name != "drop_near"}
+    if isinstance(drop := words.get("drop_leaks"), bool):
+        words["drop_leaks"] = "near" if balance.get("drop_near") else "exact" if drop else "none"
+    return words
 
 
 def best(params: Params) -> dict:
@@ -90,7 +105,8 @@ def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     earlier one lacked, and a run that leaves them at their defaults is the same run.
     """
     votes = {"votes": VOTES_DIGESTS.get(config["votes"], config["votes"])} if "votes" in config else {}
-    explicit = {block: {name: value for name, value in config.get(block, {}).items()
+    blocks = {**config, "balance": _in_words(config.get("balance", {}))}
+    explicit = {block: {name: value for name, value in blocks.get(block, {}).items()
                         if name not in defaults or value != defaults[name]} for block, defaults in DEFAULTS.items()}
     return {**config, **votes, **explicit}
 
@@ -102,7 +118,8 @@ def changed(config: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, A
     for block, form in BLOCKS.items():
         expected = form.model_validate(recipe[block]).model_dump(mode="json")
         # a config from before an option existed was trained with its default
-        actual = {**DEFAULTS.get(block, {}), **config[block]} if block in config else {}
+        values = _in_words(config[block]) if block == "balance" and block in config else config.get(block)
+        actual = {**DEFAULTS.get(block, {}), **values} if values is not None else {}
         same_network = actual.get("name") == expected.get("name")
         names = set(actual) | set(recipe[block]) if same_network else set(actual)
         changes |= {f"{block}.{name}": actual.get(name) for name in sorted(names)

@@ -6,9 +6,11 @@ A command, not a stage: DVC skips the side effects of cached stages. Running it 
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from pipeline.bundle.bundle import LEFT_OUT, PROMOTION, Bundle, check_faces
 from pipeline.evaluate import robustness
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Evaluate, Params
+from pipeline.promote.card import measured
+from pipeline.promote.card import writing as cards
+from pipeline.promote.card.facts import Facts
 from pipeline.promote.decision import MOST_BYTES, RESAMPLES, Answers, Decision, decide
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.project import champion_folder
@@ -86,37 +91,72 @@ def promote(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
     Args:
         faces: as they came, with seven labels.
     """
+    record = compare(params, challenger, faces)
+    if record is None:
+        return None
+    if record.decision == promotions.PROMOTED:
+        measurement = measured.measure(challenger, faces, params.evaluate)
+        facts = cards.facts(record.model, record.challenger.version, challenger, measurement.measured, record)
+        crown(facts, record, lambda folder: cards.write(folder, facts, cards.CHAMPION, measurement, faces))
+    else:
+        promotions.append(challenger.provenance.dataset, record)
+        registry.decide(record, record.challenger.version)
+    print(f"promote: {promotions.describe(record)}")
+    return record
+
+
+def compare(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord | None:
+    """The decision on a bundle that challenges the champion; it moves nothing and is not on record yet. None if it is
+    the champion already."""
     check_faces(challenger.provenance, faces.manifest, challenger.folder)
     dataset = challenger.provenance.dataset
     name = f"{dataset}-{challenger.class_set}"
     with tempfile.TemporaryDirectory() as folder:
-        champion = _champion(name, Path(folder))
+        champion = champion_of(name, Path(folder))
         if champion is not None and champion.id == challenger.id:
             print(f"promote: {challenger.id} is already champion of {name}; nothing changes")
             return None
         new, *others = scores([challenger, champion] if champion else [challenger], faces, params.evaluate)
     old = others[0] if others else None
     version = register(name, challenger)
+    many = promotions.challengers(dataset, name, faces.manifest["digest"], challenger.id)
     registry.alias(name, "challenger", version)
     decision = decide(new.answers, old.answers if old else None, new.recalls, params.promote, params.seed,
-                      _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger))
-    record = _record(name, version, new, old, decision, params, faces)
-    if decision.promote and name == IN_GIT:
-        # the folder in git is replaced only when the record is written too
-        with atomic_folder(champion_folder()) as folder:
-            copy(challenger, folder)
-            corrupted = {} if new.corrupted is None else {"corrupted": new.corrupted}
-            caption = {"name": name, "version": int(version), "PublicTest": new.accuracy, **corrupted,
-                       "protocol": challenger.provenance.protocol, "edition": challenger.provenance.edition,
-                       "bundle": challenger.id}
-            (folder / PROMOTION).write_text(json.dumps(caption) + "\n", encoding="utf-8")
+                      _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger), many)
+    return _record(name, version, new, old, decision, params, faces, many)
+
+
+def crown(facts: Facts, record: PromotionRecord, write_card: Callable[[Path], None]) -> None:
+    """Make a bundle the champion: in the registry with its card, on record, and for ``IN_GIT`` in git.
+
+    Args:
+        facts: of its card.
+        record: of its promotion.
+        write_card: writes the card into an empty folder.
+    """
+    challenger, dataset = facts.bundle, facts.bundle.provenance.dataset
+    card = cards.folder_of(record.model)
+    with atomic_folder(card) as draft:
+        write_card(draft)
+        if record.model == IN_GIT:
+            # the folder in git is replaced only when the record is written too
+            with atomic_folder(champion_folder()) as folder:
+                copy(challenger, folder)
+                (folder / PROMOTION).write_text(json.dumps(_caption(record)) + "\n", encoding="utf-8")
+                promotions.append(dataset, record)
+        else:
             promotions.append(dataset, record)
-    else:
-        promotions.append(dataset, record)
-    if decision.promote:
-        registry.alias(name, "champion", version)
-    print(f"promote: {promotions.describe(record)}")
-    return record
+    registry.decide(record, record.challenger.version)
+    registry.describe(record.model, record.challenger.version, cards.description(facts), card)
+
+
+def _caption(record: PromotionRecord) -> dict[str, Any]:
+    """What lies beside the champion in git, for the demo: see ``bundle.PROMOTION``."""
+    robust = record.corrupted.challenger if record.corrupted else None
+    return {"name": record.model, "version": int(record.challenger.version), "PublicTest": record.public.challenger,
+            **({} if robust is None else {"corrupted": robust}), "challengers": record.challengers,
+            "protocol": record.challenger.protocol, "edition": record.challenger.edition,
+            "bundle": record.challenger.bundle}
 
 
 def _private(score: Score | None) -> Figures | None:
@@ -125,7 +165,7 @@ def _private(score: Score | None) -> Figures | None:
     return entry.figures.get("PrivateTest", {}).get("single") if entry else None
 
 
-def _champion(name: str, folder: Path) -> Bundle | None:
+def champion_of(name: str, folder: Path) -> Bundle | None:
     """The champion: for fer2013-7 the committed one, which is registered where it is not yet; else the alias's."""
     known = registry.champion(name)
     if name == IN_GIT and (champion_folder() / "bundle.json").exists():
@@ -161,7 +201,7 @@ def _size_advice(bundle: Bundle) -> str:
 
 
 def _record(name: str, version: str, new: Score, old: Score | None, decision: Decision, params: Params,
-            faces: Faces) -> PromotionRecord:
+            faces: Faces, challengers: int) -> PromotionRecord:
     new_private, old_private = _private(new), _private(old)
     measured = new_private or old_private
     return PromotionRecord(
@@ -174,6 +214,7 @@ def _record(name: str, version: str, new: Score, old: Score | None, decision: De
         probability=decision.clean.probability if decision.clean else None,
         corrupted_gain=round(decision.corrupted.gain, 6) if decision.corrupted else None,
         corrupted_probability=decision.corrupted.probability if decision.corrupted else None,
+        challengers=challengers,
         gates={**params.promote.model_dump(), "resamples": RESAMPLES, "seed": params.seed,
                "most_bytes": MOST_BYTES if name == IN_GIT else None},
         challenger=Challenger(**dict(new.contender), version=version,

@@ -50,6 +50,7 @@ def decide(
     seed: int,
     size: int | None = None,
     advice: str = "train a smaller network",
+    challengers: int | None = None,
 ) -> Decision:
     """Compare a challenger with the champion by paired bootstraps, and check its recall of every class and its size.
 
@@ -59,6 +60,8 @@ def decide(
         seed: of the bootstrap.
         size: the challenger's bytes to serve, at most ``MOST_BYTES``; None where it is not kept in git.
         advice: what to do where that is too much.
+        challengers: how many models were compared with a champion on these images, this one included, which the
+            evidence says; None where that is not known.
     """
     flaws = [f"recall of {name} is {recall:.3f}, the floor is {gates.min_class_recall:.3f}"
              for name, recall in recalls.items() if recall < gates.min_class_recall]
@@ -69,7 +72,8 @@ def decide(
         return Decision(not flaws, None, None, tuple(flaws) or ("the first model, every class above the floor",))
     clean = paired(challenger.clean[None], champion.clean[None], gates.min_gain, seed)
     evidence = (f"gain {100 * clean.gain:+.2f} points on PublicTest (n = {len(challenger.clean)}), more than "
-                f"{100 * gates.min_gain:.2f} with probability {clean.probability:.3f}")
+                f"{100 * gates.min_gain:.2f} with probability {clean.probability:.3f}"
+                + ("" if challengers is None else f" ({_among(challengers, gates.confidence)})"))
     better = clean.gain > gates.min_gain and clean.probability >= gates.confidence
     expected = "" if better else f", expected at least {gates.confidence:.3f}"
     if challenger.corrupted is None or champion.corrupted is None:
@@ -89,6 +93,27 @@ def decide(
     else:
         evidence, more = evidence + expected, f"{more}, expected at least {gates.corrupted_confidence:.3f}"
     return Decision(False, clean, corrupted, (evidence, more, *flaws))
+
+
+def luck(challengers: int, confidence: float) -> float:
+    """The probability that the best of several challengers passes a gate of this confidence, all of them and the
+    champion being equally good, their errors independent.
+
+    One passes with 1 - ``confidence``. Against the same champion their gains correlate with 1/2: each is the difference
+    of the challenger's luck and the champion's.
+    """
+    from scipy.stats import norm
+
+    champion, weights = np.polynomial.hermite_e.hermegauss(80)
+    none = norm.cdf(2**0.5 * norm.ppf(confidence) + champion) ** challengers
+    return float(1 - weights @ none / weights.sum())
+
+
+def _among(challengers: int, confidence: float) -> str:
+    if challengers < 2:
+        return "the first challenger on this PublicTest"
+    return (f"{challengers} challengers so far on this PublicTest: of as many equal ones the best would pass by luck "
+            f"in {100 * luck(challengers, confidence):.0f} %")
 
 
 def paired(challenger: np.ndarray, champion: np.ndarray, gate: float, seed: int) -> Gain:

@@ -36,9 +36,9 @@ def by_seed(entries: list[Entry]) -> list[Entry]:
 
 
 def cell(group: list[Entry], split: str, view: str) -> str:
-    """``mean_of`` in per cent, as the tables have it."""
+    """``mean_of`` in per cent, as the tables have it; a single seed, whose interval is of another kind, says so."""
     mean, low, high = mean_of(group, split, view)
-    return f"{100 * mean:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * mean:.2f} [{100 * low:.1f}, {100 * high:.1f}]{', seeds: 1' if len(group) == 1 else ''}"
 
 
 def mean_of(group: list[Entry], split: str, view: str) -> tuple[float, float, float]:

@@ -13,6 +13,7 @@ EXTRAS = {
     "static": ("onnx",),
     "pipeline": ("ai_edge_litert", "dvc", "great_expectations", "jinja2", "kagglehub", "keras", "mlflow", "optuna",
                  "pandas", "psutil", "ruamel", "scipy", "shtab", "sklearn", "sqlalchemy", "tensorflow", "tf2onnx"),
+    "cluster": ("ray",),
     "dev": ("jax", "jsonschema"),
 }
 

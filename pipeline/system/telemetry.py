@@ -9,6 +9,7 @@ OFF = {
     "DVC_NO_ANALYTICS": "true",
     # From 1.31 on it keeps a device id and a database in the user's cache and sends what is in it
     "ORT_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 
 

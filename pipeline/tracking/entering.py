@@ -34,6 +34,9 @@ class Measured(Protocol):
     @property
     def robustness(self) -> SplitRobustness | None: ...
 
+    @property
+    def copy_free(self) -> SplitFigures | None: ...
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -92,7 +95,8 @@ def enter(
     entry, predicted = ledger.recorded(bundle), None
     if entry is None:
         measured = measure(bundle)
-        entry = ledger.entry(bundle, measured.figures, measured.milliseconds, measured.robustness)
+        entry = ledger.entry(bundle, measured.figures, measured.milliseconds, measured.robustness,
+                             measured.copy_free)
         predicted = measured.probabilities
     return Entered(bundle, entry, record(entry, bundle, predicted))
 
@@ -135,7 +139,7 @@ def record(entry: Entry, bundle: Bundle, probabilities: Mapping[str, np.ndarray]
     """
     run = Run(runs.connect(), restoring.restore(entry, bundle))
     run.history(entry.history)
-    run.figures(entry.all_figures)
+    run.evaluation(entry.all_figures)
     run.files(files, "reports")
     # last: a model that the ledger has is not measured again
     return ledger.record(entry, probabilities)

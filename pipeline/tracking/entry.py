@@ -79,6 +79,8 @@ class Entry(Record):
         history: the curves, a row an epoch.
         figures: by split and view; empty for a model that is not measured yet, which no file holds.
         robustness: by split; the entries of the first months lack it, and those of large models.
+        copy_free: as ``figures``, on the test images without any copy in Training; entries lack it where near copies
+            had not been looked for.
     """
 
     format: Literal[1] = FORMAT
@@ -109,11 +111,14 @@ class Entry(Record):
     history: tuple[dict[str, float], ...]
     figures: SplitFigures
     robustness: SplitRobustness | None = None
+    copy_free: SplitFigures | None = None
 
     @property
     def all_figures(self) -> dict[str, Any]:
-        """Everything that was measured, as MLflow has it: by split and view, and ``corrupted`` by split."""
-        return {**self.figures, **({"corrupted": self.robustness} if self.robustness else {})}
+        """Everything that was measured, as MLflow has it: by split and view, ``corrupted`` by split and
+        ``copy_free`` as the figures."""
+        return {**self.figures, **({"corrupted": self.robustness} if self.robustness else {}),
+                **({"copy_free": self.copy_free} if self.copy_free else {})}
 
     @property
     def filename(self) -> str:

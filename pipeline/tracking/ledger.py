@@ -38,11 +38,14 @@ def datasets() -> list[str]:
 
 
 def entry(bundle: Bundle, figures: SplitFigures, milliseconds: float,
-          robustness: SplitRobustness | None = None) -> Entry:
+          robustness: SplitRobustness | None = None, copy_free: SplitFigures | None = None) -> Entry:
     """The entry of a bundle, with what evaluate measured; ``unmeasured`` is without."""
     measured: dict[str, Any] = {"figures": figures, "milliseconds": round(milliseconds, 3)}
-    if robustness is not None:  # a field that is never set is no key in the file
+    # a field that is never set is no key in the file
+    if robustness is not None:
         measured["robustness"] = robustness
+    if copy_free is not None:
+        measured["copy_free"] = copy_free
     return unmeasured(bundle).model_copy(update=measured)
 
 

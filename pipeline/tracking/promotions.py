@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.bundle.record import Name, Record
+from pipeline.faces.protocols import title
 from pipeline.system.atomic import atomic_file
 from pipeline.system.lock import exclusive
 from pipeline.system.project import root
@@ -16,6 +17,8 @@ from pipeline.tracking import ledger
 FORMAT: Literal[1] = 1
 PROMOTED: Literal["promoted"] = "promoted"
 REFUSED: Literal["refused"] = "refused"
+# Good enough, and waiting for a person to approve it
+PROPOSED: Literal["proposed"] = "proposed"
 # PrivateTest, as the ledger has it, is in a record for information; its name says that it decided nothing
 PUBLIC, CORRUPTED, PRIVATE = "PublicTest", "PublicTest, corrupted", "PrivateTest, not used"
 # The registered model whose champion is in git
@@ -65,19 +68,23 @@ class PromotionRecord(Record):
             gate.
         corrupted_gain: the same on PublicTest under the corruptions, in the mean over them; None also where a model is
             too large to be measured on them. The first records lack it, as they do its probability and ``corrupted``.
+        challengers: how many models have been compared on these faces of PublicTest, this one included: the more, the
+            likelier the best is lucky. The first records lack it.
         gates: what the challenger had to reach.
         private: PrivateTest, which decided nothing.
+        proposed: when a promotion that a person approved was proposed, ISO 8601.
     """
 
     format: Literal[1] = FORMAT
     time: str
     model: Name
-    decision: Literal["promoted", "refused"]
+    decision: Literal["promoted", "refused", "proposed"]
     reasons: tuple[str, ...]
     gain: float | None
     probability: float | None
     corrupted_gain: float | None = None
     corrupted_probability: float | None = None
+    challengers: int | None = None
     gates: dict[str, Any]
     challenger: Challenger
     champion: Contender | None
@@ -85,6 +92,7 @@ class PromotionRecord(Record):
     corrupted: Accuracies | None = Field(None, validation_alias=CORRUPTED, serialization_alias=CORRUPTED)
     private: Accuracies = Field(validation_alias=PRIVATE, serialization_alias=PRIVATE)
     faces: FacesUsed
+    proposed: str | None = None
 
     @property
     def pair(self) -> tuple[str, str | None]:
@@ -114,11 +122,16 @@ def records(dataset: str) -> list[PromotionRecord]:
 
 @one_at_a_time()
 def append(dataset: str, record: PromotionRecord) -> None:
-    """Add a record, unless it is a refusal that is there already or the promotion that was recorded last."""
+    """Add a record, unless it is there already: a refusal ever, a proposal since the last promotion, a promotion as
+    the last record."""
     earlier = [other for other in records(dataset) if other.model == record.model]
     # a model that lost the title may win it back, which is news; a refusal never is
-    relevant = earlier if record.decision == REFUSED else earlier[-1:]
-    if any((other.decision, other.pair) == (record.decision, record.pair) for other in relevant):
+    if record.decision == PROMOTED:
+        earlier = earlier[-1:]
+    elif record.decision == PROPOSED:
+        last = max((index for index, other in enumerate(earlier) if other.decision == PROMOTED), default=-1)
+        earlier = earlier[last + 1 :]
+    if any((other.decision, other.pair) == (record.decision, record.pair) for other in earlier):
         return
     path = file(dataset)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -133,18 +146,28 @@ def champions(dataset: str) -> dict[str, str]:
     return {record.model: record.challenger.bundle for record in records(dataset) if record.decision == PROMOTED}
 
 
+def challengers(dataset: str, model: str, digest: str, bundle: str) -> int:
+    """How many different bundles have challenged for a registered model on these faces, ``bundle`` included.
+
+    Args:
+        digest: of the faces.
+    """
+    return len({bundle} | {record.challenger.bundle for record in records(dataset)
+                           if (record.model, record.faces.digest) == (model, digest)})
+
+
 def describe(record: PromotionRecord) -> str:
     """A record for a person: the verdict with its reasons, and a small table."""
     corrupted = record.corrupted or Accuracies(n=None, challenger=None, champion=None)
-    verb = "is the champion now" if record.decision == PROMOTED else "is refused"
-    rows = [f"{record.model} version {record.challenger.version} {verb}: {'; '.join(record.reasons)}",
-            f"{'':<12}{'bundle':<14}{'protocol':<12}{PUBLIC:>12}{CORRUPTED:>23}{PRIVATE:>23}"]
+    verbs = {PROMOTED: "is the champion now", REFUSED: "is refused", PROPOSED: "is proposed as champion"}
+    rows = [f"{record.model} version {record.challenger.version} {verbs[record.decision]}: {'; '.join(record.reasons)}",
+            f"{'':<12}{'bundle':<14}{'protocol':<22}{PUBLIC:>12}{CORRUPTED:>23}{PRIVATE:>23}"]
     roles = [("challenger", record.challenger, record.public.challenger, corrupted.challenger,
               record.private.challenger),
              ("champion", record.champion, record.public.champion, corrupted.champion, record.private.champion)]
     for role, contender, public, robust, private in roles:
         if contender is not None:
-            rows.append(f"{role:<12}{contender.bundle:<14}{contender.protocol:<12}{_percent(public):>12}"
+            rows.append(f"{role:<12}{contender.bundle:<14}{title(contender.protocol):<22}{_percent(public):>12}"
                         f"{_percent(robust, 'not measured'):>23}{_percent(private):>23}")
     return "\n".join(rows)
 

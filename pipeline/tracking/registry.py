@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.bundle.bundle import Bundle
 from pipeline.system.failure import Failure
 from pipeline.tracking.mlflow_server import in_one_line
+from pipeline.tracking.promotions import PROMOTED, PromotionRecord
 from pipeline.tracking.runs import Run, connect
 
 
@@ -21,8 +22,41 @@ def register(name: str, bundle: Bundle, run_id: str) -> str:
     model_id = Run(client, run_id).model(bundle.folder)
     tags = {key: str(getattr(bundle.provenance, key)) for key in ("recipe", "seed", "protocol", "edition")}
     created = client.create_model_version(name, f"models:/{model_id}", run_id, {**tags, "bundle": bundle.id},
-                                          model_id=model_id)
+                                          description=_description(bundle), model_id=model_id)
     return str(created.version)
+
+
+def _description(bundle: Bundle) -> str:
+    """A version in a sentence, for a person who looks through the registry."""
+    made = bundle.provenance
+    int8 = ", in int8" if made.quantised else ""
+    size = (bundle.folder / "model.onnx").stat().st_size / 1e6
+    return (f"{made.recipe}, seed {made.seed}{int8}: trained on {made.dataset} ({made.edition}), {made.protocol} "
+            f"protocol, {made.epochs_run} epochs on {made.hardware}; {size:.1f} MB, bundle {bundle.id}")
+
+
+@in_one_line()
+def decide(record: PromotionRecord, version: str) -> None:
+    """A promotion's outcome in the registry: the version's tag ``decision``, and the aliases.
+
+    A refused version keeps ``@challenger`` until the next one takes it; a promoted one leaves it for ``@champion``.
+
+    Args:
+        version: of the challenger; a registry that was made again has other numbers than the record.
+    """
+    client = connect()
+    client.set_model_version_tag(record.model, version, "decision", decision(record))
+    if record.decision == PROMOTED:
+        client.set_registered_model_alias(record.model, "champion", version)
+        if str(client.get_registered_model(record.model).aliases.get("challenger", "")) == version:
+            client.delete_registered_model_alias(record.model, "challenger")
+
+
+def decision(record: PromotionRecord) -> str:
+    """``refused: -7.55 points, PublicTest 64.31 %``."""
+    gain = "the first model" if record.gain is None else f"{100 * record.gain:+.2f} points"
+    accuracy = record.public.challenger
+    return f"{record.decision}: {gain}" + ("" if accuracy is None else f", PublicTest {100 * accuracy:.2f} %")
 
 
 @in_one_line()
@@ -40,6 +74,14 @@ def champion(name: str) -> tuple[str, str] | None:
         if version is not None:
             return str(version), client.get_model_version(name, str(version)).tags["bundle"]
     return None
+
+
+@in_one_line()
+def describe(name: str, version: str, text: str, card: Path) -> None:
+    """Give a version its description, Markdown of at most 5,000 characters, and its run the card's folder."""
+    client = connect()
+    client.update_model_version(name, version, text)
+    Run(client, client.get_model_version(name, version).run_id).files([card], "card")
 
 
 @in_one_line()

@@ -36,7 +36,7 @@ def restore(entry: Entry, bundle: Bundle | None = None, tags: Mapping[str, Any] 
             run.params(entry.config)
             run.dataset(data_of(entry))
             run.history(entry.history)
-            run.figures(entry.all_figures)
+            run.evaluation(entry.all_figures)
             run_id = run.id
     if bundle is not None:
         client = runs.connect()

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.tracking import killed, mlflow_server
+from pipeline.faces import protocols
+from pipeline.tracking import children, killed, logged, mlflow_server
+from pipeline.tracking.figures import PRIMARY_TAG, Table, experiment_tags, headline, tables
 from pipeline.tracking.mlflow_server import in_one_line, uri
 
 TAGS = ("recipe", "seed", "dataset", "edition", "data_digest", "protocol", "class_set")
-# What runs in MLflow's server
-SERVED = Path(__file__).with_name("served.py")
 _opened: set[str] = set()
 
 
@@ -37,8 +37,9 @@ def tags_of(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
 
 
 def run_name(tags: Mapping[str, Any]) -> str:
-    """``hour seed 1``, or ``hour seed 1, leak-free``: twins must be distinguishable in MLflow's list."""
-    return f"{tags['recipe']} seed {tags['seed']}" + (", leak-free" if tags.get("protocol") == "leak-free" else "")
+    """``hour seed 1``, or ``hour seed 1, without exact copies``: twins must be distinguishable in MLflow's list."""
+    protocol = protocols.title(tags.get("protocol", "published"))
+    return f"{tags['recipe']} seed {tags['seed']}" + ("" if protocol == "published" else f", {protocol}")
 
 
 @in_one_line()
@@ -71,8 +72,8 @@ def connect():
 class Run:
     """A run on the server; as a context manager it ends FINISHED, FAILED or, after Ctrl-C or pruning, KILLED."""
 
-    def __init__(self, client, run_id: str, monitor=None):
-        self._client, self.id, self._monitor = client, run_id, monitor
+    def __init__(self, client, run_id: str, machine: "Run | None" = None, monitor=None):
+        self._client, self.id, self._machine, self._monitor = client, run_id, machine, monitor
 
     def __enter__(self) -> "Run":
         return self
@@ -80,9 +81,11 @@ class Run:
     def __exit__(self, kind, error, trace) -> None:
         status = "FINISHED"
         if kind is not None:
-            status = "KILLED" if kind.__name__ in ("KeyboardInterrupt", "TrialPruned") else "FAILED"
+            status = "KILLED" if kind.__name__ in ("KeyboardInterrupt", "TooLate", "TrialPruned") else "FAILED"
         if self._monitor is not None:
             self._monitor.finish()
+        if self._machine is not None:
+            self._machine.__exit__(kind, error, trace)
         try:
             with in_one_line():
                 self._client.set_terminated(self.id, status)
@@ -120,14 +123,25 @@ class Run:
             if int(row["epoch"]) not in logged:
                 self.epoch(row, int(row["epoch"]))
 
-    def figures(self, values: Mapping[str, Any]) -> None:
-        """Figures as metrics, a tree or flat: ``PublicTest/single/accuracy``, an interval's two ends, no matrices."""
-        metrics = flat(values, "/")
-        for name in [name for name, value in metrics.items() if isinstance(value, list)]:
-            ends = metrics.pop(name)
-            if name.endswith("interval"):
-                metrics[f"{name}_low"], metrics[f"{name}_high"] = ends
-        self._metrics(metrics, 0)
+    def figures(self, values: Mapping[str, float]) -> None:
+        """Numbers as metrics, by name."""
+        self._metrics(values, 0)
+
+    def evaluation(self, measured: Mapping[str, Any]) -> None:
+        """What evaluate measured (``Entry.all_figures``): the headline figures as metrics, everything as tables."""
+        self._metrics(headline(measured), 0)
+        for name, table in tables(measured).items():
+            self._table(f"figures/{name}.json", table)
+
+    @in_one_line()
+    def _table(self, path: str, table: Table) -> None:
+        """A JSON artefact that MLflow shows as a table. MLflow's own ``log_table`` would add the rows to those of an
+        earlier call."""
+        listed = json.loads(self._client.get_run(self.id).data.tags.get("mlflow.loggedArtifacts", "[]"))
+        self._client.log_dict(self.id, table, path)
+        if not any(entry["path"] == path for entry in listed):
+            self._client.set_tag(self.id, "mlflow.loggedArtifacts",
+                                 json.dumps([*listed, {"path": path, "type": "table"}]))
 
     @in_one_line()
     def _metrics(self, values: Mapping[str, Any], step: int) -> None:
@@ -145,12 +159,12 @@ class Run:
 
     @in_one_line()
     def dataset(self, manifest: Mapping[str, Any]) -> None:
-        """The data as an input of the run, named by its edition, with digest and counts."""
+        """The data as an input of the run, under the data set's name, with edition, digest and counts."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         tags = {name: manifest[name] for name in ("dataset", "edition", "protocol", "digest") if name in manifest}
         # MLflow holds 36 characters of a digest
-        data = Dataset(manifest["edition"], manifest["digest"][:36], "code", json.dumps({"tags": tags}),
+        data = Dataset(manifest["dataset"], manifest["digest"][:36], "code", json.dumps({"tags": tags}),
                        profile=json.dumps(manifest.get("counts", {})))
         self._client.log_inputs(self.id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
@@ -159,28 +173,11 @@ class Run:
         """The bundle: its files under ``bundle`` and its ONNX as an MLflow model (``served``), once; returns the
         model's id."""
         bundle = Bundle.load(folder)
-        run = self._client.get_run(self.id)
-        for output in run.outputs.model_outputs if run.outputs else []:
-            logged = self._client.get_logged_model(output.model_id)
-            # a model whose logging was interrupted is not ready, and is logged anew
-            if logged.tags.get("bundle") == bundle.id and logged.status == "READY":
-                return logged.model_id
-        import mlflow.pyfunc
-        import numpy as np
-        from mlflow.models import Model, ModelSignature
-        from mlflow.types import Schema, TensorSpec
-
-        single = np.dtype("float32")
-        signature = ModelSignature(Schema([TensorSpec(single, (-1, 48, 48, 1), "image")]),
-                                   Schema([TensorSpec(single, (-1, len(bundle.classes)), "probabilities")]))
+        known = logged.model_of(self._client, self.id, bundle)
+        if known is not None:
+            return known
         self.files([bundle.folder], "bundle")
-        # pyfunc.log_model would take the run and the experiment that happen to be active
-        made = self._client.create_logged_model(run.info.experiment_id, "model", self.id, {"bundle": bundle.id})
-        Model.log(None, mlflow.pyfunc, name="model", model_id=made.model_id, run_id=self.id, signature=signature,
-                  python_model=str(SERVED), artifacts={"onnx": str(bundle.folder / "model.onnx")},
-                  input_example={"image": np.full((1, 48, 48, 1), 128, single)},
-                  pip_requirements=["mlflow", "numpy", "onnxruntime"])
-        return made.model_id
+        return logged.log(self._client, self.id, bundle)
 
 
 @in_one_line()
@@ -189,6 +186,9 @@ def start(name: str, experiment: str, tags: Mapping[str, Any], parent: str | Non
     """Begin a run, as a child of ``parent``; or continue ``run_id`` if the server has it, killed or finished.
 
     What killed processes left RUNNING is ended first.
+
+    Args:
+        system_metrics: whether a child of the run gets the machine's load while it lasts.
     """
     client = connect()
     if parent is None:
@@ -205,21 +205,31 @@ def start(name: str, experiment: str, tags: Mapping[str, Any], parent: str | Non
         nested = {"mlflow.parentRunId": parent} if parent else {}
         all_tags = resolve_tags({key: str(value) for key, value in {**dvc, **tags, **nested}.items()})
         run_id = client.create_run(_experiment(client, experiment), run_name=name, tags=all_tags).info.run_id
+        if parent and exists(parent):
+            children.inherit_data(client, parent, run_id)
     if not system_metrics:
         return Run(client, run_id)
-    monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=uri())
+    machine = start(f"{name}, machine", experiment, {"kind": children.MACHINE}, parent=run_id,
+                    run_id=children.machine_of(client, run_id))
+    monitor = SystemMetricsMonitor(machine.id, resume_logging=True, tracking_uri=uri())
     monitor.start()
-    return Run(client, run_id, monitor)
+    return Run(client, run_id, machine, monitor)
 
 
 def _experiment(client, name: str) -> str:
+    """The id of an experiment, made or restored where it is missing; its pages know which metric counts."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         folder = mlflow_server.artefacts(uri())
-        return client.create_experiment(name, f"{folder}/{name}" if folder else None)
-    if experiment.lifecycle_stage == "deleted":
-        client.restore_experiment(experiment.experiment_id)
-    return experiment.experiment_id
+        experiment_id = client.create_experiment(name, f"{folder}/{name}" if folder else None)
+    else:
+        experiment_id = experiment.experiment_id
+        if experiment.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment_id)
+    if experiment is None or PRIMARY_TAG not in experiment.tags:
+        for tag, value in experiment_tags(name).items():
+            client.set_experiment_tag(experiment_id, tag, value)
+    return experiment_id
 
 
 @in_one_line()

@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.faces import copies
 from pipeline.faces.faces import SPLITS, Faces
 from pipeline.params.params import Validate
 from pipeline.system.failure import Failure
 from pipeline.validate.expectations import BLANK_DEVIATION, class_table, expectations
-from pipeline.validate.result import Check, Numbers, Result
+from pipeline.validate.result import Check, NearCopies, Numbers, Result
 
 if TYPE_CHECKING:
     import pandas
 
+# Whose images have copies where: the first's in any of the others
+ACROSS = {"Training in PublicTest": ("Training", "PublicTest"), "Training in PrivateTest": ("Training", "PrivateTest"),
+          "Training in either": ("Training", "PublicTest", "PrivateTest"),
+          "PublicTest in Training": ("PublicTest", "Training"), "PrivateTest in Training": ("PrivateTest", "Training"),
+          "PrivateTest in PublicTest": ("PrivateTest", "PublicTest")}
 # Columns whose unexpected value is printed beside the image's id
 PRINTED = ("split", "label", "type", "height", "width", "min", "max")
 
@@ -64,12 +70,14 @@ def statistics(faces: Faces) -> pandas.DataFrame:
     })
 
 
-def validate(faces: Faces, settings: Validate, table: pandas.DataFrame | None = None) -> Result:
+def validate(faces: Faces, settings: Validate, table: pandas.DataFrame | None = None,
+             near: copies.Copies | None = None) -> Result:
     """Check the faces against every expectation.
 
     Args:
         settings: the limits.
         table: ``statistics(faces)``, where it has been computed already.
+        near: the near copies, where they have been looked for; they are counted, and no expectation is about them.
     """
     table = statistics(faces) if table is None else table
     counts = faces.counts()
@@ -82,7 +90,8 @@ def validate(faces: Faces, settings: Validate, table: pandas.DataFrame | None = 
     return {"dataset": manifest.get("dataset"), "edition": manifest.get("edition"), "source": manifest.get("source"),
             "splits_from": manifest.get("splits_from"), "notes": manifest.get("notes"),
             "digest": manifest.get("digest") or faces.digest(), "verdict": verdict, "images": len(faces),
-            "counts": counts, **_numbers(table), "expectations": checks}
+            "counts": counts, **_numbers(table), "near": None if near is None else _near_numbers(faces, near),
+            "expectations": checks}
 
 
 def reason(result: Result, page: object) -> str:
@@ -165,16 +174,31 @@ def _numbers(table: pandas.DataFrame) -> Numbers:
             "superfluous": int(len(grouped) - grouped.duplicate_group.nunique()),
             "inside": {split: int((inside.split == split).sum()) for split in SPLITS},
         },
-        "leaks": {
-            "Training in PublicTest": duplicated("Training", "PublicTest"),
-            "Training in PrivateTest": duplicated("Training", "PrivateTest"),
-            "Training in either": duplicated("Training", "PublicTest", "PrivateTest"),
-            "PublicTest in Training": duplicated("PublicTest", "Training"),
-            "PrivateTest in Training": duplicated("PrivateTest", "Training"),
-            "PrivateTest in PublicTest": duplicated("PrivateTest", "PublicTest"),
-        },
+        "leaks": {name: duplicated(*splits) for name, splits in ACROSS.items()},
         "conflicts": {
             "groups": int(table.duplicate_group[table.conflict].nunique()),
             "images": int(table.conflict.sum()),
         },
+    }
+
+
+def _near_numbers(faces: Faces, near: copies.Copies) -> NearCopies:
+    """The near copies, counted."""
+    pairs = near.pairs(faces)
+    rows = {split: faces.splits == split for split in SPLITS}
+    near_to = {split: copies.near(faces, near, rows[split]) for split in SPLITS}
+    any_of = {split: near_to[split] | copies.exact(faces, rows[split]) for split in SPLITS}
+
+    def across(has: dict[str, np.ndarray]) -> dict[str, int]:
+        return {name: int((rows[split] & np.any([has[other] for other in others], axis=0)).sum())
+                for name, (split, *others) in ACROSS.items()}
+
+    return {
+        "pairs": len(near),
+        "mirrored": int(near.mirrored.sum()),
+        "images": len(np.union1d(pairs.first, pairs.second)),
+        "inside": {split: int((rows[split] & near_to[split]).sum()) for split in SPLITS},
+        "leaks": across(near_to),
+        "any": across(any_of),
+        "free": {split: int((rows[split] & ~any_of["Training"]).sum()) for split in SPLITS[1:]},
     }

@@ -38,6 +38,27 @@ class Conflicts(TypedDict):
     images: int
 
 
+class NearCopies(TypedDict):
+    """Near copies, counted: images of one photograph that differ in some pixel. They are reported and gate nothing.
+
+    Attributes:
+        pairs: of images; ``mirrored`` of them show it mirrored.
+        images: in these pairs.
+        inside: images with a near copy in their own split, by split.
+        leaks: images of one split with a near copy in another, by ``Training in PublicTest`` and so on.
+        any: the same, with an exact or a near one.
+        free: test images without any copy in Training, by split.
+    """
+
+    pairs: int
+    mirrored: int
+    images: int
+    inside: dict[str, int]
+    leaks: dict[str, int]
+    any: dict[str, int]
+    free: dict[str, int]
+
+
 class Numbers(TypedDict):
     """What is counted besides the expectations.
 
@@ -56,6 +77,7 @@ class Result(Numbers):
 
     Attributes:
         verdict: ``passed``, ``passed with warnings`` or ``failed``.
+        near: None where near copies were not looked for.
     """
 
     dataset: str | None
@@ -67,4 +89,5 @@ class Result(Numbers):
     verdict: str
     images: int
     counts: Counts
+    near: NearCopies | None
     expectations: list[Check]

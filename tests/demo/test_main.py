@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,11 +11,24 @@ from toy_faces import FakeCamera, face_frame, frames_of, python
 
 from pipeline.demo import main as main_module
 from pipeline.demo.main import main
+from pipeline.demo.notice import NOTICE
 from pipeline.demo.output import VideoOutput
 from pipeline.demo.see.boxes import UNSURE
 from pipeline.demo.show import view
 from pipeline.demo.sources.open import RECONNECT
 from pipeline.system.failure import Failure
+
+
+def test_the_law_and_what_the_labels_are_not_is_said_once_and_not_among_the_results(picture, model, tmp_path, capsys):
+    main([str(picture), "--headless", "--out", str(tmp_path / "out.png"), "--model", str(model)])
+    printed = capsys.readouterr()
+    assert printed.err.count("AI Act") == 1 and "not a feeling" in printed.err and "AI Act" not in printed.out
+
+
+def test_the_page_says_the_same_as_the_console():
+    page = (Path(main_module.__file__).parent / "web/page/index.html").read_text(encoding="utf-8")
+    for words in ("An expression is not a feeling", "50(3)", "5(1)(f)"):
+        assert words in page and words in NOTICE
 
 
 def test_a_picture_is_annotated(picture, model, tmp_path, capsys):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import toy_models
 
-from pipeline.evaluate import measure, plots, robustness
+from pipeline.evaluate import measure, plots, robustness, severity
 from pipeline.faces.corruptions import CORRUPTIONS, Corruption
 from pipeline.params.params import Evaluate
 from pipeline.tracking import ledger
@@ -91,9 +91,20 @@ def test_the_command_prints_a_table_for_each_bundle(project, capsys):
     faces.manifest.update(protocol="published", class_set="7", classes=list(faces.classes))
     faces.save(project / "data/sample/faces")
     bundle = toy_models.bundle(project / "data/sample/bundle", source_digest=faces.digest())
-    robustness.main(["data/sample/bundle"])
+    robustness.main(["data/sample/bundle", "--plot", "curves.png"])
     rows = capsys.readouterr().out.splitlines()
     assert bundle.id in rows[0] and rows[1].split() == ["PublicTest", "PrivateTest"]
     assert [row[:24].strip() for row in rows[2:]] == ["as they are", *robustness.WORDS.values(), "mean of 20",
                                                       "worst of 20"]
     assert not (project / "reports").exists(), "nothing is recorded"
+    assert (project / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_curves_have_every_corruption_once_beside_the_face_as_it_is():
+    """From the mildest to the strongest; gamma and contrast on both sides of the face as it is."""
+    panels = severity.panels()
+    drawn = [name for ticks in panels.values() for _, name in ticks if name]
+    assert sorted(drawn) == sorted(corruption.name for corruption in CORRUPTIONS) and len(panels) == 10
+    assert [text for text, _ in panels["JPEG, quality"]] == ["none", "50", "20"]
+    assert panels["gamma"] == [("0.5", "gamma-0.5"), ("1", None), ("2", "gamma-2")]
+    assert panels["hidden"] == [("none", None), ("eyes", "eyes-hidden"), ("mouth", "mouth-hidden")]

@@ -151,7 +151,7 @@ def test_a_run_comes_home_as_bundle_ledger_entry_and_mlflow_run_and_twice_is_onc
     client = runs.connect()
     (run,) = client.search_runs([client.get_experiment_by_name("sample-7").experiment_id])
     assert run.info.run_id == bundle.run_id
-    assert run.data.metrics["PrivateTest/flip/accuracy"] == entry.figures["PrivateTest"]["flip"]["accuracy"]
+    assert run.data.metrics["accuracy/PrivateTest_flip"] == entry.figures["PrivateTest"]["flip"]["accuracy"]
     assert run.data.params["train.learning_rate"] == "0.01"
     assert [point.step for point in client.get_metric_history(bundle.run_id, "val_loss")] == [1, 2]
     shutil.rmtree(tmp_path / "out")

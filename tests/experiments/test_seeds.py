@@ -97,8 +97,31 @@ def test_values_stand_where_they_like_and_params_yaml_s_are_not_for_it(project, 
     (project / "params.yaml").write_text(text.replace("epochs: null", "epochs: 99", 1), encoding="utf-8")
     toy_models.faces("fer2013", per_class=5).save(project / "data/fer2013/faces")
     asked = []
-    monkeypatch.setattr(seeds, "enter", lambda mine, _: asked.append(mine))
+    monkeypatch.setattr(seeds, "enter_all", lambda mine, *_: asked.extend(mine) or ())
     seeds.main(["cas", "--leak-free", "classes=6", "--seeds", "1", "2", "--", "train.batch_size=8"])
     assert [(one.seed, one.classes, one.train.batch_size, one.train.epochs) for one in asked] == [
         (1, "6", 8, 50), (2, "6", 8, 50)]
-    assert asked[0].balance.drop_leaks
+    assert asked[0].balance.drop_leaks == "exact", "as it has been called"
+
+
+@pytest.mark.slow
+def test_seeds_work_on_every_data_set_without_the_labels_that_it_lacks(project, capsys):
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
+    toy_models.faces("sample", per_class=5).save(project / "data/sample/faces")
+    moods = toy_models.faces("my-moods", per_class=5)
+    kept = moods.take(moods.labels < 3)
+    replace(kept, manifest={**kept.manifest, "classes": ["calm", "glad", "sad"], "class_set": "3",
+                            "own_classes": True}).save(project / "data/my-moods/faces")
+    small = [value for value in SMALL if "votes" not in value]
+    for dataset in ("sample", "my-moods"):
+        seeds.main(["speedrun", *small, "--dataset", dataset, "--seeds", "1"])
+        entry, = ledger.entries(dataset)
+        assert (entry.dataset, entry.seed, entry.config["train"]["votes"]) == (dataset, 1, 0.0)
+    assert entry.classes == ("calm", "glad", "sad") and not ledger.entries()
+    assert "my-moods: speedrun learns without the FER+ votes" in capsys.readouterr().err
+
+
+def test_a_data_set_that_is_not_there_is_one_line(project):
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
+    with pytest.raises(Failure, match=r"data/my-moods/faces: missing; run `make run DATASET=my-moods` first"):
+        seeds.main(["compact", "--dataset", "my-moods"])

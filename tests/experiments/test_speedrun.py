@@ -58,3 +58,16 @@ def test_an_idea_is_tried_on_public_test_alone(with_params):
     assert (first["seed"], second["seed"], first["epochs"]) == ("1", "2", "1")
     assert "| tiny |" in (project / "reports/speedrun.md").read_text()
     assert not list(project.glob("reports/results/*")), "a try is no ledger entry"
+
+
+@pytest.mark.slow
+def test_another_data_set_has_a_log_and_a_page_of_its_own(with_params):
+    project = with_params
+    toy_models.faces("sample", per_class=5).save(project / "data/sample/faces")
+    small = ["train.epochs=1", "model.stem=4", "model.width=4", "model.stages=1"]
+    speedrun.main(["--dataset", "sample", "--try", "tiny", *small, "--seeds", "1"])
+    (row,) = log.log(file=speedrun.log_of("sample"))
+    assert (row["idea"], row["seed"]) == ("tiny", "1")
+    page = (project / "reports/sample/speedrun.md").read_text()
+    assert "| tiny |" in page and "PublicTest\nof sample. " in page and "3,589" not in page
+    assert not (project / "reports/speedrun.csv").exists() and not (project / "reports/speedrun.md").exists()

@@ -57,11 +57,18 @@ def test_they_travel_and_leave_the_digest_alone(asked, tmp_path):
     np.testing.assert_array_equal(Faces.load(tmp_path / "faces").teacher, found.teacher)
 
 
-def test_other_faces_other_files_and_no_file_are_one_line(asked, tmp_path):
+def test_answers_about_other_faces_and_for_eight_classes_are_left_out(asked):
     faces, _, path = asked
     other = balanced(Faces(**{**vars(faces), "manifest": {**faces.manifest, "digest": "other"}}))
-    with pytest.raises(Failure, match="made from other faces"):
-        teachers.with_teacher(other, path)
+    eight = balanced(faces)
+    eight.manifest["class_set"] = "8"
+    for without in (other, eight):
+        found = teachers.with_teacher(without, path)
+        assert found.teacher is None and "teacher" not in found.manifest
+
+
+def test_other_files_and_no_file_are_one_line(asked, tmp_path):
+    faces, _, _ = asked
     with pytest.raises(Failure, match="ferpipe teach"):
         teachers.with_teacher(balanced(faces), tmp_path / "none.npz")
     (tmp_path / "broken.npz").write_bytes(b"PK no zip")
@@ -96,7 +103,7 @@ def test_the_protocols_are_kept_apart(project):
     with pytest.raises(Failure, match="one protocol"):
         teach.teach(mixed, faces)
     assert teach.teach(mixed[1:], faces).name == "leak-free.npz"
-    with np.load(teachers.file_of("mine", "leak-free")) as file:
+    with np.load(teachers.file_of("mine", "leak-free", "sample")) as file:
         assert json.loads(str(file["about"]))["protocol"] == "leak-free"
 
 
@@ -121,3 +128,26 @@ def test_a_name_that_train_teachers_would_refuse_is_refused_before_anybody_is_as
     with pytest.raises(Failure, match=r"train\.teachers"):
         teach.main([str(project / "nobody"), "--name", "mine/first"])
     assert not (project / teachers.FOLDER).exists()
+
+
+def test_faces_with_classes_of_their_own_have_teachers_that_know_those(project, monkeypatch):
+    from pipeline.params import extra_labels
+    from pipeline.params import params as parameters
+
+    shutil.copyfile(toy_models.PARAMS, project / "params.yaml")
+    faces = toy_models.faces("my-moods", per_class=6)
+    moods = [f"mood {number}" for number in range(7)]
+    faces.manifest.update(classes=moods, class_set="moods", own_classes=True)
+    params = parameters.load().override({"dataset": "my-moods", "train.teacher": 0.5, "train.teachers": "mine"})
+    assert extra_labels.missing(params) == {"train.teacher": 0.0}, "nobody has taught yet"
+
+    with pytest.raises(Failure, match="a teacher must know mood 0, mood 1, mood 2"):
+        teach.teach([toy_models.bundle(project / "emotions", "my-moods")], faces)
+    member = toy_models.voter(project / "moods", faces, seed=1)
+    path = teach.teach([member], faces)
+    assert path == teachers.file_of("mine", "published", "my-moods") == teachers.FOLDER / "mine/my-moods/published.npz"
+    assert extra_labels.missing(params) == {}
+    found = strategies.prepared(params, faces)
+    training = faces.split("Training")
+    answers = np.mean([member.predict(training.images, flip) for flip in (False, True)], axis=0)
+    np.testing.assert_allclose(found.split("Training").teacher, answers, atol=2e-3)

@@ -4,7 +4,7 @@ import pytest
 import toy_models
 
 from pipeline.params import params
-from pipeline.params.extra_labels import without_missing
+from pipeline.params.extra_labels import missing, without_missing
 
 
 def loaded(dataset, recipe):
@@ -24,10 +24,28 @@ def test_other_data_goes_without(recipe, line, capsys):
     assert capsys.readouterr().err == line
 
 
+BOTH = {"votes": {"sha256": "v"}, "teacher": {"sha256": "t"}}
+
+
 def test_fer2013_keeps_them_and_is_silent(capsys):
     strong = loaded("fer2013", "strong")
-    assert without_missing(strong, {}) == strong and strong.train.votes and strong.train.teacher
+    assert without_missing(strong, BOTH) == strong and strong.train.votes and strong.train.teacher
+    assert missing(strong) == {}, "what its balanced faces have is not known yet"
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("manifest", "overrides", "line"), [
+    ({"teacher": {}}, {"train.votes": 0.0},
+     "fer2013: strong learns without the FER+ votes; put fer2013new.csv into data/external/ for the votes\n"),
+    ({"votes": {}, "class_set": "8"}, {"train.teacher": 0.0},
+     "fer2013: strong learns without the teachers' answers; teachers know seven emotions, not eight\n"),
+    ({"votes": {}, "class_set": "7"}, {"train.teacher": 0.0},
+     "fer2013: strong learns without the teachers' answers; the teachers answered for another edition of the data\n"),
+])
+def test_fer2013_goes_without_what_its_faces_lack(manifest, overrides, line, capsys):
+    strong = loaded("fer2013", "strong")
+    assert without_missing(strong, manifest) == strong.override(overrides)
+    assert capsys.readouterr().err == line
 
 
 def test_a_stage_before_training_is_silent(capsys):

@@ -51,8 +51,8 @@ def test_a_model_is_on_its_shelf_in_the_ledger_and_in_its_run(enter, project):
     assert {"recipe": "toy", "seed": "3", "kind": "train", "imported": "abc", "bundle": entered.bundle.id}.items() <= \
         run.data.tags.items()
     assert run.data.params == {"train.epochs": "2", "model.name": "toy"}
-    assert run.data.metrics["PublicTest/single/accuracy"] == 0.5 and run.data.metrics["val_loss"] == 1.0
-    assert run.inputs.dataset_inputs[0].dataset.name == "drawn"
+    assert run.data.metrics["accuracy/PublicTest"] == 0.5 and run.data.metrics["val_loss"] == 1.0
+    assert run.inputs.dataset_inputs[0].dataset.name == "sample"
     assert len(run.outputs.model_outputs) == 1
     assert entering.register("sample-7", entered.bundle) == "1" and registry.champion("sample-7") is None
 
@@ -120,7 +120,8 @@ def test_a_training_goes_on_in_the_run_that_its_note_names(project):
     ids = []
     for interrupted in (True, False):
         try:
-            with entering.begin(tags, {"train": {"epochs": 2}}, {"edition": "drawn", "digest": "d" * 64},
+            with entering.begin(tags, {"train": {"epochs": 2}},
+                                {"dataset": "sample", "edition": "drawn", "digest": "d" * 64},
                                 note=project / "note") as run:
                 ids.append(run.id)
                 if interrupted:

@@ -165,7 +165,7 @@ LINE = (FIXTURES / "promotions.jsonl").read_text().splitlines()[1]
 @pytest.mark.parametrize(("text", "said"), [
     *(case for case in NO_RECORD if case[0]),  # an empty line is none
     (without(LINE, "PrivateTest, not used"), "PrivateTest, not used: missing"),
-    (changed(LINE, decision="postponed"), "decision: expected 'promoted' or 'refused', found 'postponed'"),
+    (changed(LINE, decision="postponed"), "decision: expected 'promoted', 'refused' or 'proposed', found 'postponed'"),
     (changed(LINE, challenger=None), "challenger: expected an object"),
     (changed(LINE, format=3), "format: expected 1"),
 ])

@@ -16,7 +16,7 @@ import pytest
 import toy_models
 
 from pipeline.system.failure import Failure
-from pipeline.tracking import entering, killed, ledger, mlflow_server, registry, restoring, runs, ui
+from pipeline.tracking import children, entering, killed, ledger, mlflow_server, registry, restoring, runs, ui
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,19 +56,19 @@ def test_a_run_holds_parameters_curves_figures_data_and_tags(project, monkeypatc
         run.params({"train": {"epochs": 2}})
         for row in toy_models.HISTORY:
             run.epoch(row, row["epoch"])
-        run.figures(toy_models.FIGURES)
-        run.dataset({"edition": "csv", "digest": "f" * 64, "counts": {"Training": {"happy": 3}}})
+        run.evaluation(toy_models.FIGURES)
+        run.dataset({"dataset": "my-moods", "edition": "csv", "digest": "f" * 64,
+                     "counts": {"Training": {"happy": 3}}})
         (project / "note.txt").write_text("hello")
         run.files([project / "note.txt"], "reports")
     data = facts(run.id).data
     assert data.params == {"train.epochs": "2"}
     assert curve(run.id, "val_accuracy") == [(1, 0.25), (2, 0.5)]
-    assert data.metrics["PublicTest/single/interval_high"] == 0.6
-    assert data.metrics["PublicTest/single/per_class/happy/recall"] == 0.75
-    assert not [name for name in data.metrics if "confusion" in name or name == "epoch"]
+    assert set(data.metrics) == {"accuracy/PublicTest", "macro_f1/PublicTest", "loss/PublicTest", "val_accuracy",
+                                 "val_loss"}
     assert {"recipe": "toy", "seed": "1", "DVC_EXP_NAME": "brave-name"}.items() <= data.tags.items()
     (given,) = facts(run.id).inputs.dataset_inputs
-    assert (given.dataset.name, given.dataset.digest) == ("csv", "f" * 36)
+    assert (given.dataset.name, given.dataset.digest) == ("my-moods", "f" * 36)
     assert facts(run.id).info.status == "FINISHED"
     assert list(project.glob("mlruns/sample-7/*/artifacts/reports/note.txt")), "artefacts lie beside the database"
 
@@ -88,11 +88,11 @@ def test_what_ends_a_run_decides_its_status_and_goes_on_up(project, error, statu
 def test_a_killed_run_goes_on_and_a_lost_one_begins_anew(project):
     run = runs.start("one", "sample-7", {})
     run.params({"seed": 2})
-    run.dataset({"edition": "csv", "digest": "f" * 64})
+    run.dataset({"dataset": "sample", "edition": "csv", "digest": "f" * 64})
     run.epoch(toy_models.HISTORY[0], 1)
     with runs.start("one", "sample-7", {"seed": 2}, run_id=run.id) as again:
         again.params({"seed": 2})
-        again.dataset({"edition": "csv", "digest": "f" * 64})
+        again.dataset({"dataset": "sample", "edition": "csv", "digest": "f" * 64})
         again.history(toy_models.HISTORY)
         again.history(toy_models.HISTORY)
     assert again.id == run.id
@@ -167,20 +167,58 @@ def test_a_run_killed_after_its_model_was_complete_is_finished_with_it(project, 
 
 
 def test_a_trial_is_a_child_of_the_search(project):
-    with runs.start("tune", "sample-7", {"kind": "tune"}) as parent, \
-         runs.start("trial 0", "sample-7", {"kind": "trial"}, parent=parent.id) as child:
-        pass
+    with runs.start("tune", "sample-7", {"kind": "tune"}) as parent:
+        parent.dataset({"dataset": "sample", "edition": "drawn", "digest": "f" * 64})
+        with runs.start("trial 0", "sample-7", {"kind": "trial"}, parent=parent.id) as child:
+            pass
     assert facts(child.id).data.tags["mlflow.parentRunId"] == parent.id
     assert facts(parent.id).info.experiment_id == facts(child.id).info.experiment_id
+    assert facts(child.id).inputs.dataset_inputs[0].dataset.name == "sample", "a trial's data is its study's"
 
 
-def test_system_metrics_are_watched_only_while_the_run_lasts(project, monkeypatch):
+def test_system_metrics_are_a_childs_which_lasts_as_long_and_goes_on_with_its_run(project, monkeypatch):
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    client = runs.connect()
     with runs.start("one", "sample-7", {}, system_metrics=True) as run:
+        child = children.machine_of(client, run.id)
         deadline = time.monotonic() + 5
-        while time.monotonic() < deadline and not [m for m in facts(run.id).data.metrics if m.startswith("system/")]:
+        while time.monotonic() < deadline and not facts(child).data.metrics:
             time.sleep(0.1)
-    assert "system/cpu_utilization_percentage" in facts(run.id).data.metrics
+        assert facts(child).info.status == "RUNNING"
+    assert "system/cpu_utilization_percentage" in facts(child).data.metrics and not facts(run.id).data.metrics
+    assert facts(child).info.run_name == "one, machine" and facts(child).info.status == "FINISHED"
+    with pytest.raises(ValueError), runs.start("one", "sample-7", {}, run_id=run.id, system_metrics=True):
+        assert facts(child).info.status == "RUNNING", "one child, however often its run goes on"
+        raise ValueError
+    assert facts(child).info.status == "FAILED"
+
+
+def test_everything_measured_is_in_tables_that_mlflow_shows_and_a_second_time_adds_nothing(project):
+    robustness = {"n": 280, "mean": 0.4, "worst": 0.1, "accuracy": {"blur": 0.1, "noise": 0.7}}
+    with runs.start("one", "sample-7", {}) as run:
+        for _ in range(2):
+            run.evaluation({**toy_models.FIGURES, "corrupted": {"PublicTest": robustness}})
+    client = runs.connect()
+    tables = {name: client.load_table(facts(run.id).info.experiment_id, f"figures/{name}.json", [run.id])
+              for name in ("splits", "per_class", "corruptions")}
+    (happy,), (public,) = (tables[name].round(6).to_dict("records") for name in ("per_class", "splits"))
+    assert happy == {"split": "PublicTest", "view": "single", "class": "happy", "precision": 0.7, "recall": 0.75,
+                     "f1": 0.72, "n": 4}
+    assert (public["n"], public["accuracy"], public["interval_low"], public["interval_high"]) == (280, 0.5, 0.4, 0.6)
+    assert tables["corruptions"]["accuracy"].round(6).tolist() == [0.1, 0.7]
+    assert facts(run.id).data.metrics["accuracy/PublicTest_corrupted_worst"] == 0.1
+
+
+def test_the_comparison_of_runs_opens_on_accuracy(project):
+    """MLflow's charts have a section for what is before the slash, sorted, and within it the metrics, sorted."""
+    with runs.start("one", "sample-7", {}) as run:
+        run.evaluation({**toy_models.figures(), "corrupted": {
+            "PublicTest": {"n": 1, "mean": 0.4, "worst": 0.1, "accuracy": {"blur": 0.1}}}})
+    experiment = runs.connect().get_experiment_by_name("sample-7")
+    assert experiment.tags["mlflow.experiment.primaryMetric.name"] == "accuracy/PublicTest"
+    assert "data set sample" in experiment.tags["mlflow.note.content"]
+    assert sorted({name.rpartition("/")[0] for name in facts(run.id).data.metrics})[0] == "accuracy"
+    assert len(facts(run.id).data.metrics) == 20
 
 
 def test_a_model_is_logged_once_with_its_signature_and_the_whole_bundle(project):
@@ -228,7 +266,7 @@ def test_a_missing_run_is_made_of_the_ledger_entry_once(project):
     assert restoring.restore(entry, bundle) == run_id
     run = facts(run_id)
     assert run.data.params == {"train.epochs": "2", "model.name": "toy"}
-    assert run.data.metrics["PublicTest/single/accuracy"] == 0.5
+    assert run.data.metrics["accuracy/PublicTest"] == 0.5
     assert run.data.tags["rebuilt"] == "true"
     assert len(run.outputs.model_outputs) == 1
 
@@ -239,7 +277,7 @@ def test_an_evaluation_joins_the_run_that_trained_the_bundle(project):
     bundle = toy_models.bundle(project / "made", run_id=run.id)
     (project / "metrics.json").write_text("{}")
     entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle, None, [project / "metrics.json"])
-    assert facts(run.id).data.metrics["PublicTest/single/accuracy"] == 0.5
+    assert facts(run.id).data.metrics["accuracy/PublicTest"] == 0.5
     assert curve(run.id, "val_loss") == [(1, 1.5), (2, 1.0)], "the hole is filled"
     assert facts(run.id).info.status == "FINISHED"
     assert list(project.glob("mlruns/sample-7/*/artifacts/reports/metrics.json"))

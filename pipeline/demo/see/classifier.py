@@ -27,8 +27,8 @@ def classify(model: Model, crops: np.ndarray, flip: bool = True) -> np.ndarray:
     """Calibrated probabilities float32 ``(N, C)`` for uint8 crops ``(N, 48, 48)``.
 
     Args:
-        flip: average each face's probabilities with those of its mirror image. Twice the work; for most recipes half a
-            point to one and a half more accurate, for the champion no difference.
+        flip: average each face's probabilities with those of its mirror image. Twice the work; what it gains is in
+            reports/results.md: by recipe from nothing to a point and a half, for the champion nothing.
     """
     if not len(crops):
         return np.zeros((0, len(model.classes)), "float32")

@@ -42,8 +42,8 @@ class Watcher:
     """Detects, tracks and classifies the faces of one stream: call ``see`` with its frames in order, from one thread.
 
     Scores are smoothed over time (``tracks.LATENCY``). Of each face, one frame classifies the crop and the next one its
-    mirror image: smoothing averages both views at the cost of one. For most recipes that average is half a point to one
-    and a half more accurate, for the champion there is no difference.
+    mirror image: smoothing averages both views at the cost of one. What that average gains is in reports/results.md:
+    by recipe from nothing to a point and a half, for the champion nothing.
     """
 
     def __init__(self, detector: Detector, model: Model, unsure_below: float = UNSURE):

@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.bundle.promotion import caption
+from pipeline.faces.protocols import phrase
 
 
 def promotion_of(bundle: Bundle) -> dict[str, Any]:
@@ -23,5 +24,5 @@ def about(bundle: Bundle) -> tuple[str, ...]:
     if "corrupted" in promotion:
         lines.append(f"{promotion['corrupted']:.1%} on corrupted faces")
     if "protocol" in promotion:
-        lines.append(f"{promotion['protocol']} protocol")
+        lines.append(phrase(str(promotion["protocol"])))
     return tuple(lines)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from pipeline.demo.see.boxes import Face
+from pipeline.demo.show.explainer import Explainer
 from pipeline.demo.show.view import draw
 
 # The main face stays the main one until another has this many times its area
@@ -91,15 +92,18 @@ class Annotator:
 
     Args:
         about: lines about the model for the panel.
+        explainer: makes the maps over the main face.
 
     Attributes:
         see: detects and classifies the faces; replace it together with the source.
         mirror: whether frames are shown mirrored, as a person expects of a webcam; may change at any time.
+        explaining: whether a map of what the answer rests on is painted over the main face; may change at any time.
     """
 
     def __init__(self, see: See, classes: tuple[str, ...], tally: Tally, *, about: tuple[str, ...] = (),
-                 mirror: bool = False, show_fps: bool = False):
+                 mirror: bool = False, show_fps: bool = False, explainer: Explainer | None = None):
         self.see, self.mirror, self.tally = see, mirror, tally
+        self.explaining, self._explainer = False, explainer
         self._classes, self._about, self._show_fps = classes, about, show_fps
         self._main: int | None = None
         self._last: tuple[np.ndarray, list[Face], float] | None = None
@@ -117,6 +121,9 @@ class Annotator:
         return self._drawn(*self._last, note) if self._last is not None else None
 
     def _drawn(self, frame: np.ndarray, faces: list[Face], seconds: float, note: str | None) -> Annotated:
+        if self.explaining and self._explainer is not None and faces:
+            frame, words = self._explainer.painted(frame, faces[0])
+            note = f"{words}\n{note}" if note else words
         if self.mirror:
             # After tracking, so that tracks do not jump when the person switches it
             frame, faces = cv2.flip(frame, 1), [replace(face, box=face.box.mirrored(frame.shape[1])) for face in faces]

@@ -52,7 +52,7 @@ def draw(
     Args:
         about: lines about the model for the panel's foot.
         fps: frames a second to show in the panel, if any.
-        note: a line of text at the bottom of the frame, if any.
+        note: text at the bottom of the frame, if any: a line or more.
 
     Returns a new uint8 BGR array, at least 480 and at most 1920 high; both sides are even, as video codecs need it.
     """
@@ -64,9 +64,9 @@ def draw(
         _draw_face(canvas, box, face, classes, unit, main=index == 0)
     if not faces:
         _plate(canvas, "no face", round(12 * unit), round(12 * unit), round(18 * unit), unit, TRACK, BRIGHT)
-    if note:
-        y = canvas.shape[0] - round(40 * unit)
-        _plate(canvas, note, round(12 * unit), y, round(16 * unit), unit, TRACK, BRIGHT)
+    for index, text in enumerate(reversed(note.splitlines() if note else [])):
+        y = canvas.shape[0] - round((40 + 32 * index) * unit)
+        _plate(canvas, text, round(12 * unit), y, round(16 * unit), unit, TRACK, BRIGHT)
     foot = (*about, *([f"{fps:.0f} frames a second"] if fps is not None else []))
     _panel(picture[:, canvas.shape[1] :], faces[0] if faces else None, classes, foot, unit)
     return picture

@@ -59,6 +59,24 @@ class Picture(BaseModel):
     faces: list[Face] = Field(description="the largest first; empty when none is detected")
 
 
+class Explanation(BaseModel):
+    """Which parts of a face speak for an emotion: how its probability changes while each is hidden."""
+
+    model_config = _described({"model": "0123456789abcdef", "emotion": "happy", "probability": 0.9311, "hidden": 0.4076,
+                               "part": "mouth", "says": "happy 41% with the mouth hidden",
+                               "log_odds": [[0.0] * 12] * 12})
+
+    model: str = Field(description="the model bundle's id")
+    emotion: str
+    probability: float = Field(description="of the emotion, calibrated, with nothing hidden")
+    hidden: float = Field(description="the same with that part hidden which it depends on most")
+    part: str = Field(description="what this part is in an upright face: forehead, eyes, nose, mouth, ...")
+    says: str = Field(description="the result in words")
+    log_odds: list[list[float]] = Field(description="a map of the face's square, twelve rows of twelve cells: by how "
+                                                    "much the emotion's log-odds fall while a cell is hidden; negative "
+                                                    "where they rise")
+
+
 class Problem(BaseModel):
     """Why a request was refused."""
 

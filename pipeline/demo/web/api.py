@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.demo.web import answers
+from pipeline.demo.web import answers, explaining
 from pipeline.demo.web.bounds import Bounds
 
 TYPES = ("image/jpeg", "image/png", "image/webp")
@@ -48,6 +48,11 @@ def picture_body() -> dict[str, Any]:
     plain = {"type": "object", "required": ["image"], "properties": {"image": _BASE64, "face": _FACE}}
     return _body({"multipart/form-data": {"schema": form}, "application/json": {"schema": plain},
                   **{kind: {"schema": _BINARY} for kind in TYPES}})
+
+
+def explained_body() -> dict[str, Any]:
+    """A picture as for ``picture_body``, and which of its faces, in the query."""
+    return {**picture_body(), "parameters": explaining.PARAMETERS}
 
 
 def batch_body(bounds: Bounds) -> dict[str, Any]:

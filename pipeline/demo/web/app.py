@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from pipeline.demo.show.view import EMOJI
-from pipeline.demo.web import answers, api, body
+from pipeline.demo.web import answers, api, body, explaining
 from pipeline.demo.web.bounds import Bounds
 from pipeline.demo.web.facts import facts
 from pipeline.demo.web.guard import Guard, may_connect
@@ -76,6 +76,21 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
             uploads, face = await body.upload(request, limits, requests.arriving(), most=limits.batch)
             pictures = await to_thread.run_sync(_batch, service, limits, uploads, face, limiter=work)
             return JSONResponse({"pictures": pictures})
+
+    @app.post("/explain", tags=["Pictures"], summary="Which parts of a face an answer rests on",
+              response_model=answers.Explanation, responses=api.problems(408, 413, 415, 422, 503),
+              openapi_extra=api.explained_body())
+    async def explain(request: Request) -> JSONResponse:
+        """A picture with the box, roll and emotion of a face in an answer to it. Each part of the face is hidden in
+        turn, and the model is asked again.
+
+        `curl --data-binary @face.jpg 'http://127.0.0.1:8000/explain?x=216&y=132&width=178&height=178&emotion=happy'`
+        """
+        box, label = explaining.asked(request.query_params, service.bundle.classes)
+        with requests.take("too many pictures at one time; try again in a second"):
+            ((_, data),), face = await body.upload(request, limits, requests.arriving(), most=1)
+            return JSONResponse(await to_thread.run_sync(explaining.explain, service.bundle, limits, data, box, label,
+                                                         face, limiter=work))
 
     @app.get("/about.json", tags=["Server"], summary="The model and the server's limits", response_model=answers.About,
              responses=api.problems())

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import re
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,14 @@ def main(argv: list[str] | None = None) -> None:
 
     bundle = Bundle.load(args.model)
 
+    from pipeline.demo.notice import NOTICE
     from pipeline.demo.web.bounds import Bounds
     from pipeline.demo.web.service import Service
 
     running = server(Service(bundle), Bounds(), hosts(args.host, args.allow_host), tuple(args.allow_origin))
     shown = f"[{args.host}]" if ":" in args.host else args.host
     print(f"ferpipe web: http://{shown}:{listening.getsockname()[1]} (the API: /docs); Ctrl-C stops it", flush=True)
+    print(NOTICE, file=sys.stderr)
     with contextlib.suppress(KeyboardInterrupt):
         running.run(sockets=[listening])
 

@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate import measure
 from pipeline.experiments.ensemble import members, merging, weighting
+from pipeline.faces import copies
 from pipeline.faces.faces import CLASS_SETS, Faces
 from pipeline.params import params as parameters
 from pipeline.params.params import Evaluate
@@ -90,7 +91,7 @@ def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> Entered:
         shelves.first(shelf, lambda bundle: _choice_of(bundle) == wanted),
         make=lambda folder, run_id: merging.write(folder, choice.members, choice.weights, public, choice.predictions,
                                                   provenance.model_copy(update={"run_id": run_id})),
-        measure=lambda made: measure.evaluate(made, faces, settings),
+        measure=lambda made: measure.evaluate(made, faces, settings, copies.at_hand(faces)),
     )
 
 

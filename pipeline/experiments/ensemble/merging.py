@@ -13,6 +13,7 @@ from pipeline.bundle.manifest import Provenance
 from pipeline.bundle.sealing import PARITY, fit_temperature, seal, write_history
 from pipeline.experiments.ensemble.members import mapping
 from pipeline.experiments.ensemble.weighting import TINY, combine
+from pipeline.faces import protocols
 from pipeline.faces.faces import Faces
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.failure import Failure
@@ -124,7 +125,7 @@ def provenance(members: list[Bundle], class_set: str, config: dict[str, Any]) ->
         "source_digest": first.source_digest,
         # members may have been trained on faces balanced in different ways
         "data_digest": digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
-        "protocol": "leak-free" if {training.protocol for training in trainings} == {"leak-free"} else "published",
+        "protocol": protocols.of_all({training.protocol for training in trainings}),
         "class_set": class_set,
         "recipe": ledger.ENSEMBLE,
         "config": config,

@@ -12,9 +12,9 @@ def share(counts: list[str]) -> Estimate:
 
 def estimate(entries: list[dict[str, str]], variant: str, measure: str) -> Estimate | None:
     """A variant's figure over its seeds; None without an entry, or where its entries lack it (a class of other class
-    sets, an ensemble's accuracy on Training)."""
+    sets, an ensemble's accuracy on Training, corrupted faces where no claim asks for them)."""
     entries = [entry for entry in entries if entry["variant"] == variant]
-    if not entries or not entries[0]["training" if measure == "gap" else measure]:
+    if not entries or not entries[0].get("training" if measure == "gap" else measure):
         return None
     if measure == "gap":
         return difference(share([entry["training"] for entry in entries]),

@@ -1,7 +1,7 @@
 """``ferpipe replicate NAME ...``: train a replication's variants, measure them on PublicTest, and publish the result.
 
 A variant and seed that reports/replications/NAME.csv holds is not trained again, and one that another replication has
-trained with the same values is copied from there; so a replication can be spread over days.
+trained with the same values is copied from there; so a replication can be spread over days, or over a cluster's nodes.
 """
 
 import argparse
@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.experiments import elsewhere
 from pipeline.experiments.log import log
-from pipeline.experiments.prepare import downloaded, prepared, trained
-from pipeline.experiments.replications import combined, page, picture, plan
+from pipeline.experiments.prepare import brought_home, downloaded, prepared, trained
+from pipeline.experiments.replications import combined, measuring, page, picture, plan
 from pipeline.experiments.replications.plan import Replication
 from pipeline.faces.faces import EMOTIONS, Faces
 from pipeline.params import params as parameters
 from pipeline.params.params import Params
+from pipeline.params.resolved import resolve
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
@@ -24,7 +26,7 @@ from pipeline.training.importing import quiet
 FOLDER, PAGE = Path("reports/replications"), Path("reports/replications.md")
 # Accuracies and recalls are written as hits/images
 COLUMNS = ("variant", "recipe", "values", "seed", "epochs", "best_epoch", "parameters", "minutes", "accuracy",
-           "training", "seen", *EMOTIONS)
+           "training", "seen", *EMOTIONS, "corrupted")
 
 
 def entries_of(name: str) -> list[dict[str, str]]:
@@ -88,28 +90,94 @@ def configured(replication: Replication, variant: str, seed: int) -> tuple[Param
     return parameters.load(recipe=recipe).override({"dataset": "fer2013", "seed": seed, **values}), share
 
 
-def train(name: str, variant: str, seed: int) -> None:
-    """Train a variant and add its entry; an interrupted training resumes after its last epoch."""
-    replication = plan.named(name)
-    key = key_of(replication, variant, seed)
-    params, share = configured(replication, variant, seed)
+def training_of(name: str, variant: str, seed: int) -> tuple[Params, Faces]:
+    """A variant's parameters and the faces that it is trained on; says so."""
+    params, share = configured(plan.named(name), variant, seed)
     faces = downloaded(params)
     if share < 1:
         faces = thinned(faces, share, params.seed)
     faces = prepared(params, faces)
     print(f"replicate: {name}, {variant}, seed {seed}: {params.train.epochs} epochs of "
           f"{int((faces.splits == 'Training').sum()):,} images", flush=True)
+    return params, faces
+
+
+def train(name: str, variant: str, seed: int) -> None:
+    """Train a variant and add its entry; an interrupted training resumes after its last epoch."""
+    params, faces = training_of(name, variant, seed)
     with quiet():
         from pipeline.training import loop
     try:
         with trained(params, faces) as fitted:
-            if replication.ensembles:
-                file = combined.predictions_file(name, replication, variant, seed)
-                combined.keep_predictions(file, fitted.net, faces)
-            add(name, key, measured(fitted, faces))
+            enter(name, variant, seed, fitted, faces)
     except loop.Diverged as error:
         print(f"replicate: {error}")
-        add(name, key, diverged(params, faces))
+        add(name, key_of(plan.named(name), variant, seed), measuring.diverged(params, faces))
+
+
+def enter(name: str, variant: str, seed: int, fitted, faces: Faces) -> None:
+    """Measure a trained variant and add its entry, and what its replication's ensembles need of it."""
+    replication = plan.named(name)
+    if replication.ensembles:
+        file = combined.predictions_file(name, replication, variant, seed)
+        combined.keep_predictions(file, fitted.net, faces)
+    figures = measuring.measured(fitted, faces)
+    if "corrupted" in replication.measures:
+        figures["corrupted"] = measuring.corrupted(fitted, faces)
+    add(name, key_of(replication, variant, seed), figures)
+
+
+def train_elsewhere(trainings: list[tuple[str, str, int]], at: elsewhere.Where) -> None:
+    """``train`` for many (replication, variant, seed) at a time, on a cluster.
+
+    Raises Failure where some fail, after the others.
+    """
+    failed = []
+    with elsewhere.connected(at, lambda line: print(f"replicate: {line}", flush=True)) as cluster:
+        for name, variant, seed in trainings:
+            params, faces = training_of(name, variant, seed)
+            cluster.submit((name, variant, seed), f"{name}, {variant}, seed {seed}", resolve(params, faces.manifest),
+                           faces)
+        for result in cluster.results():
+            name, variant, seed = result.tag
+            if result.out is None and not result.diverged:
+                failed.append(f"{name}, {variant}, seed {seed}: {result.error}")
+                continue
+            # made again: the faces of all trainings at a time may be more than fits into memory
+            params, faces = training_of(name, variant, seed)
+            if result.out is None:
+                print(f"replicate: {result.error}")
+                add(name, key_of(plan.named(name), variant, seed), measuring.diverged(params, faces))
+            else:
+                enter(name, variant, seed, brought_home(result.out), faces)
+            publish()
+    if failed:
+        raise Failure("; ".join(failed))
+
+
+def missing(seeds_of: dict[str, list[int]]) -> list[tuple[str, str, int]]:
+    """What has to be trained for these replications with these seeds, each training once: (replication, variant, seed).
+
+    One that another replication has trained, or is about to, is copied from there later on.
+    """
+    trainings: dict[tuple, tuple[str, str, int]] = {}
+    for name, seeds in seeds_of.items():
+        replication = plan.named(name)
+        ensembles = replication.ensembles
+        to_combine = bool(set(ensembles) - {entry["variant"] for entry in entries_of(name)})
+        wanted = [(variant, seed) for seed in seeds for variant in replication.variants]
+        for variant, seed in dict.fromkeys([*wanted, *(replication.pool if to_combine else [])]):
+            key = key_of(replication, variant, seed)
+            predicted = combined.predictions_file(name, replication, variant, seed).exists()
+            if has(name, key) and (predicted or not to_combine or (variant, seed) not in replication.pool):
+                continue
+            same = {**key, "variant": ""}
+            if not ensembles and any(same.items() <= {**entry, "variant": ""}.items() for other in plan.names()
+                                     for entry in entries_of(other)):
+                continue
+            # an ensemble needs its own networks' predictions
+            trainings.setdefault((key["recipe"], key["values"], seed, name if ensembles else ""), (name, variant, seed))
+    return list(trainings.values())
 
 
 def combine(name: str) -> bool:
@@ -133,42 +201,8 @@ def combine(name: str) -> bool:
         ensemble = replication.ensembles[row]
         right = combined.cross_validated(predictions, public.split("PublicTest").labels, ensemble.size,
                                          ensemble.weighting)
-        add(name, key_of(replication, row, 0), counts(right, public))
+        add(name, key_of(replication, row, 0), measuring.counts(right, public))
     return True
-
-
-def measured(fitted, faces: Faces) -> dict:
-    """The figures of a trained network, PrivateTest closed."""
-    from pipeline.training import loop
-
-    right = {}
-    for split in ("PublicTest", "Training"):
-        part = faces.split(split)
-        right[split] = loop.predict(fitted.net, part.images).argmax(1) == part.labels
-    seen = fitted.history[fitted.best_epoch - 1]["accuracy"]
-    images = len(right["Training"])
-    return {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "parameters": fitted.net.count_params(),
-            "minutes": f"{fitted.seconds / 60:.2f}", **counts(right["PublicTest"], faces),
-            "training": f"{right['Training'].sum()}/{images}", "seen": f"{round(seen * images)}/{images}"}
-
-
-def diverged(params: Params, faces: Faces) -> dict:
-    """The figures of a training that diverged: no image right."""
-    from pipeline.training import models
-
-    images = int((faces.splits == "Training").sum())
-    net = models.build(classes=len(faces.classes), **params.model.model_dump())
-    return {"epochs": "diverged", "best_epoch": "", "parameters": net.count_params(), "minutes": "0",
-            **counts(np.zeros((faces.splits == "PublicTest").sum(), bool), faces),
-            "training": f"0/{images}", "seen": f"0/{images}"}
-
-
-def counts(right: np.ndarray, faces: Faces) -> dict[str, str]:
-    """PublicTest's accuracy and every class's recall as ``hits/images``, from which of its images are right."""
-    labels = faces.split("PublicTest").labels
-    parts = {name: right[labels == label] for label, name in enumerate(faces.classes)}
-    return {"accuracy": f"{right.sum()}/{len(right)}",
-            **{name: f"{part.sum()}/{len(part)}" for name, part in parts.items()}}
 
 
 def publish() -> None:
@@ -187,11 +221,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(plan.names()))
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED",
                         help="default: the replication's own, 1 where it names none")
+    elsewhere.add_options(parser)
     options = parser.parse_args(argv)
-    replications: dict[str, Replication] = {name: plan.named(name) for name in options.names}
-    for name, replication in replications.items():
-        for seed in options.seeds or replication.seeds:
-            for variant in replication.variants:
+    at = elsewhere.where(options)
+    seeds_of = {name: list(options.seeds or plan.named(name).seeds) for name in options.names}
+    if at is not None and (trainings := missing(seeds_of)):
+        train_elsewhere(trainings, at)
+    for name, seeds in seeds_of.items():
+        for seed in seeds:
+            for variant in plan.named(name).variants:
                 if replicate(name, variant, seed):
                     publish()
         if combine(name):

@@ -20,6 +20,7 @@ MEASURES = {
     "training": "Training afterwards",
     "seen": "Training while learning",
     "gap": "Training afterwards less PublicTest",
+    "corrupted": "PublicTest accuracy, corrupted",
     **{name: f"recall of {name}" for name in EMOTIONS},
 }
 

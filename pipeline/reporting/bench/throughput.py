@@ -17,12 +17,13 @@ from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 
+from pipeline.faces import protocols
 from pipeline.faces.faces import CLASS_SETS
 from pipeline.faces.manifest import Manifest
 from pipeline.params import params as parameters
 from pipeline.params import recipe as recipes
 from pipeline.params.params import Params
-from pipeline.params.resolved import PROTOCOLS, resolve
+from pipeline.params.resolved import resolve
 from pipeline.reporting.bench import gains
 from pipeline.reporting.bench.gains import Gain
 from pipeline.system import project
@@ -79,7 +80,8 @@ def timed(recipe: str) -> Params:
 def config(params: Params) -> ResolvedConfig:
     """The resolved config of such settings, for faces that were balanced as they ask."""
     manifest: Manifest = {"strategy": params.balance.strategy, "class_set": params.classes,
-                "protocol": PROTOCOLS[params.balance.drop_leaks], "classes": list(CLASS_SETS[params.classes][0])}
+                "protocol": protocols.OF_DROP_LEAKS[params.balance.drop_leaks],
+                "classes": list(CLASS_SETS[params.classes][0])}
     return resolve(params, manifest)
 
 

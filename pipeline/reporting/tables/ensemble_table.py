@@ -1,8 +1,11 @@
 """The ensembles' part of reports/recipes.md: S3's published ensembles beside ours, from the ledger."""
 
 import json
+from collections.abc import Mapping
 
+from pipeline.faces import protocols
 from pipeline.reporting import figures
+from pipeline.reporting.labels import NONE, extra_labels
 from pipeline.reporting.tables.recipe_picture import Row
 from pipeline.tracking.entry import Entry
 from pipeline.tracking.ledger import WEIGHTINGS
@@ -18,8 +21,9 @@ and weighting, its best one is given. Members of seven classes have their probab
 S3 finds nine members better than eleven under every weighting{compared}. [A replication](replications.md) tests this
 with S3's own networks.
 
-| ensemble | split | published | ours | ours, PublicTest | tried on PublicTest | parameters | hours and hardware |
-|---|---|---|---|---|---|---|---|
+| ensemble | extra labels | split | published | ours | ours, PublicTest | tried on PublicTest | parameters \
+| hours and hardware |
+|---|---|---|---|---|---|---|---|---|
 """
 # Accuracy on PrivateTest by number of members and weighting
 PUBLISHED = {(9, "mean"): 0.7141, (9, "accuracy"): 0.7141, (9, "recall"): 0.7152,
@@ -40,18 +44,19 @@ def ensembles(entries: list[Entry]) -> list[Entry]:
 
 def picture(entries: list[Entry]) -> list[Row]:
     """The ensembles' rows of the picture: all of them, beside the published figure that their table row names."""
+    by_bundle = {entry.bundle: entry for entry in entries}
     return [Row("S3  ensemble of {}, by {}".format(*_kind(entry)), PUBLISHED.get(_kind(entry), PUBLISHED[BEST]),
-                [entry], "PrivateTest") for entry in ensembles(entries)]
+                [entry], "PrivateTest", extra_labels(entry, by_bundle)) for entry in ensembles(entries)]
 
 
 def section(entries: list[Entry]) -> str:
     """A row for every six-class ensemble, and for every size and weighting of S3's that we do not have."""
-    ours = ensembles(entries)
-    rows = [row(entry) for entry in ours]
+    ours, by_bundle = ensembles(entries), {entry.bundle: entry for entry in entries}
+    rows = [row(entry, by_bundle) for entry in ours]
     for kind, published in PUBLISHED.items():
         if kind not in map(_kind, ours):
             title = figures.ensemble_title(*kind)
-            rows.append(f"| {title} | PrivateTest | {100 * published:.2f} | not run yet | | | | |")
+            rows.append(f"| {title} | | PrivateTest | {100 * published:.2f} | not run yet | | | | |")
     return HEAD.format(compared=_nine_and_eleven(ours)) + "\n".join(rows) + "\n"
 
 
@@ -65,20 +70,24 @@ def _nine_and_eleven(ours: list[Entry]) -> str:
     return f"; here nine against eleven reach, by {compared}" if compared else " (not run here yet)"
 
 
-def row(entry: Entry) -> str:
-    """The row of one entry; bold is at or above the published figure."""
+def row(entry: Entry, by_bundle: Mapping[str, Entry]) -> str:
+    """The row of one entry; bold is at or above the published figure without extra labels.
+
+    Args:
+        by_bundle: the ledger's entries, among them the members.
+    """
     kind, search = _kind(entry), entry.config["search"]
     theirs = PUBLISHED.get(kind, PUBLISHED[BEST])
     published = f"{100 * theirs:.2f}" + ("" if kind in PUBLISHED else f" (of {BEST[0]}, by {BEST[1]})")
     ours, chosen = (figures.cell([entry], split, "single") for split in ("PrivateTest", "PublicTest"))
-    if entry.figures["PrivateTest"]["single"]["accuracy"] >= theirs:
+    labels = extra_labels(entry, by_bundle)
+    if entry.figures["PrivateTest"]["single"]["accuracy"] >= theirs and labels == NONE:
         ours = f"**{ours.replace(' ', '** ', 1)}"
     tried = f"{search['tried']:,} of {len(search['of'])} models" if search else "this one"
     name = figures.title(entry) + (f", {entry.weights}" if entry.weights else "")
-    name += ", FER+ votes" if any(member.get("votes") for member in entry.config["members"].values()) else ""
-    name += ", leak-free" if entry.protocol == "leak-free" else ""
-    return (f"| {name} | PrivateTest | {published} | {ours} | {chosen} | {tried} | {entry.parameters / 1e6:.2f} M "
-            f"| {entry.minutes / 60:.1f} h, {entry.hardware} |")
+    name += "" if entry.protocol == "published" else f", {protocols.title(entry.protocol)}"
+    return (f"| {name} | {labels} | PrivateTest | {published} | {ours} | {chosen} | {tried} "
+            f"| {entry.parameters / 1e6:.2f} M | {entry.minutes / 60:.1f} h, {entry.hardware} |")
 
 
 def _kind(entry: Entry) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from pipeline.params import recipe as recipes
 from pipeline.params import resolved
 from pipeline.reporting import figures
 from pipeline.reporting.bench import throughput
+from pipeline.reporting.labels import NONE, extra_labels, of_recipe
 from pipeline.reporting.tables import ensemble_table, recipe_picture
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
@@ -21,21 +22,23 @@ HEAD = """\
 
 `dvc exp run -S recipe=NAME` trains a row; each recipe's header in [pipeline/recipes](../pipeline/recipes) cites the
 source and says what is ours. A name ending in `_plus` is a sibling: the same kind of network, changed by us to train
-within two hours of two cores, beside the figure of the recipe that its row names. *FER+ votes* and `train.votes` mark
-models that learned from labels that the authors did not have. Accuracies in per cent, single view, with a 95 %
-interval: Wilson's over the images for a single seed, Student's t over the seeds, for this fixed test set, for several;
-**bold** is at or above the published figure. *Split* is where that figure was measured: `test` is the folder edition's
-test folder, PublicTest and PrivateTest together. We choose epochs and the siblings' values on PublicTest (some authors
-chose the epoch on the test folder). Parameters are ours, the authors' count in brackets; hours are the fastest seed's.
-How long all epochs would take is extrapolated from the epochs that were run, or for a recipe that was not run from
-[the training benchmark](bench-train.md). A row names the values that differ from its recipe's.
+within two hours of two cores, beside the figure of the recipe that its row names. *Extra labels* are those that the
+authors did not have. Accuracies in per cent, single view, with a 95 % interval: Wilson's over the images for a single
+seed, Student's t over the seeds, for this fixed test set, for several; **bold** is at or above the published figure on
+the same split and without extra labels. *Split* is where that figure was measured: `test` is the folder edition's test
+folder, PublicTest and PrivateTest together. S5 does not name its split: ours are on the test folder and not comparable.
+We choose epochs and the siblings' values on PublicTest (some authors chose the epoch on the test folder). Parameters
+are ours, the authors' count in brackets; hours are the fastest seed's. How long all epochs would take is extrapolated
+from the epochs that were run, or for a recipe that was not run from [the training benchmark](bench-train.md). A row
+names the values that differ from its recipe's.
 Generated from [the ledger](results) by `ferpipe recipes`.
 
-![Accuracy of every recipe that was run at full length, with its interval, beside the published figure](recipes.png)
+![Accuracy of every recipe that was run at full length, with its interval, beside the published figure; squares learned
+from extra labels](recipes.png)
 
-| recipe | split | classes | published | ours | ours, PublicTest | epochs run of the recipe's | parameters \
-| hours and hardware | seeds |
-|---|---|---|---|---|---|---|---|---|---|
+| recipe | extra labels | split | classes | published | ours | ours, PublicTest | epochs run of the recipe's \
+| parameters | hours and hardware | seeds |
+|---|---|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -82,27 +85,28 @@ def rows(name: str, recipe: dict, entries: list[Entry], timed: dict[str, through
     accuracy, split = published["accuracy"], published["split"]
     theirs = "not given" if accuracy is None else f"{100 * accuracy:.2f}"
     theirs += f" by `{published['by']}`" if "by" in published else ""
-    labels = ", FER+ votes" if recipe["train"].get("votes") else ""
+    where = split if published.get("split_named", True) else f"not named, ours: {split}"
     size = f" ({published['parameters'] / 1e6:.1f} M)" if published.get("parameters") else ""
     whole = recipe["train"]["epochs"]
     if not entries:
         needs = f"would take {throughput.hours(timed[name]):.1f} h, {timed[name]['machine']}" if name in timed else ""
-        return [f"| `{name}`{labels} | {split} | {recipe['classes']} | {theirs} | not run yet | | 0 of "
+        return [f"| `{name}` | {of_recipe(name)} | {where} | {recipe['classes']} | {theirs} | not run yet | | 0 of "
                 f"{whole} |{size} | {needs} | 0 |"]
     text = []
     for changes, group in groups(recipe, entries):
         first = group[0]
         ours, chosen = (figures.cell(group, part, "single") for part in (split, "PublicTest"))
         mean, *_ = figures.mean_of(group, split, "single")
-        longer = first.epochs.run > whole
-        if accuracy is not None and mean >= accuracy and first.class_set == recipe["classes"] and not longer:
+        labels, longer = extra_labels(first), first.epochs.run > whole
+        comparable = where == split and labels == NONE and first.class_set == recipe["classes"] and not longer
+        if accuracy is not None and mean >= accuracy and comparable:
             ours = f"**{ours.replace(' ', '** ', 1)}"
         quick = min(group, key=lambda entry: entry.minutes)
         run = ", ".join(sorted({epochs(entry, recipe) for entry in group}))
         would = f"; all {whole} would take {quick.minutes / 60 * whole / quick.epochs.run:.1f} h" \
             if cut(quick, recipe) else ""
-        extra = ("" if "train.votes" in changes else labels) + (", " + changes if changes else "")
-        text.append(f"| `{name}`{extra} | {split} | {first.class_set} | {theirs} | {ours} | {chosen} "
+        extra = ", " + changes if changes else ""
+        text.append(f"| `{name}`{extra} | {labels} | {where} | {first.class_set} | {theirs} | {ours} | {chosen} "
                     f"| {run} | {first.parameters / 1e6:.2f} M{size} "
                     f"| {quick.minutes / 60:.1f} h, {quick.hardware}{would} | {len(group)} |")
     return text
@@ -128,11 +132,11 @@ def page(entries: list[Entry], timed: Iterable[throughput.Speed] = ()) -> str:
 def picture(entries: list[Entry]) -> list[recipe_picture.Row]:
     """What is in the picture: every row of a recipe with its own classes that was run for all of its epochs."""
     drawn = []
-    for name, recipe, of_recipe in by_system(entries):
+    for name, recipe, of_system in by_system(entries):
         published = recipe["published"]
         drawn += [recipe_picture.Row(f"{recipe['title'][:2]}  {name}", published["accuracy"], group,
-                                     published["split"])
-                  for changes, group in groups(recipe, of_recipe)
+                                     published["split"], extra_labels(group[0]), published.get("split_named", True))
+                  for changes, group in groups(recipe, of_system)
                   if not changes and group[0].epochs.asked == recipe["train"]["epochs"]]
     return drawn + ensemble_table.picture(entries)
 

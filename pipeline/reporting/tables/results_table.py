@@ -1,11 +1,14 @@
 """``ferpipe results``: reports/results.md, every model of our own recipes, and the short table of README.md."""
 
 import re
+from collections.abc import Mapping
 
 from pipeline.evaluate import robustness
+from pipeline.faces import protocols
 from pipeline.params import recipe
 from pipeline.reporting.figures import cell, published_ensemble, title
-from pipeline.reporting.tables import headline_table
+from pipeline.reporting.labels import extra_labels
+from pipeline.reporting.tables import headline_table, mirror_table
 from pipeline.reporting.tables.grouping import Group, groups
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
@@ -23,15 +26,16 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
 
 * Accuracy in per cent, the mean over the seeds. Single view, except where the column says *flip*: the mean of the
   image's and its mirror image's probabilities.
-* In brackets a 95 % interval. With one seed it is Wilson's over the images; with several it is Student's t over the
-  seeds for this fixed test set, and does not account for the sampling of its images.
+* In brackets a 95 % interval. With one seed, which the cell says, it is Wilson's over the images and says nothing of
+  other seeds; with several it is Student's t over the seeds for this fixed test set, and does not account for the
+  sampling of its images. `ferpipe compare A B` compares two models image by image.
 * PublicTest chooses between models, PrivateTest is read by `evaluate` alone: n = 3,589 each. The *test folder* is
   Kaggle's, both together: 7,178. With eight classes n is smaller: the faces whose FER+ votes have a majority.
-* *Protocol*: FER-2013 contains images twice, and 703 of Training are exact duplicates of images in a test split.
-  `published` trains with them, as published figures usually do; `leak-free` trains without them
-  (`balance.drop_leaks`).
-* *FER+ votes* and teachers are extra labels. `speedrun`, `hour`, `edge` and `strong` learn from the votes unless the
-  row says `train.votes 0`; `edge` and `strong` from teachers too. `compact` learns from FER-2013's labels alone.
+* *Protocol*: FER-2013 contains photographs more than once, and Training has copies of test images. *Published* trains
+  with them, as published figures usually do; *without exact copies* leaves out the 703 Training images that equal a
+  test image in every pixel (`balance.drop_leaks: exact`), *without copies* near copies too (`near`).
+* *Extra labels* are what a model learned from besides FER-2013's own: the FER+ votes and the answers of teachers, which
+  learned from the votes themselves. Compare such rows with their like.
 * A row names the values that differ from its recipe's.
 * *MB* is the ONNX file's size, *ms a face* the median time of one face on one thread, *minutes* the training time of
   the fastest seed, on the hardware named beside it.
@@ -50,11 +54,12 @@ are measured, those from before there were these figures are not: `ferpipe robus
 def table(entries: list[Entry]) -> str:
     """The table in Markdown: a row for each of ``grouping.groups``."""
     rows = [
-        "| recipe | classes | protocol | PublicTest | PrivateTest | PrivateTest, flip | test folder | seeds | epochs "
-        "| parameters | MB | ms a face | minutes | hardware |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| recipe | classes | protocol | extra labels | PublicTest | PrivateTest | PrivateTest, flip | test folder "
+        "| seeds | epochs | parameters | MB | ms a face | minutes | hardware |",
+        "|" + "---|" * 15,
     ]
-    return "\n".join(rows + [row(group) for group in groups(entries)])
+    by_bundle = {entry.bundle: entry for entry in entries}
+    return "\n".join(rows + [row(group, by_bundle) for group in groups(entries)])
 
 
 def corrupted_table(entries: list[Entry]) -> str:
@@ -62,15 +67,16 @@ def corrupted_table(entries: list[Entry]) -> str:
     measured = [entry for entry in entries if entry.robustness]
     if not measured:
         return ""
-    rows = [CORRUPTED_HEAD, "| recipe | classes | protocol | " + " | ".join(
-        f"{split} | worst" for split in robustness.TESTS) + " | seeds |", "|---|---|---|---|---|---|---|---|"]
+    rows = [CORRUPTED_HEAD, "| recipe | classes | protocol | extra labels | " + " | ".join(
+        f"{split} | worst" for split in robustness.TESTS) + " | seeds |", "|" + "---|" * 9]
+    by_bundle = {entry.bundle: entry for entry in entries}
     for group in groups(measured):
         first, cells = group.seeds[0], []
         for split in robustness.TESTS:
             mean = robustness.over_seeds([entry.robustness[split] for entry in group.seeds if entry.robustness])
             cells.append(f"{100 * mean['mean']:.2f} | {100 * mean['worst']:.2f}, {robustness.worst(mean)}")
-        rows.append(f"| {name(group)} | {first.class_set} | {first.protocol} | {' | '.join(cells)} "
-                    f"| {len(group.seeds)} |")
+        rows.append(f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} "
+                    f"| {extra_labels(first, by_bundle)} | {' | '.join(cells)} | {len(group.seeds)} |")
     return "\n".join(rows) + "\n"
 
 
@@ -81,14 +87,15 @@ def name(group: Group) -> str:
     return words + (" in int8" if group.int8 else "") + (f", {first.weights}" if first.weights else "")
 
 
-def row(group: Group) -> str:
-    """One row of the table."""
+def row(group: Group, by_bundle: Mapping[str, Entry]) -> str:
+    """One row of the table; ``by_bundle`` are the ledger's entries, among them an ensemble's members."""
     first = group.seeds[0]
     accuracies = " | ".join(cell(group.seeds, split, view) for split, view in COLUMNS)
     epochs = ", ".join(sorted({f"{entry.epochs.run} of {entry.epochs.asked}" for entry in group.seeds}))
     face = "" if group.milliseconds is None else f"{group.milliseconds:.2f}"
-    return (f"| {name(group)} | {first.class_set} | {first.protocol} | {accuracies} | {len(group.seeds)} | {epochs} "
-            f"| {first.parameters / 1e6:.2f} M | {first.onnx_bytes / 1e6:.2f} | {face} "
+    return (f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} "
+            f"| {extra_labels(first, by_bundle)} | {accuracies} "
+            f"| {len(group.seeds)} | {epochs} | {first.parameters / 1e6:.2f} M | {first.onnx_bytes / 1e6:.2f} | {face} "
             f"| {group.quickest.minutes:.1f} | {group.quickest.hardware} |")
 
 
@@ -108,7 +115,7 @@ def our_own(entries: list[Entry]) -> list[Entry]:
 def page(entries: list[Entry]) -> str:
     """reports/results.md of these ledger entries."""
     ours = our_own(entries)
-    return HEAD + table(ours) + "\n" + corrupted_table(ours)
+    return HEAD + table(ours) + "\n" + corrupted_table(ours) + mirror_table.section(entries)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -88,7 +88,7 @@ def test_the_focus_never_falls_to_the_body(page, frames, tmp_path):
     page.enter()
     page.until("!document.getElementById('tools').hidden")
     assert page.js(FOCUS) == "pause", "Start is gone; the first tool is there"
-    for expected in ("mirror", "picture", "clip", "json", "again", "stop"):
+    for expected in ("mirror", "explain", "picture", "clip", "json", "again", "stop"):
         page.press("Tab")
         assert page.js(FOCUS) == expected
     # A face's button is pressed, and then all faces leave
@@ -145,7 +145,8 @@ def test_every_control_can_be_reached_on_every_screen(page, frames, tmp_path, na
         assert hidden == [], f"{width} x {height}"
         shown = page.js("[...document.querySelectorAll('#tools button')].filter((one) => one.checkVisibility())"
                         ".map((one) => one.id)")
-        assert name != "live" or {"pause", "mirror", "picture", "clip", "json", "again", "stop"} <= set(shown)
+        tools = {"pause", "mirror", "explain", "picture", "clip", "json", "again", "stop"}
+        assert name != "live" or tools <= set(shown)
 
 
 def test_picture_and_bars_are_seen_together(page, frames, tmp_path):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -168,7 +169,7 @@ def description(served) -> dict:
 
 def test_openapi_describes_every_endpoint_and_what_it_really_answers(served, frame, description):
     assert {path: set(methods) for path, methods in description["paths"].items()} == {
-        "/predict": {"post"}, "/predict/batch": {"post"}, "/about.json": {"get"}}
+        "/predict": {"post"}, "/predict/batch": {"post"}, "/explain": {"post"}, "/about.json": {"get"}}
     small, broken = encoded(frame[:50, :50]), b"\x89PNG\r\n\x1a\nno"
     for data, expected in ((encoded(frame), 200), (small, 200), (b"", 422), (b"words", 415), (broken, 415),
                            (bytes(BOUNDS.upload_bytes + 1), 413), (encoded(np.zeros((2000, 2000), "uint8")), 413)):
@@ -183,6 +184,31 @@ def test_openapi_describes_every_endpoint_and_what_it_really_answers(served, fra
         assert_described(description, "/predict/batch", status, answer)
     with urllib.request.urlopen(f"http://127.0.0.1:{served}/about.json") as answer:
         assert_described(description, "/about.json", answer.status, json.load(answer), "get")
+
+
+def test_a_face_of_an_answer_is_explained(served, frame, bundle, description):
+    picture = encoded(frame)
+    face = post(served, picture)[1]["faces"][0]
+    query = {**face["box"], "roll": face["roll"], "emotion": face["emotion"]}
+
+    def asked(body=picture, **changes):
+        status, answer = post(served, body, f"/explain?{urllib.parse.urlencode({**query, **changes})}")
+        assert_described(description, "/explain", status, answer)
+        return status, answer
+
+    status, answer = asked()
+    assert status == 200 and answer["model"] == bundle.id and answer["emotion"] == face["emotion"]
+    assert answer["probability"] == pytest.approx(face["probabilities"][face["emotion"]], abs=1e-4)
+    assert asked(emotion="sad")[1]["emotion"] == "sad"
+    assert asked(face="true")[0] == 200
+    for changes, word in (({"emotion": "joy"}, "emotion is one of"), ({"width": 0}, "width is a number from 1"),
+                          ({"height": 1e9}, "height is a number"), ({"x": "nan"}, "x is a number"),
+                          ({"y": ""}, "y is a number"), ({"roll": "inf"}, "roll is a number"),
+                          ({"face": "maybe"}, "face is true or false")):
+        status, answer = asked(**changes)
+        assert status == 422 and word in answer["error"]
+    assert asked(b"words")[0] == 415
+    assert asked(x=-4000, y=-4000)[0] == 200, "a box outside the picture has its edge in it"
 
 
 def test_openapi_says_what_each_endpoint_takes_and_its_examples_are_valid(description):

@@ -117,6 +117,45 @@ def test_a_picture_that_is_one_face_already_is_read_whole(page, tmp_path):
     page.until(RATE + " === 'no faces'")
 
 
+def test_an_answer_is_explained_with_a_map_on_its_face_and_a_sentence(page, frames, tmp_path):
+    cv2.imwrite(str(tmp_path / "two.png"), frames[0])
+    page.choose("#file", tmp_path / "two.png")
+    page.until(RATE + " === '2 faces'")
+    page.js("document.getElementById('picture').click()")
+    plain = cv2.imread(str(page.downloaded("two-emotions.png"))).astype(int)
+    page.downloaded("two-emotions.png").unlink()
+    page.press("e")
+    sentence = page.until("document.getElementById('because').textContent")
+    word = page.js("document.querySelector('.bar.named span').textContent")
+    assert sentence.startswith("Yellow parts speak for ") and "hidden" in sentence
+    assert page.js("document.getElementById('explain').getAttribute('aria-pressed')") == "true"
+    assert page.js("document.getElementById('because').getAttribute('aria-live')") == "polite"
+    page.js("document.getElementById('picture').click()")
+    painted = cv2.imread(str(page.downloaded("two-emotions.png"))).astype(int)
+    page.js("document.getElementById('json').click()")
+    faces = json.loads(page.downloaded("two-emotions.json").read_text())["faces"]
+    assert f"speak for {faces[0]['emotion']}," in sentence and word in sentence
+    changed = np.abs(painted - plain).max(axis=2) > 12
+    shares = [changed[box["y"] + 9 : box["y"] + box["height"] - 9, box["x"] + 9 : box["x"] + box["width"] - 9].mean()
+              for box in (face["box"] for face in faces)]
+    assert shares[0] > 0.5 and shares[1] == 0, "on the face that the panel is about, and on no other"
+    page.js(f"document.querySelector('#faces [data-id=\"{faces[1]['id']}\"]').click()")
+    page.until(f"document.getElementById('because').textContent.includes('speak for {faces[1]['emotion']},')")
+    page.js("document.getElementById('explain').click()")
+    page.until("!document.getElementById('because').textContent")
+
+
+def test_a_live_answer_is_explained_again_and_again(page):
+    page.press("c")
+    page.until(f"parseInt({RATE}) > 0")
+    page.js("(() => { const own = fetch; window.count = 0; window.fetch = (...asked) => { count += "
+            "String(asked[0]).startsWith('explain?'); return own(...asked); }; })()")
+    page.js("document.getElementById('explain').click()")
+    page.until("document.getElementById('because').textContent.startsWith('Yellow')")
+    assert page.js("document.getElementById('because').getAttribute('aria-live')") == "off"
+    page.until("window.count >= 2")
+
+
 def test_a_picture_of_more_pixels_than_the_server_reads_is_sent_smaller(page, frames, tmp_path):
     cv2.imwrite(str(tmp_path / "large.png"), cv2.resize(frames[1], (6400, 4800), interpolation=cv2.INTER_NEAREST))
     page.choose("#file", tmp_path / "large.png")
@@ -224,9 +263,9 @@ def test_the_api_page_describes_the_api_and_tries_it(page, address, frames, tmp_
     cv2.imwrite(str(path), frames[0])
     page.look(1280, 860, dark)
     page.open(address + "api")
-    page.until("document.querySelectorAll('.opblock').length === 3")
+    page.until("document.querySelectorAll('.opblock').length === 4")
     assert page.js("location.pathname") == "/docs/"
-    assert {"/predict", "/predict/batch", "/about.json"} == set(page.js(
+    assert {"/predict", "/predict/batch", "/explain", "/about.json"} == set(page.js(
         "[...document.querySelectorAll('.opblock-summary-path')].map((one) => one.dataset.path)"))
     ink, ground = (page.js(f"getComputedStyle(document.querySelector('{selector}')).{name}.match(/\\d+/g).map(Number)")
                    for selector, name in ((".info p", "color"), ("html", "backgroundColor")))

@@ -22,6 +22,7 @@ from pipeline.demo.see.blazeface.network import FOLDER, FULL, SHORT
 from pipeline.demo.see.blazeface.view import View, pixels
 from pipeline.demo.see.boxes import Box
 from pipeline.demo.see.crop import crops
+from pipeline.demo.see.occlusion import occlusion
 from pipeline.demo.web import build
 from pipeline.demo.web.bounds import Bounds
 from pipeline.demo.web.facts import facts, finder
@@ -33,7 +34,7 @@ NODE = shutil.which("node")
 node = pytest.mark.skipif(NODE is None, reason="no node here: install Node.js to test the page's scripts alone")
 npm = pytest.mark.skipif(shutil.which("npm") is None, reason="no npm here: install Node.js to build the static page")
 SCRIPTS = (("BlazeFace", "blazeface.js"), ("kernels, Network", "network.js"), ("viewed, square", "pixels.js"),
-           ("Finder", "search.js"), ("Tracks", "tracks.js"))
+           ("Finder", "search.js"), ("Tracks", "tracks.js"), ("occlusion", "occlusion.js"))
 
 
 def run(tmp_path: Path, program: str, **given):
@@ -123,6 +124,38 @@ def test_the_page_crops_faces_as_the_demo_does(tmp_path):
     apart = np.abs(np.reshape(out, (-1, 48, 48)) - crops(frame, boxes, 0.97).astype(int))
     assert apart[:3].max() <= 1
     assert apart[3:].max() <= 4 and apart[3:].mean() < 0.2, "turned upright"
+
+
+@node
+def test_the_page_explains_a_face_as_python_does(tmp_path):
+    rng = np.random.default_rng(3)
+    crop = cv2.GaussianBlur(rng.integers(0, 256, (48, 48), "uint8"), (0, 0), 2)
+    weights = cv2.GaussianBlur(rng.normal(0, 1, (48, 48)), (0, 0), 3)
+    weights *= 0.2 / weights.std()
+    # The answer hangs in the balance, so that every part counts
+    weights -= ((crop * weights).sum() - 0.5 * 255) / crop.sum()
+
+    class Model:
+        classes, crop_margin = ("no", "yes"), 0.97
+
+        def predict(self, images):
+            yes = 1 / (1 + np.exp(-(images.reshape(-1, 2304) @ weights.ravel()) / 255))
+            return np.stack([1 - yes, yes], axis=1)
+
+        def calibrated(self, probabilities):
+            return probabilities
+
+    expected = occlusion(Model(), crop, 1, flip=False)
+    out = run(tmp_path, """return occlusion(Uint8Array.from(crop), (image) => {
+      let logit = 0;
+      image.forEach((value, at) => { logit += value * weights[at] / 255; });
+      return 1 / (1 + Math.exp(-logit));
+    });""", crop=crop.ravel().tolist(), weights=weights.ravel().tolist())
+    assert np.ptp(expected.grid) > 0.02 and expected.hidden < expected.probability
+    # A pixel of the blur that is near a half may be rounded otherwise
+    assert np.array(out["log_odds"]) == pytest.approx(expected.grid, abs=0.02 * float(np.abs(expected.grid).max()))
+    assert out["probability"] == pytest.approx(expected.probability, abs=1e-6)
+    assert out["hidden"] == pytest.approx(expected.hidden, abs=1e-3) and out["part"] == expected.part
 
 
 def operators(path: Path) -> None:

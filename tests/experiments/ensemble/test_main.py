@@ -125,7 +125,7 @@ def test_it_enters_once_and_says_how_it_came_about(tmp_path, project, faces):
     run = runs.connect().get_run(bundle.run_id)
     assert run.data.params[f"members.{found[0].id}.run_id"] == found[0].run_id
     assert run.data.params["weighting"] == "recall" and run.data.tags["kind"] == "ensemble"
-    assert run.data.metrics["PrivateTest/single/accuracy"] == entry.figures["PrivateTest"]["single"]["accuracy"]
+    assert run.data.metrics["accuracy/PrivateTest"] == entry.figures["PrivateTest"]["single"]["accuracy"]
     assert len(made(found, faces, "mean").bundle.provenance.config["members"]) == 3
     assert len(ledger.entries("sample")) == 2, "other weights, another model"
 

@@ -1,15 +1,19 @@
 """Replications: what they compare, what they may conclude, and that no training is done twice."""
 
+import contextlib
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import toy_models
 
 from pipeline.evaluate.intervals import student, wilson
+from pipeline.experiments import elsewhere
 from pipeline.experiments.log import log
-from pipeline.experiments.replications import combined, main, page, plan
+from pipeline.experiments.replications import combined, main, measuring, page, plan
 from pipeline.experiments.replications.evidence import estimate, share, verdict
+from pipeline.faces.corruptions import CORRUPTIONS
 from pipeline.params import params
 from pipeline.system.failure import Failure
 
@@ -69,7 +73,8 @@ def test_every_replication_is_valid_and_its_values_are_parameters():
             values.pop("training_share", None)
             mine = params.load(toy_models.PARAMS, recipe=recipe).override(values)
             assert mine.train.precision == "auto" and mine.train.epochs <= 68, (name, variant)
-            assert mine.model.model_dump()["width"] <= 16, "a slim network, for ten minutes of two cores"
+            slim = mine.model.model_dump()["width"] <= 16 or recipe == "speedrun"
+            assert slim, "for ten minutes of two cores"
 
 
 @pytest.mark.parametrize(("one", "other"), [
@@ -226,3 +231,79 @@ def test_ensembles_are_counted_once_and_their_networks_trained_again_only_for_mi
     main.main(["one"])
     assert "more, seed 2: 1 epochs of" in (said := capsys.readouterr().out) and said.count("epochs of") == 1
     assert log(file=main.FOLDER / "one.csv") == entries
+
+
+def test_corrupted_faces_count_each_image_once(monkeypatch):
+    faces = toy_models.faces("fer2013")
+    labels = faces.split("PublicTest").labels
+    bright = [CORRUPTIONS[0](faces.split("PublicTest").images).mean((1, 2))]
+
+    def predict(net, images):
+        # right where the corruption leaves an image as bright as the first one does
+        right = np.isclose(images.mean((1, 2)), bright[0])
+        return np.eye(7)[np.where(right, labels, (labels + 1) % 7)]
+
+    monkeypatch.setattr("pipeline.training.loop.predict", predict)
+    hits, images = map(int, measuring.corrupted(SimpleNamespace(net=None), faces).split("/"))
+    assert images == len(labels) and images / len(CORRUPTIONS) <= hits < images
+
+
+class Nodes:
+    """Stands in for a cluster: trains here, in the order in which trainings were submitted."""
+
+    def __init__(self, folder):
+        self.folder, self.jobs = folder, []
+
+    def submit(self, tag, name, config, faces):
+        self.jobs.append((tag, name, config, faces))
+
+    def results(self):
+        from pipeline.training import loop, output
+
+        for number, (tag, _, config, faces) in enumerate(self.jobs):
+            if config["train"]["epochs"] == 2:
+                yield elsewhere.Trained(tag, None, "training: the loss is nan", diverged=True)
+                continue
+            out = self.folder / str(number)
+            output.leave(out, config, faces, loop.fit_faces(config, faces, verbose=False))
+            yield elsewhere.Trained(tag, out)
+
+
+@pytest.mark.slow
+def test_on_a_cluster_every_training_is_one_task_and_the_entries_are_the_same(toys, monkeypatch):
+    from pipeline.training import loop
+
+    faces = toy_models.faces("fer2013", per_class=6)
+    faces.manifest.update(protocol="published", class_set="7")
+    faces.save(toys / "data/fer2013/faces")
+    main.main(["one"])
+    here = log(file=main.FOLDER / "one.csv")
+    shutil.rmtree(toys / "reports")
+    nodes = Nodes(toys / "nodes")
+    monkeypatch.setattr(elsewhere, "connected", lambda at, say: contextlib.nullcontext(nodes))
+    main.main(["one", "two", "--on", "ray"])
+    assert [name for _, name, _, _ in nodes.jobs] == ["one, less, seed 1", "one, more, seed 1", "two, more, seed 1"]
+    minutes = {"minutes": ""}
+    assert [entry | minutes for entry in log(file=main.FOLDER / "one.csv")] == [entry | minutes for entry in here]
+    shared, diverged = sorted(log(file=main.FOLDER / "two.csv"), key=lambda entry: entry["variant"], reverse=True)
+    assert (shared["variant"], shared["accuracy"]) == ("thin", here[0]["accuracy"])
+    assert (diverged["variant"], diverged["epochs"]) == ("more", "diverged")
+    nodes.jobs.clear()
+    monkeypatch.setattr(loop, "fit_faces", lambda *_, **__: pytest.fail("trained again"))
+    main.main(["one", "two", "--on", "ray"])
+    assert not nodes.jobs
+
+
+def test_on_a_cluster_what_fails_is_named_and_the_networks_of_ensembles_are_trained_too(toys, monkeypatch):
+    (toys / "plans/one.yaml").write_text(ENSEMBLES)
+    toy_models.faces("fer2013", per_class=6).save(toys / "data/fer2013/faces")
+    assert main.missing({"one": [1]}) == [("one", variant, seed) for seed, variant in
+                                          ((1, "less"), (1, "more"), (2, "less"), (2, "more"))]
+
+    class Broken(Nodes):
+        def results(self):
+            yield from (elsewhere.Trained(tag, None, "no room") for tag, *_ in self.jobs)
+
+    monkeypatch.setattr(elsewhere, "connected", lambda at, say: contextlib.nullcontext(Broken(toys)))
+    with pytest.raises(Failure, match=r"^one, less, seed 1: no room; one, more, seed 1: no room; one, less, s"):
+        main.main(["one", "--on", "ray"])

@@ -28,22 +28,23 @@ def entry(name="speedrun", seed=1, accuracy=0.65, int8=False, **changes) -> Entr
         **changes})
 
 
-def row(entries: list[Entry], name: str = "speedrun") -> list[str]:
-    found, = (line for line in headline_table.table(entries).splitlines() if line.startswith(f"| `{name}`"))
+def row(entries: list[Entry], name: str = "speedrun", without: bool = False) -> list[str]:
+    found, = (line for line in headline_table.table(entries).splitlines()
+              if line.startswith(f"| `{name}`") and (" without |" in line) == without)
     return [cell.strip() for cell in found.strip("|").split("|")]
 
 
-def test_six_rows_of_six_columns_before_anything_was_trained():
+def test_rows_of_six_columns_before_anything_was_trained():
     lines = headline_table.table([]).splitlines()
-    assert len(lines) == 2 + 6 and {line.count("|") for line in lines} == {7}
-    assert [row([], name)[1] for name in headline_table.RECIPES] == ["not trained yet"] * 5
+    assert len(lines) == 2 + 6 + 4 and {line.count("|") for line in lines} == {7}
+    assert [row([], name)[1] for name in headline_table.RECIPES] == ["not run yet"] * 5
     assert "Khaireddin & Chen 2021" in lines[-1] and "arxiv.org/abs/2105.03588" in lines[-1] and "73.28" in lines[-1]
 
 
 def test_a_row_is_the_mean_over_the_seeds_with_the_fastest_ones_minutes():
     entries = [entry(seed=1, accuracy=0.64), entry(seed=2, accuracy=0.66, minutes=6.5, milliseconds=0.9)]
     name, accuracy, labels, size, face, training = row(entries)
-    assert name == "`speedrun`" and accuracy.startswith("65.00 [") and accuracy.endswith("], 2 seeds")
+    assert name == "`speedrun`" and accuracy.startswith("65.00 [") and accuracy.endswith("], seeds: 2")
     assert (labels, size, face, training) == ("FER+ votes", "2.8 MB", "0.70", "6.5 min, a box, 2 cores")
 
 
@@ -52,7 +53,7 @@ def test_a_row_is_the_mean_over_the_seeds_with_the_fastest_ones_minutes():
     {"int8": True}])
 def test_other_protocols_classes_searched_values_and_forms_do_not_stand_for_a_recipe(other):
     assert row([entry(accuracy=0.9, **other), entry()])[1].startswith("65.00 [")
-    assert row([entry(accuracy=0.9, **other)])[1] == "not trained yet"
+    assert row([entry(accuracy=0.9, **other)])[1] == "not run yet"
 
 
 def test_changed_values_do_not_stand_for_a_recipe():
@@ -61,7 +62,23 @@ def test_changed_values_do_not_stand_for_a_recipe():
     shorter = entry(accuracy=0.9, epochs={"run": 2, "asked": 2, "best": 2})
     shorter.config["train"] = {**shorter.config["train"], "epochs": 2}
     assert row([changed, shorter, entry()])[1].startswith("65.00 [")
-    assert row([changed, shorter])[1] == "not trained yet"
+    assert row([changed, shorter])[1] == "not run yet"
+
+
+def test_beside_a_recipe_with_extra_labels_stands_the_same_without_them():
+    """Without the votes or teachers and with all else as the recipe has it; a recipe that needs none has no second
+    row."""
+    plain = entry(accuracy=0.63)
+    plain.config["train"] = {**plain.config["train"], "votes": 0.0}
+    cells = row([plain, entry()], without=True)
+    assert cells[0] == "`speedrun` without" and cells[1].startswith("63.00 [") and cells[2] == "none"
+    assert row([plain, entry()])[1].startswith("65.00 [")
+    other = plain.model_copy(update={"config": {**plain.config, "train": {**plain.config["train"], "batch_size": 32}}})
+    assert row([other, entry()], without=True)[1:3] == ["not run yet", "none"]
+    taught = entry("edge", accuracy=0.7, int8=True)
+    taught.config["train"] = {**taught.config["train"], "votes": 0.0}
+    assert row([taught], "edge", without=True)[1] == "not run yet", "its teachers are extra labels too"
+    assert "`compact` without" not in headline_table.table([entry("compact")])
 
 
 def test_of_two_processors_the_one_with_more_seeds_is_shown():
@@ -72,8 +89,9 @@ def test_of_two_processors_the_one_with_more_seeds_is_shown():
 def test_a_recipe_that_quantises_is_shown_in_int8_with_the_teachers_that_it_learned_from():
     entries = [entry("edge", accuracy=0.9), entry("edge", accuracy=0.73, int8=True, onnx_bytes=1_660_000)]
     name, accuracy, labels, size, *_ = row(entries, "edge")
-    assert name == "`edge` in int8" and accuracy.startswith("73.00 [") and accuracy.endswith("1 seed")
+    assert name == "`edge` in int8" and accuracy.startswith("73.00 [") and accuracy.endswith("], seeds: 1")
     assert (labels, size) == ("FER+ votes, teachers `strong`", "1.7 MB")
+    assert row([], "edge")[2] == labels, "the recipe's, where nothing was run yet"
     assert row([entry("strong")], "strong")[2] == "FER+ votes, teachers `hour`"
     assert row([entry("compact")], "compact")[2] == "none"
 

@@ -30,7 +30,7 @@ def entry(recipe: str, tmp_path, accuracy: float = 0.65, seed: int = 1, fields=(
     path.write_text(text, encoding="utf-8")
     settings = params.load(path).override({"seed": seed, **changed})
     manifest = {"strategy": settings.balance.strategy, "class_set": settings.classes, "protocol": "published",
-                "classes": []}
+                "classes": [], **({"votes": {"sha256": "v"}} if settings.train.votes else {})}
     epochs = settings.train.epochs
     return toy_models.entry(**{
         "recipe": recipe, "seed": seed, "class_set": settings.classes, "config": resolve(settings, manifest),
@@ -91,7 +91,7 @@ def test_a_recipe_without_a_run_says_what_it_would_take():
 
 def test_a_run_shows_our_figure_with_its_interval_and_bold_where_it_reaches_theirs(tmp_path):
     row, = rows([entry("padova_vgg_v2", tmp_path, 0.68)], "padova_vgg_v2")
-    assert "| PrivateTest | 6 | 67.18 | **68.00** [66.5, 69.5] |" in row
+    assert "| none | PrivateTest | 6 | 67.18 | **68.00** [66.5, 69.5], seeds: 1 |" in row
     assert "| 150 of 150 | 7.20 M (5.9 M) | 1.5 h, a box | 1 |" in row
     row, = rows([entry("padova_vgg_v2", tmp_path, 0.67)], "padova_vgg_v2")
     assert "| 67.00 [" in row
@@ -110,7 +110,7 @@ def test_what_a_run_changed_is_told_and_a_cut_run_is_marked(tmp_path):
     row, = rows([entry("cas", tmp_path, 0.7, **{"train.epochs": 60})], "cas")
     assert "60 of 50 (longer than the recipe's)" in row and "**" not in row
     row, = rows([entry("deepfer_resnet_plus", tmp_path, **{"train.votes": 0})], "deepfer_resnet_plus")
-    assert ", train.votes 0 |" in row
+    assert ", train.votes 0 | none |" in row
     near = [entry("cas", tmp_path, **{"train.learning_rate": rate}) for rate in (0.00123456, 0.001234564)]
     assert len(rows(near, "cas")) == 2
 
@@ -128,6 +128,19 @@ def test_a_run_with_the_recipe_s_own_values_tells_no_changes(name, tmp_path):
     assert row.startswith(f"| `{name}` |")
 
 
+def test_a_row_with_extra_labels_is_never_bold(tmp_path):
+    row, = rows([entry("padova_vgg_v2", tmp_path, 0.8, **{"train.votes": 0.4})], "padova_vgg_v2")
+    assert row.startswith("| `padova_vgg_v2`, train.votes 0.4 | FER+ votes | PrivateTest |") and "**" not in row
+
+
+def test_where_the_authors_name_no_split_the_row_says_so_and_is_never_bold(tmp_path):
+    row, = rows([entry("deepfer_cnn", tmp_path, 0.8)], "deepfer_cnn")
+    assert row.startswith("| `deepfer_cnn` | none | not named, ours: test | 7 | 59.74 | 80.00 [")
+    assert "| not named, ours: test |" in rows([], "deepfer_cnn")[0]
+    assert {name for name in recipes.names() if (recipes.named(name)["published"] or {}).get("split_named") is False} \
+        == {name for name in recipes.names() if recipes.named(name)["title"].startswith("S5")}
+
+
 def test_seeds_share_a_row(tmp_path):
     row, = rows([entry("cas", tmp_path, 0.61), entry("cas", tmp_path, 0.63, seed=2)], "cas")
     assert "**62.00** [" in row and row.endswith("| 2 |")
@@ -139,9 +152,12 @@ def test_the_picture_shows_what_was_run_as_its_authors_did_and_the_ensembles(tmp
     unknown = entry("padova_vgg_v0", tmp_path)
     ensemble = unknown.model_copy(update={
         "config": {"weighting": "recall", "members": dict.fromkeys("abcdefghi")}, "recipe": "ensemble"})
-    drawn = recipe_table.picture([cut, changed, whole, unknown, ensemble])
-    assert [(row.label, row.published) for row in drawn] == [
-        ("S1  cas", 0.61), ("S3  padova_vgg_v0", None), ("S3  ensemble of 9, by recall", 0.7152)]
+    voted = entry("deepfer_resnet_plus", tmp_path, 0.8)
+    drawn = recipe_table.picture([cut, changed, whole, unknown, ensemble, voted])
+    assert [(row.label, row.published, row.text) for row in drawn] == [
+        ("S1  cas", 0.61, "S1  cas"), ("S3  padova_vgg_v0", None, "S3  padova_vgg_v0"),
+        ("S5  deepfer_resnet_plus", 0.69, "S5  deepfer_resnet_plus\nFER+ votes, split not named"),
+        ("S3  ensemble of 9, by recall", 0.7152, "S3  ensemble of 9, by recall")]
     path = tmp_path / "recipes.png"
     recipe_picture.draw(path, drawn)
     assert path.read_bytes().startswith(b"\x89PNG")

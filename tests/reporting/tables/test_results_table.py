@@ -7,7 +7,7 @@ import toy_models
 from toy_models import entry
 
 from pipeline.evaluate import robustness
-from pipeline.reporting.tables import results_table
+from pipeline.reporting.tables import mirror_table, results_table
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
 
@@ -70,6 +70,31 @@ def test_models_that_were_measured_on_corrupted_faces_have_a_second_table():
     assert results_table.corrupted_table([older]) == ""
     page = results_table.page([entry(recipe="speedrun", config={}, robustness=corrupted(0.6, 0.4))])
     assert page.index("# Results") < page.index("## On corrupted faces") and page.endswith("| 1 |\n")
+
+
+def test_one_seed_is_said_where_its_interval_is_and_extra_labels_have_a_column():
+    voted = {"train": {"votes": 0.4, "teacher": 0.7, "teachers": "strong"}}
+    alone, *_ = results_table.table([entry(config=voted)]).splitlines()[2:]
+    assert "| `toy` | 7 | published | FER+ votes, teachers `strong` |" in alone and alone.count("], seeds: 1 |") == 4
+    both, *_ = results_table.table([entry(config={}), entry(config={}, seed=2, bundle="b2")]).splitlines()[2:]
+    assert "| published | none |" in both and "seeds: 1" not in both
+    eight, *_ = results_table.table([entry(class_set="8", config={"train": {"votes": 0.0}})]).splitlines()[2:]
+    assert "| FER+ votes |" in eight, "its classes are the votes' majority"
+
+
+def test_the_gain_of_mirror_images_is_told_by_recipe_with_the_most_and_the_champions(tmp_path):
+    from pipeline.tracking import promotions
+
+    entries = [entry(figures=toy_models.figures(0.65, 0.66)),
+               entry(seed=2, bundle="b2", figures=toy_models.figures(0.65, 0.63)),
+               entry(recipe="compact", config={}, figures=toy_models.figures(0.5, 0.9),
+                     epochs={"run": 1, "asked": 1, "best": 1})]
+    section = mirror_table.section(entries)
+    assert "| `toy` | 2 | -0.50 [-2.00, +1.00] |" in section and "The most is +1.00, `toy`" in section
+    assert "`compact`" not in section, "its epochs were cut"
+    assert "champion" not in section and mirror_table.section([]) == ""
+    promotions.append("fer2013", toy_models.promotion("fer2013-7", "b2"))
+    assert "`toy` with seed 2, gains -2.00 on PublicTest and -2.00 on PrivateTest. The" in mirror_table.section(entries)
 
 
 def test_an_int8_model_has_a_row_of_its_own():

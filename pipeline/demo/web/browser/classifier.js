@@ -1,7 +1,9 @@
 // The worker that reads faces. It gets {id, open: {about, module, port}} from the page, and from finder.js through the port
 // {id, began, width, height, seconds, boxes, crops}, a frame, or a picture when it has no seconds; {..., unchanged}, the frame
-// before once more; {}, a new stream begins. It answers the page.
+// before once more; {id, explain: {crop, emotion}}, a face whose answer is to be explained; {}, a new stream begins. It
+// answers the page.
 import { download, kernels, Network } from "./network.js";
+import { occlusion } from "./occlusion.js";
 import { answerOf, Tracks } from "./tracks.js";
 
 const SIZE = 48;
@@ -70,12 +72,24 @@ function see({ boxes, crops, seconds, unchanged }, answer) {
   if (!early) answer(tracks.faces());
 }
 
+// A probability of a single crop is the mean with its mirror image's
+function explain({ crop, emotion }) {
+  const label = about.classes.indexOf(emotion);
+  const ask = (image) => {
+    const plain = probabilities(image, false), mirrored = probabilities(image, true);
+    return calibrated(plain.map((value, k) => (value + mirrored[k]) / 2), about.temperature)[label];
+  };
+  return { model: about.model, emotion, ...occlusion(crop, ask) };
+}
+
 function take({ id, began, width, height, ...message }) {
   if (!id) return begin();
+  if (message.explain) return self.postMessage({ id, answer: explain(message.explain) });
   const answer = (faces) => self.postMessage({ id, answer: { model: about.model, width, height,
     milliseconds: performance.timeOrigin + performance.now() - began, faces } });
   if (message.seconds === undefined) answer(look(message));
   else see(message, answer);
+  return undefined;
 }
 
 self.onmessage = ({ data: { id, open: opening } }) => {

@@ -1,5 +1,7 @@
 // The worker that finds faces and cuts them out. Messages: {id, open: {about, module, port}} first; {id, picture,
-// seconds, whole}, a frame, without seconds a single picture, `whole` one that is one face already; without picture a new stream begins. What it finds goes to classifier.js, which answers.
+// seconds, whole}, a frame, without seconds a single picture, `whole` one that is one face already; {id, picture, explain:
+// {box, roll, emotion, whole}}, a picture of one face whose answer is to be explained; without picture a new stream begins.
+// What it finds goes to classifier.js, which answers.
 import { BlazeFace } from "./blazeface.js";
 import { download, kernels, Network } from "./network.js";
 import { square } from "./pixels.js";
@@ -97,11 +99,20 @@ async function see({ id, picture, seconds, whole }) {
   classifier.postMessage({ ...sent, boxes, crops }, crops.map(({ buffer }) => buffer));
 }
 
+// Cuts a known face out, without touching the stream
+async function cut({ id, picture, explain: { box, roll, emotion, whole } }) {
+  const image = await pixels(picture).finally(() => picture.close());
+  const side = Math.max(box.width, box.height) / (whole ? 1 : about.crop_margin);
+  const crop = square(image, { ...box, angle: roll }, side, 48);
+  classifier.postMessage({ id, explain: { crop, emotion } }, [crop.buffer]);
+}
+
 async function take(message) {
   if (message.open) {
     await open(message.open);
     self.postMessage({ id: message.id });
-  } else if (message.picture) await see(message);
+  } else if (message.explain) await cut(message);
+  else if (message.picture) await see(message);
   else {
     begin();
     classifier.postMessage({});

@@ -64,6 +64,7 @@ function drawFace(context, face, { scale, main, about, emoji }) {
 export function paint(context, source, options) {
   const { width, height } = context.canvas;
   source.draw(context, width, height);
+  options.explanation.paint(context, source, width / source.width);
   context.unit = Math.max(1, Math.max(width, height) / 900);
   drawFaces(context, source.faces, { ...options, scale: width / source.width });
 }

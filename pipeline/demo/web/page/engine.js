@@ -1,9 +1,10 @@
 // The engine: gets the faces of pictures and frames from the server. The static site has another engine.js, see browser/.
 //
-// An engine is what `open()` resolves to: {about, promise, api, slow, frame, picture, close}. `about` is about.json;
+// An engine is what `open()` resolves to: {about, promise, api, slow, frame, picture, explain, close}. `about` is about.json;
 // `promise` the sentence that says what is done with pictures; `api` whether there is an API to link to; `slow` a sentence
 // while answers take long, else empty; `frame(source, width, height, seconds)` and `picture(file, bitmap, whole)` resolve to
-// an answer as of POST /predict, `whole`: the picture is one face already; `close()` ends a stream.
+// an answer as of POST /predict, `whole`: the picture is one face already; `explain(canvas, face, whole)` to one as of POST
+// /explain; `close()` ends a stream.
 import { Pace } from "./pace.js";
 
 // On a slow line an upload of more than LARGE bytes is made smaller: to this longer side in pixels and this JPEG quality
@@ -72,8 +73,8 @@ export async function open() {
     return answer;
   }
 
-  async function post(body, whole) {
-    const answer = await fetch(whole ? "predict?face=true" : "predict", { method: "POST", body, headers: { "Content-Type": body.type } });
+  async function post(body, whole, path = whole ? "predict?face=true" : "predict") {
+    const answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": body.type } });
     return { status: answer.status, ...await answer.json().catch(() => ({ error: `It is refused (${answer.status}).` })) };
   }
 
@@ -94,6 +95,15 @@ export async function open() {
     return answer;
   }
 
+  async function explain(picture, { box, roll, emotion }, whole) {
+    const body = await encoded(picture, picture.width, picture.height, { side: Infinity, quality: 0.95 });
+    const asked = new URLSearchParams({ ...box, roll, emotion, face: Boolean(whole) });
+    const answer = await post(body, whole, `explain?${asked}`).catch(() => null);
+    if (!answer) throw new Lost("The program does not answer. Is it still running?");
+    if (answer.error) throw new Error(answer.error);
+    return answer;
+  }
+
   const local = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
   const where = local ? "the program on this computer" : `the program on ${location.hostname}`;
   return {
@@ -105,6 +115,7 @@ export async function open() {
     promise: `Each picture goes to ${where}, is analysed there and discarded at once. Nothing is stored, nothing is passed on.`,
     frame,
     picture,
+    explain,
     // The next frame begins a new stream
     close() {
       socket?.close();

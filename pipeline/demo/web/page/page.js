@@ -4,6 +4,7 @@ import { drawTimeline, Trace } from "./chart.js";
 import { Clip, LONGEST } from "./clip.js";
 import { drawFaces, loadEmoji } from "./draw.js";
 import { open } from "./engine.js";
+import { Explanation } from "./explanation.js";
 import { mainFace } from "./faces.js";
 import { Film } from "./film.js";
 import { keepFocus } from "./focus.js";
@@ -14,7 +15,7 @@ import { save, saveJson, savePicture } from "./saving.js";
 
 const $ = (id) => document.getElementById(id);
 const canvas = $("canvas"), context = canvas.getContext("2d");
-let engine, panel, emoji, source = null, trace = null, clip = null, chosen = null, latest = null, photos = [], drawing = 0;
+let engine, panel, emoji, explanation, source = null, trace = null, clip = null, chosen = null, latest = null, photos = [], drawing = 0;
 // Counts the actions begun; the late result of an earlier one is dropped
 let action = 0, starting = false;
 // Whether each picture is one face already
@@ -27,7 +28,7 @@ function main() {
   return face?.id;
 }
 
-const options = () => ({ main: main(), about: engine.about, emoji });
+const options = () => ({ main: main(), about: engine.about, emoji, explanation });
 const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 const label = (id, text) => write($(id).querySelector("span"), text);
 const focus = () => keepFocus("pause", "again", "start");
@@ -68,7 +69,7 @@ function show(next) {
     });
   }
   canvas.setAttribute("aria-label", source ? `${source.name} with a box round every face` : "");
-  if (!source) $("rate").textContent = $("status").textContent = "";
+  if (!source) $("rate").textContent = $("status").textContent = $("because").textContent = "";
   changed();
   focus();
 }
@@ -97,6 +98,7 @@ function draw() {
   source.draw(context, width, height);
   // A few pixels of the picture, drawn large, fill the stage to the left and right of an upright one
   if (canvas.clientWidth < $("stage").clientWidth) source.draw($("backdrop").getContext("2d"), 12, 12);
+  explain(width / source.width);
   drawFaces(context, source.faces, { ...options(), scale: width / source.width });
   if (!source.paused) clip?.frame(options());
   label("pause", source.paused ? "Play" : "Pause");
@@ -109,6 +111,16 @@ function draw() {
     panel.show(source.faces, main(), "video");
   }
   if (source.moving) drawing = requestAnimationFrame(draw);
+}
+
+// The map over the main face, and what it says
+function explain(scale) {
+  const face = source.faces.find(({ id }) => id === main());
+  explanation.follow(source, face);
+  explanation.paint(context, source, scale);
+  // A live one changes too often to be read out
+  $("because").setAttribute("aria-live", source.kind === "picture" || source.paused ? "polite" : "off");
+  write($("because"), explanation.words(source, face));
 }
 
 async function start(device) {
@@ -223,11 +235,17 @@ const KEYS = {
   j: () => source && saveJson(source, engine.about), r: () => !$("clip").hidden && source && record(),
   m: () => { if (source?.mirror) { source.mirror(); changed(); } }, Escape: () => source && close(),
   f: () => source?.kind === "picture" && readWhole(),
+  e: () => {
+    if (!source) return;
+    explanation.toggle();
+    $("explain").setAttribute("aria-pressed", explanation.on);
+    changed();
+  },
   " ": () => { if (source?.pause) { source.pause(); changed(); } },
 };
 
 function wire() {
-  for (const [id, key] of Object.entries({ start: "c", choose: "o", again: "o", pause: " ", mirror: "m", whole: "f", picture: "s", clip: "r",
+  for (const [id, key] of Object.entries({ start: "c", choose: "o", again: "o", pause: " ", mirror: "m", whole: "f", explain: "e", picture: "s", clip: "r",
     json: "j", stop: "Escape" })) $(id).onclick = KEYS[key];
   $("next").onclick = nextCamera;
   $("clip").title = `At most ${LONGEST} seconds`;
@@ -248,6 +266,7 @@ try {
   engine = await open();
   const { about } = engine;
   emoji = await loadEmoji(about.emoji);
+  explanation = new Explanation(engine, { changed, problem });
   panel = new Panel(about, emoji, {
     choose: (id) => { chosen = id; changed(); },
     lost: (button) => { if (button && !document.activeElement?.closest("#faces")) button.focus(); focus(); },

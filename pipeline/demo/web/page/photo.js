@@ -20,6 +20,7 @@ export class Photo {
 
   async read(engine, whole) {
     this.faces = scaled(await engine.picture(this.file, this.bitmap, whole), this.width);
+    this.whole = whole;
   }
 
   get width() { return this.bitmap.width; }

@@ -1,0 +1,1 @@
+"""The data card, and the page that leads to everything in reports/."""

@@ -1,0 +1,39 @@
+"""A bundle's ONNX as a model that MLflow lists, registers and serves (``served``)."""
+
+from pathlib import Path
+
+from pipeline.bundle.bundle import Bundle
+
+# What runs in MLflow's server
+SERVED = Path(__file__).with_name("served.py")
+
+
+def model_of(client, run_id: str, bundle: Bundle) -> str | None:
+    """The id of the bundle's model among a run's outputs; None where it has none."""
+    run = client.get_run(run_id)
+    for output in run.outputs.model_outputs if run.outputs else []:
+        model = client.get_logged_model(output.model_id)
+        # a model whose logging was interrupted is not ready, and is logged anew
+        if model.tags.get("bundle") == bundle.id and model.status == "READY":
+            return model.model_id
+    return None
+
+
+def log(client, run_id: str, bundle: Bundle) -> str:
+    """Log the bundle as an output of the run; returns the model's id."""
+    import mlflow.pyfunc
+    import numpy as np
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    single = np.dtype("float32")
+    signature = ModelSignature(Schema([TensorSpec(single, (-1, 48, 48, 1), "image")]),
+                               Schema([TensorSpec(single, (-1, len(bundle.classes)), "probabilities")]))
+    # pyfunc.log_model would take the run and the experiment that happen to be active
+    experiment = client.get_run(run_id).info.experiment_id
+    made = client.create_logged_model(experiment, "model", run_id, {"bundle": bundle.id})
+    Model.log(None, mlflow.pyfunc, name="model", model_id=made.model_id, run_id=run_id, signature=signature,
+              python_model=str(SERVED), artifacts={"onnx": str(bundle.folder / "model.onnx")},
+              input_example={"image": np.full((1, 48, 48, 1), 128, single)},
+              pip_requirements=["mlflow", "numpy", "onnxruntime"])
+    return made.model_id

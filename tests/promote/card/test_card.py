@@ -1,0 +1,161 @@
+"""The model card: everything on it comes from the bundle, the ledger, the record and what evaluate measured."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toy_models
+
+from pipeline.bundle.bundle import Bundle
+from pipeline.faces.faces import EMOTIONS, Faces
+from pipeline.params.params import Evaluate
+from pipeline.promote.card import facts as facts_module
+from pipeline.promote.card import main, measured, pictures, writing
+from pipeline.system.failure import Failure
+from pipeline.tracking import ledger, promotions
+
+ROOT = Path(__file__).parents[3]
+SETTINGS = Evaluate(confidence=0.95)
+
+
+@pytest.fixture
+def champion(project, monkeypatch):
+    """A champion in git that errs on a quarter of the faces, its faces and its promotion on record; params.yaml."""
+    bundle = toy_models.bundle(project / "data/champion", "fer2013", off=9)
+    (bundle.folder / "promotion.json").write_text(json.dumps({"name": "fer2013-7", "version": 4}))
+    toy_models.faces("fer2013", 8).save(project / "data/fer2013/faces")
+    source = json.loads((project / "data/fer2013/faces/manifest.json").read_text())["digest"]
+    manifest = json.loads((bundle.folder / "bundle.json").read_text())
+    manifest["provenance"]["source_digest"] = source
+    (bundle.folder / "bundle.json").write_text(json.dumps(manifest))
+    bundle = Bundle.load(bundle.folder)
+    promotions.append("fer2013", toy_models.promotion("fer2013-7", bundle.id))
+    toy_models.small_run(project)
+    return bundle
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Without pictures, which take seconds."""
+    monkeypatch.setattr(pictures, "draw", lambda *_: None)
+
+
+def card() -> str:
+    return Path("reports/champion/card.md").read_text(encoding="utf-8")
+
+
+def test_the_card_of_a_champion_that_the_ledger_does_not_have_is_measured_and_drawn(champion, capsys):
+    params = Path("params.yaml")
+    params.write_text(params.read_text().replace("corrupted_bytes: 0", "corrupted_bytes: 4000000"))
+    main.main([])
+    folder = Path("reports/champion")
+    assert {path.name for path in folder.iterdir()} == {
+        "card.md", "card.html", "measurements.json", "predictions.csv", "confusion.png", "per_class.png",
+        "robustness.png", "conditions.png"}
+    text = card()
+    for link in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text):
+        assert (folder / link).stat().st_size > 5_000
+    assert f"`{champion.id}`" in text and "fer2013-7, version 4" in text and "The champion." in text
+    assert "| accuracy, PrivateTest | 78.57 [" in text and "n = 56" in text
+    assert "| mean |" in text and "blur of 0.7 pixels" in text and "brightness" in text
+    assert "Article 5(1)(f)" in text and "Article 50(3)" in text and "Article 3(39)" in text and "point 1(c)" in text
+    assert "**Not measured, and it cannot be measured with this data**" in text
+    assert "promoted: the first model." in text
+    html = (folder / "card.html").read_text(encoding="utf-8")
+    assert '<h2 id="fairness">' in html and 'href="#fairness"' in html and "<table>" in html
+    with open(folder / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 112 and {row["split"] for row in rows} == {"PublicTest", "PrivateTest"}
+    assert np.mean([row["actual"] == row["predicted"] for row in rows]) == pytest.approx(0.7857, abs=1e-3)
+    assert "predictions predicted again" in capsys.readouterr().out
+
+
+def test_the_ledgers_figures_and_predictions_are_taken_where_it_has_them(champion, undrawn, monkeypatch):
+    faces = toy_models.faces("fer2013", 8)
+    predictions = {split: champion.predict(faces.split(split).images) for split in ("PublicTest", "PrivateTest")}
+    ledger.record(ledger.entry(champion, toy_models.figures(PrivateTest=0.7357), 0.5), predictions)
+    monkeypatch.setattr(measured, "evaluate", None)
+    main.main([])
+    assert "| accuracy, PrivateTest | 73.57 [63.6, 83.6] %, n = 3,589 |" in card() and "0.50 ms a face" in card()
+    kept = json.loads(Path("reports/champion/measurements.json").read_text())
+    assert kept["source"] == "ledger" and "entry" not in kept and kept["accuracy"]["PrivateTest"] == 0.785714
+    assert "PrivateTest: the ledger has 73.57 %, the predictions" in card(), "a difference is said"
+
+
+def test_the_text_is_written_again_without_faces_and_another_champion_is_measured(champion, undrawn, capsys):
+    main.main([])
+    before = card()
+    shutil.move("data/fer2013/faces", "elsewhere")
+    Path("reports/champion/card.md").unlink()
+    main.main([])
+    assert card() == before and "--again measures" in capsys.readouterr().out
+    shutil.rmtree("data/champion")
+    toy_models.bundle(Path("data/champion"), "fer2013", off=3)
+    with pytest.raises(Failure, match=r"the faces to measure bundle .* on are missing; `dvc repro download`"):
+        main.main([])
+    assert card() == before
+
+
+def test_extra_labels_and_teachers_without_a_ledger_entry_are_named(project, champion):
+    kept = toy_models.entry(recipe="strong", bundle="kept", config={"train": {"votes": 0.4}})
+    ledger.record(kept)
+    path = Path("data/teacher/strong/published.npz")
+    path.parent.mkdir(parents=True)
+    members = [{"bundle": "kept", "recipe": "strong", "seed": 4},
+               {"bundle": "lost", "recipe": "strong", "seed": 1, "without": "1/3"}]
+    np.savez(path, about=json.dumps({"members": members}))
+    student = toy_models.entry(config={"train": {"votes": 0.4, "teacher": 0.7, "teachers": "strong"}}, classes=EMOTIONS)
+    nothing = measured.Measured(bundle="b1", digest="d", source="ledger", accuracy={}, conditions={}, robustness=None)
+    facts = facts_module.Facts("fer2013-7", "1", champion, student, True, nothing, None)
+    text = writing.markdown(facts, writing.CHAMPION, frozenset())
+    assert "* FER+ votes, weight 0.4." in text and "teachers `strong`, weight 0.7" in text
+    assert f"| `kept` | `strong` | 4 |  | FER+ votes, weight 0.4 | [entry](../results/{kept.filename}) |" in text
+    assert "| `lost` | `strong` | 1 | fold 1/3 | not recorded | **none**" in text
+    assert "put in its place by hand" in text
+
+
+def test_the_confusions_are_those_of_the_largest_share_of_a_class(champion):
+    figures = toy_models.figures()
+    matrix = np.diag([50] * 7)
+    matrix[1, 0], matrix[2, 4], matrix[3, 6] = 50, 25, 1
+    figures["PrivateTest"]["single"]["confusion"] = matrix.tolist()
+    nothing = measured.Measured(bundle="b1", digest="d", source="ledger", accuracy={}, conditions={}, robustness=None)
+    facts = facts_module.Facts("fer2013-7", "", champion, toy_models.entry(figures=figures), True, nothing, None)
+    found = [(pair.true, pair.predicted, pair.count, round(pair.share, 3))
+             for pair in facts.confusions("PrivateTest", 5)]
+    assert found == [("disgust", "angry", 50, 0.5), ("fear", "sad", 25, 0.333), ("happy", "neutral", 1, 0.02)]
+
+
+def test_the_registrys_description_fits_its_column_whatever_the_classes_are_called(champion):
+    measurement = measured.measure(champion, Faces.load(Path("data/fer2013/faces")), SETTINGS)
+    long = champion.manifest.model_copy(update={"classes": tuple(f"{number} {'x' * 200}" for number in range(60))})
+    facts = writing.facts("fer2013-7", "1", champion, measurement.measured, None)
+    assert 500 < len(writing.description(facts)) <= writing.MOST_CHARACTERS
+    wide = writing.facts("fer2013-7", "1", Bundle(champion.folder, long, champion.id), measurement.measured, None)
+    assert len(writing.description(wide)) == writing.MOST_CHARACTERS
+
+
+def test_a_damaged_measurement_says_what_to_do(champion, undrawn):
+    main.main([])
+    Path("reports/champion/measurements.json").write_text("{half")
+    with pytest.raises(Failure, match=r"not a card's measurements.*`ferpipe card --again`"):
+        main.main([])
+
+
+def test_the_committed_card_is_that_of_the_committed_champion(monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(ROOT))
+    bundle, folder = Bundle.load(ROOT / "data/champion"), ROOT / "reports/champion"
+    kept = measured.read(folder)
+    assert kept is not None and kept.bundle == bundle.id, "run `ferpipe card`"
+    facts = main.champion(bundle, kept)
+    drawn = frozenset(path.name for path in folder.glob("*.png"))
+    text = (folder / "card.md").read_text(encoding="utf-8")
+    assert writing.markdown(facts, writing.CHAMPION, drawn) == text, "run `ferpipe card`"
+    assert len(writing.description(facts)) < writing.MOST_CHARACTERS
+    for link in re.findall(r"\]\(([^)#\s]+)", text):
+        if not link.startswith("http"):
+            assert (folder / link).exists(), link

@@ -1,0 +1,87 @@
+"""ferpipe trust: the page of what a model's answers are worth, and that the committed one is of the champion."""
+
+import json
+from pathlib import Path
+
+import pytest
+import toy_models
+
+from pipeline.bundle.bundle import Bundle
+from pipeline.evaluate import behaviour, robustness
+from pipeline.evaluate.trust import measure
+from pipeline.reporting import trust
+from pipeline.system.failure import Failure
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A bundle that goes by brightness, in a folder without MLflow's database; and what it is worth."""
+    folder = tmp_path_factory.mktemp("trust")
+    faces = toy_models.faces("fer2013", 6)
+    faces.manifest.update(protocol="published", class_set="7", classes=list(faces.classes))
+    faces.save(folder / "data/fer2013/faces")
+    faces.manifest["digest"] = faces.digest()
+    bundle = toy_models.bundle(folder / "data/champion", "fer2013", off=9, source_digest=faces.digest())
+    return folder, bundle, faces, measure(bundle, faces)
+
+
+def test_every_figure_is_of_both_tests_and_behaviour_opens_public_test_alone(measured):
+    _, bundle, faces, found = measured
+    for part in ("single", "flip", "agreement", "clean", "robustness"):
+        assert list(found[part]) == ["PublicTest", "PrivateTest"]
+    assert list(found["behaviour"]) == list(behaviour.CHANGES)
+    private = faces.split("PrivateTest")
+    right = (bundle.predict(private.images).argmax(axis=1) == private.labels).mean()
+    assert found["clean"]["PrivateTest"] == found["single"]["PrivateTest"]["coverage"]["1.00"] \
+        == pytest.approx(right, abs=1e-6)
+    faces.images[faces.splits == "PrivateTest"] = 0
+    try:
+        assert behaviour.measure(bundle, faces.split("PublicTest").images) == found["behaviour"]
+    finally:
+        faces.images[faces.splits == "PrivateTest"] = private.images
+
+
+def test_of_views_that_always_agree_the_page_draws_no_comfort(measured):
+    """One gray level per face: mirror images are the same, so that agreement says nothing."""
+    _, bundle, _, found = measured
+    assert found["agreement"]["PublicTest"]["share"] == 1 and found["agreement"]["PublicTest"]["gain"][0] == 0
+    text = trust.page(trust.facts(bundle), found)
+    assert "So `ferpipe predict` calls an answer unsure by its confidence alone." in text
+    better = {split: {**one, "both_gain": (0.02, 0.01, 0.03)} for split, one in found["agreement"].items()}
+    assert "it pays" in trust.page(trust.facts(bundle), {**found, "agreement": better})
+
+
+def test_the_command_writes_the_champions_page_and_prints_that_of_others(measured, monkeypatch, capsys):
+    folder, bundle, _, found = measured
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(trust, "measure", lambda *_: found)
+    (folder / "reports").mkdir()
+    trust.main(["data/champion"])
+    assert not list((folder / "reports").iterdir()) and "![" not in capsys.readouterr().out
+    trust.main([])
+    assert {path.name for path in (folder / "reports/trust").iterdir()} == {
+        "calibration.png", "corrupted.png", "trust.json"}
+    kept = trust.kept()
+    text = (folder / "reports/trust.md").read_text(encoding="utf-8")
+    assert kept["bundle"] == bundle.id and text == trust.page(kept, kept["figures"])
+    assert text.count("\n| eyes hidden |") == 1 and all(words in text for words in robustness.WORDS.values())
+
+
+def test_other_faces_are_refused(measured):
+    _, bundle, *_ = measured
+    other = toy_models.faces("fer2013", 6)
+    with pytest.raises(Failure, match="splits may differ"):
+        measure(bundle, other)
+
+
+def test_the_committed_page_is_of_the_champion(monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(ROOT))
+    kept = trust.kept()
+    assert kept["bundle"] == Bundle.load(ROOT / "data/champion").id, "run `ferpipe trust`"
+    page = (ROOT / "reports/trust.md").read_text(encoding="utf-8")
+    assert page == trust.page(kept, kept["figures"]), "run `ferpipe trust`"
+    assert kept["figures"]["single"]["PrivateTest"]["after"]["ece"] <= 0.02
+    json.dumps(kept)

@@ -20,7 +20,7 @@ def licences(name: str) -> list[dict[str, Any]]:
     The SPDX expression (PEP 639), else the classifiers, else the first line of the field that they replaced.
     """
     try:
-        metadata = importlib.metadata.metadata(name)
+        metadata: Any = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         return []
     if expression := metadata.get("License-Expression"):

@@ -31,6 +31,7 @@ COMMANDS = {
     "bench": ("reporting.bench.inference", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's net"),
     "results": ("reporting.tables.results_table", "regenerate reports/results.md and README.md's table"),
     "recipes": ("reporting.tables.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
+    "labels": ("reporting.labels.main", "FER-2013's probable label errors, and the ceiling that they set"),
     "seeds": ("experiments.seeds", "train several seeds of a recipe, straight into the ledger"),
     "speedrun": ("experiments.speedrun", "the most accuracy in eight minutes of two cores; the log of what was tried"),
     "replicate": ("experiments.replications.main", "the published systems' side findings, tried again"),

@@ -80,6 +80,7 @@ def test_the_copy_free_figures_are_of_the_test_images_without_any_copy_in_traini
     assert evaluation.figures == measure.evaluate(bundle, faces, SETTINGS).figures, "the published figures stay"
     assert f"of {len(public) - 2}, PrivateTest" in measure.copy_free_summary(evaluation)
     assert measure.metrics(bundle, evaluation)["copy_free"]["PublicTest"]["single"]["n"] == len(public) - 2
+    assert measure.scores(evaluation.figures, evaluation.copy_free)["pub_free"] == round(single["accuracy"], 4)
     entry = ledger.entry(bundle, evaluation.figures, 0.5, None, evaluation.copy_free)
     again = type(entry).model_validate(entry.as_json())
     assert again.copy_free == evaluation.copy_free and "copy_free" in again.all_figures
@@ -90,6 +91,7 @@ def test_without_a_list_of_near_copies_there_are_no_copy_free_figures_and_it_say
     assert evaluation.copy_free is None and measure.metrics(model[0], evaluation)["copy_free"] is None
     assert "dvc repro validate" in measure.copy_free_summary(evaluation)
     entry = ledger.entry(model[0], evaluation.figures, 0.5)
+    assert "pub_free" not in measure.scores(evaluation.figures)
     assert "copy_free" not in entry.as_json() and "copy_free" not in entry.all_figures
 
 

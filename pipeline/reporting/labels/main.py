@@ -16,6 +16,7 @@ from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate.intervals import wilson
 from pipeline.faces import copies, teachers
 from pipeline.faces.faces import CLASS_SETS, EMOTIONS, SPLITS, Faces
+from pipeline.faces.manifest import Manifest
 from pipeline.reporting.labels import ceiling, issues
 from pipeline.reporting.labels.issues import Issues
 from pipeline.reporting.labels.page import page
@@ -91,7 +92,7 @@ def judged(faces: Faces, champion: Bundle) -> dict[str, Judged]:
 def _of_teachers(faces: Faces, name: str) -> np.ndarray:
     """The teachers' probabilities of the Training faces, in the table's order."""
     path = project.root() / teachers.file_of(name, "published")
-    balanced = {**faces.manifest, "source_digest": faces.manifest["digest"], "protocol": "published"}
+    balanced: Manifest = {**faces.manifest, "source_digest": faces.manifest["digest"], "protocol": "published"}
     training = Faces(faces.images, faces.ids, faces.splits, faces.labels, balanced).split("Training")
     answers = teachers.with_teacher(training, path).teacher
     assert answers is not None
@@ -104,11 +105,11 @@ def ranking(by_split: dict[str, Judged]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "split", "label", "suggested", "probability_of_label", "probability_of_suggested",
                      "ferplus_majority"))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for split, part in by_split.items():
         for row, suggested in zip(part.issues.rows.tolist(), part.issues.suggested.tolist(), strict=True):
             label = part.faces.labels[row]
-            rows.append((part.faces.ids[row], split, EMOTIONS[label], EMOTIONS[suggested],
+            rows.append((str(part.faces.ids[row]), split, EMOTIONS[label], EMOTIONS[suggested],
                          f"{part.probabilities[row, label]:.4f}", f"{part.probabilities[row, suggested]:.4f}",
                          NAMES[part.majority[row]]))
     writer.writerows(sorted(rows, key=lambda row: float(row[4])))
@@ -163,7 +164,8 @@ def report(by_split: dict[str, Judged], near: copies.Copies | None, faces: Faces
 
 def _ceiling(by_split: dict[str, Judged], faces: Faces) -> list[tuple[object, ...]]:
     """For each test split: what follows from the votes, from the model, and from both."""
-    votes, rows = faces.votes, []
+    votes = faces.votes
+    rows: list[tuple[object, ...]] = []
     assert votes is not None
     training = faces.splits == "Training"
     probabilities = np.zeros((len(faces), len(EMOTIONS)), "float32")

@@ -91,8 +91,8 @@ def _alike(same: int, pairs: int) -> str:
 def _missed(rows: Rows) -> str:
     text = table(("split", "judges", "missed by all", "of the split", "FER+ contradicts the label"), rows)
     splits = {str(row[0]) for row in rows}
-    text += ("\n\nTraining's judges are the two groups of teachers, `strong` and `hour`; in both are nets that learned from\n"
-             "these very labels.")
+    text += ("\n\nTraining's judges are the two groups of teachers, `strong` and `hour`; in both are nets that learned "
+             "from\nthese very labels.")
     if splits != {"PublicTest", "PrivateTest", "Training"}:
         text += (" Of a test split there have to be two models whose answers lie beside their ledger entries;\n"
                  "the first entries have none.")

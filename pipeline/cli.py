@@ -37,6 +37,7 @@ COMMANDS = {
     "results": ("reporting.tables.results_table", "regenerate reports/results.md and README.md's table"),
     "recipes": ("reporting.tables.recipe_table", "regenerate reports/recipes.md, the published systems beside ours"),
     "index": ("reporting.cards.index", "regenerate reports/index.html, which leads to all pages, and the data card"),
+    "labels": ("reporting.labels.main", "FER-2013's probable label errors, and the ceiling that they set"),
     "seeds": ("experiments.seeds", "train several seeds of a recipe, straight into the ledger"),
     "speedrun": ("experiments.speedrun", "the most accuracy in eight minutes of two cores; the log of what was tried"),
     "replicate": ("experiments.replications.main", "the published systems' side findings, tried again"),

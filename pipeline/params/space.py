@@ -23,7 +23,7 @@ class Range(Block):
     low: FiniteFloat | None = None
     high: FiniteFloat | None = None
     log: bool = False
-    when: dict[str, list[Any]] = {}
+    when: dict[str, list[Any]] = Field(default_factory=dict)
 
     @field_validator("when", mode="before")
     @classmethod
@@ -57,7 +57,7 @@ class Tune(Block):
     hours: float = Field(0.0, ge=0, le=100_000)  # of training, all workers together
     flat: int = Field(0, ge=0, le=100_000)  # see pipeline.tune.budget
     epochs: int = Field(ge=1, le=MAX_EPOCHS)
-    finalists: int = Field(2, ge=1, le=100)
+    finalists: int = Field(1, ge=0, le=100)  # 0: nothing is taken
     confidence: float = Field(0.9, gt=0, lt=1)  # see pipeline.tune.evidence
     objective: Objective = "accuracy"
     warm_start: int = Field(0, ge=0, le=10_000)

@@ -1,4 +1,4 @@
-"""The search space as data: conditions, networks with options of their own, and mistakes named before the first trial."""
+"""The search space as data: conditions, networks with their own options, and mistakes named before the first trial."""
 
 import pytest
 import toy_models
@@ -123,7 +123,7 @@ def test_the_space_knows_which_values_a_trial_of_it_could_have():
     ({"augment.erasing": {"low": 0.1, "high": 1, "log": True}}, "tune.space.augment.erasing: log needs values above 0"),
     ({"train.label_smoothing": {"low": 0, "high": 2}}, "tune.space.train.label_smoothing: Input should be less than 1"),
     ({"train.batch_size": {"low": 32.5, "high": 64}}, "tune.space.train.batch_size: the recipe has the whole number"),
-    ({"train.optimizer": {"choices": ["adamw", "adam"]}}, "tune.space.train.optimizer: train: optimizer adam has no we"),
+    ({"train.optimizer": {"choices": ["adamw", "adam"]}}, "tune.space.train.optimizer: train: optimizer adam has no"),
     ({**NETWORKS, "model.width": {"choices": [24], "when": {"model.nam": "compact"}}},
      "tune.space.model.width: when: model.nam is no dimension of this space with choices (did you mean model.name?)"),
     ({**NETWORKS, "model.width": {"choices": [24], "when": {"model.dropout": 0.1}}},

@@ -54,11 +54,11 @@ def words(verdict: Mapping[str, Any]) -> tuple[str, str, str]:
         best = finalists[0]
         return ("warn", "The recipe's own values are kept",
                 f"At full length trial {best['trial']} is {100 * best['gain']:+.2f} points against the recipe, and the "
-                f"probability that this is a gain is {best['probability']:.4f}; {best['needed']:.4f} is needed among so "
-                "many trials.")
+                f"probability that this is a gain is {best['probability']:.4f}; {best['needed']:.4f} is needed among "
+                "so many trials.")
     return ("good", f"Trial {winner['trial']} is taken",
-            f"At full length it is {100 * winner['gain']:+.2f} points more accurate than the recipe, with a probability "
-            f"of {winner['probability']:.4f} that this is a gain; {winner['needed']:.4f} is needed among so many trials.")
+            f"At full length it is {100 * winner['gain']:+.2f} points against the recipe, and the probability that "
+            f"this is a gain is {winner['probability']:.4f}; {winner['needed']:.4f} is needed among so many trials.")
 
 
 def _render(reports: Path, values: dict[str, Any]) -> None:

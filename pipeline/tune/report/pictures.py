@@ -91,8 +91,9 @@ def _history(figure, facts: Facts) -> None:
     axis.plot([row.slot for row in facts.complete], [_percent(row) for row in facts.complete], "o", color=BLUE,
               label="complete")
     if facts.complete:
-        axis.step([row.slot for row in facts.complete], np.maximum.accumulate([_percent(row) for row in facts.complete]),
-                  where="post", color=BLUE, linewidth=1, label="best so far")
+        best = np.maximum.accumulate([_percent(row) for row in facts.complete])
+        axis.step([row.slot for row in facts.complete], best, where="post", color=BLUE, linewidth=1,
+                  label="best so far")
     if facts.recipe:
         axis.axhline(_percent(facts.recipe), color=ORANGE, linewidth=1, linestyle="dashed", label="the recipe, trial 0")
     axis.set(xlabel="trial", ylabel="PublicTest accuracy, %")
@@ -168,7 +169,8 @@ def _front(figure, facts: Facts) -> None:
     axis.step([row.milliseconds for row in chosen], [_percent(row) for row in chosen], "o-", where="post", color=BLUE,
               label="the Pareto front")
     for row in chosen:
-        axis.annotate(str(row.slot), (row.milliseconds, _percent(row)), (5, -11), textcoords="offset points", fontsize=8)
+        at = (row.milliseconds, _percent(row))
+        axis.annotate(str(row.slot), at, (5, -11), textcoords="offset points", fontsize=8)
     if facts.recipe:
         axis.plot([facts.recipe.milliseconds], [_percent(facts.recipe)], "D", color=ORANGE, label="the recipe, trial 0")
     axis.set(xlabel="milliseconds a face, exported model, one thread", ylabel="PublicTest accuracy, %")

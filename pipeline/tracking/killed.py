@@ -2,6 +2,9 @@
 
 import os
 import platform
+from collections.abc import Callable, Mapping
+
+from pipeline.tracking.mlflow_server import in_one_line
 
 # The tag that says which process writes a run
 TAG = "process"
@@ -39,6 +42,25 @@ def end(client) -> None:
     for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
         if is_dead(run.data.tags.get(TAG, "")):
             client.set_terminated(run.info.run_id, "KILLED")
+
+
+@in_one_line()
+def end_children(client, parent_id: str, states: Callable[[], Mapping[str, str]]) -> None:
+    """End the runs of trials that are over, though their process did not live to say so.
+
+    Args:
+        parent_id: the study's run.
+        states: gives the state of every trial by its number, as Optuna calls it.
+    """
+    experiment = client.get_run(parent_id).info.experiment_id
+    children = client.search_runs(
+        [experiment], f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{parent_id}'", max_results=1000)
+    # In this order: a trial begins before its run does
+    by_number = states() if children else {}
+    for run in children:
+        state = by_number.get(run.data.tags.get("trial", ""), "FAIL")
+        if state != "RUNNING":
+            client.set_terminated(run.info.run_id, "FINISHED" if state == "COMPLETE" else "KILLED")
 
 
 def complete(client, run_id: str, bundle_id: str) -> None:

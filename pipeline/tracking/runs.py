@@ -78,7 +78,7 @@ class Run:
     def __exit__(self, kind, error, trace) -> None:
         status = "FINISHED"
         if kind is not None:
-            status = "KILLED" if kind.__name__ in ("KeyboardInterrupt", "TrialPruned") else "FAILED"
+            status = "KILLED" if kind.__name__ in ("KeyboardInterrupt", "TooLate", "TrialPruned") else "FAILED"
         if self._monitor is not None:
             self._monitor.finish()
         try:

@@ -1,33 +1,164 @@
-"""The search's study: a sqlite file with a heartbeat, so that a trial whose process was killed is queued again."""
+"""Where studies are kept: a PostgreSQL that a team shares ($OPTUNA_STORAGE), else a sqlite file on this machine.
+
+Both have heartbeats: a running trial whose process is silent for longer than the grace period counts as dead, and its
+slot is free again (``slots``).
+"""
 
 import contextlib
+import os
+import random
+import re
+import sqlite3
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from pipeline.system import project
+from pipeline.system.address import shown, without_secrets
 from pipeline.system.failure import Failure
 
-# Seconds between two heartbeats of a trial, and without one until it is queued again
-HEARTBEAT, GRACE = 5, 20
-# Seconds to wait for another program that writes to the file
-WAIT = 5
-FINISHED = ("COMPLETE", "PRUNED")
-# Mark of a trial whose network was not trained for its size; it does not count against the budget
-TOO_LARGE = "too large"
-# What to do about an error of sqlite, by a word of its message
+# The storage's address stands in the environment alone: it may hold a password
+STORAGE, HEARTBEAT, GRACE = "OPTUNA_STORAGE", "OPTUNA_HEARTBEAT", "OPTUNA_GRACE"
+# Seconds between two heartbeats of a trial, and without one until it counts as dead
+LOCAL, SHARED = (5, 20), (30, 180)
+# Seconds to wait for another program that writes to the file, for a server's answer, and for another worker's claim
+WAIT, CONNECT, PATIENCE = 5, 10, 180
+# The key of this project's advisory lock in PostgreSQL: any number that nobody else takes
+LOCK = 0x6665_7270
+# File systems that other machines write to, too
+NETWORK = ("9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "smb3", "smbfs")
+# What to do about an error, by a phrase of its message
 ADVICE = {
     "locked": "end the other program that holds it (a second search, a database browser), then run again",
     "full": "free some space, then run again",
     "readonly": "look at the file's rights, then run again",
     "unable to open": "look at the folder's rights, then run again",
+    "not a database": "move the file away to search anew",
+    "malformed": "move the file away to search anew",
+    "authentication failed": f"look at user and password in {STORAGE}",
+    "no password": f"look at user and password in {STORAGE}",
+    "does not exist": f"make it with createdb, or look at {STORAGE}",
+    "permission denied": "let the user create tables there",
+    "too many clients": "raise max_connections, or start fewer workers",
 }
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where the studies are; as text without user and password.
+
+    Attributes:
+        url: SQLAlchemy's.
+        file: of sqlite; None for a server.
+        heartbeat: seconds between two heartbeats.
+        grace: seconds without one after which a trial counts as dead.
+    """
+
+    url: str = field(repr=False)
+    file: Path | None
+    heartbeat: int
+    grace: int
+
+    def __str__(self) -> str:
+        return str(self.file) if self.file else shown(self.url)
+
+    @property
+    def options(self) -> dict:
+        """What SQLAlchemy's engine takes."""
+        if self.file:
+            return {"connect_args": {"timeout": WAIT}}
+        return {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT, "application_name": "ferpipe"}}
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the one lock of these studies, for as long as a few statements take; it ends with the process.
+
+        Optuna's own transactions are not enough: on sqlite two workers can take the same trial, and no storage makes
+        the tables twice at a time. Not reentrant. Raises Failure after PATIENCE seconds.
+        """
+        with contextlib.ExitStack() as stack:
+            if self.file:
+                # An empty sqlite beside the file: a lock that every system has
+                gate = sqlite3.connect(f"{self.file}.lock", PATIENCE, isolation_level=None)
+                stack.callback(gate.close)
+                try:
+                    gate.execute("BEGIN EXCLUSIVE")
+                except sqlite3.OperationalError as error:
+                    raise self._refused(str(error)) from error
+            else:
+                from sqlalchemy import NullPool, create_engine, text
+
+                engine = create_engine(self.url, poolclass=NullPool, connect_args=self.options["connect_args"])
+                connection = stack.enter_context(engine.connect())
+                # The lock of a transaction, not of a session: the one that works through a pool of connections, too
+                attempt, begun = text(f"SELECT pg_try_advisory_xact_lock({LOCK})"), time.monotonic()
+                while not connection.scalar(attempt):
+                    connection.rollback()
+                    if time.monotonic() - begun > PATIENCE:
+                        raise self._refused("its lock is held by another worker")
+                    time.sleep(random.uniform(0.02, 0.1))
+            yield
+
+    def _refused(self, reason: str) -> Failure:
+        advice = next((text for phrase, text in ADVICE.items() if phrase in reason), (
+            "move the file away to search anew" if self.file else
+            f"start the server or look at {STORAGE}; without it, this machine searches on its own"))
+        return Failure(f"{self}: the study cannot be read or written ({without_secrets(reason.strip(), self.url)}); "
+                       f"{advice}")
+
+
+def address(dataset: str) -> Address:
+    """$OPTUNA_STORAGE, else the data set's file in .studies/, which neither git nor DVC tracks.
+
+    Raises Failure for a storage that loses trials.
+    """
+    named = os.environ.get(STORAGE, "").strip()
+    if not named or named.startswith("sqlite:///"):
+        file = project.root() / (named.removeprefix("sqlite:///") or f".studies/{dataset}.db")
+        return Address(f"sqlite:///{file.as_posix()}", file, *_seconds(LOCAL))
+    if re.match(r"(grpc|dns)s?:", named, re.I) or re.fullmatch(r"[\w.-]+:\d+", named):
+        raise Failure(f"{STORAGE}: Optuna's gRPC proxy has no heartbeat, so a trial whose process is killed would stay "
+                      "RUNNING for ever; name the database behind it, postgresql+psycopg2://...")
+    if not re.match(r"postgresql(\+\w+)?://", named):
+        raise Failure(f"{STORAGE}: expected postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE, found "
+                      f"{shown(named) if '://' in named else 'another form of address'}; unset it to search on this "
+                      "machine alone")
+    return Address(named, None, *_seconds(SHARED))
+
+
+def _seconds(default: tuple[int, int]) -> list[int]:
+    """Heartbeat and grace period, from the environment or by default."""
+    seconds = []
+    for name, value in zip((HEARTBEAT, GRACE), default, strict=True):
+        text = os.environ.get(name) or str(value)
+        if not text.isdecimal() or not 1 <= int(text) <= 86_400:
+            raise Failure(f"{name}: expected whole seconds from 1 to 86400, found {text!r}")
+        seconds.append(int(text))
+    if seconds[0] >= seconds[1]:
+        raise Failure(f"{GRACE}: {seconds[1]} s, expected more than the {seconds[0]} s between two heartbeats "
+                      f"({HEARTBEAT})")
+    return seconds
+
+
+def check_shared(where: Address) -> None:
+    """Raise Failure for a sqlite file that lies where several machines write: it would lose trials."""
+    import psutil
+
+    if where.file is None:
+        return
+    folder = where.file.absolute().parent
+    mounts = {Path(disk.mountpoint): disk.fstype for disk in psutil.disk_partitions(all=True)}
+    kind = next((mounts[path] for path in (folder, *folder.parents) if path in mounts), "")
+    if kind.lower() in NETWORK:
+        raise Failure(f"{where}: on a network file system ({kind}), where sqlite loses what several machines write; "
+                      f"set {STORAGE}=postgresql+psycopg2://...")
+
+
 @contextlib.contextmanager
-def in_one_line(file: Path) -> Iterator[None]:
-    """Turn every error of the study's file into a Failure that names it."""
+def in_one_line(where: Address) -> Iterator[None]:
+    """Turn every error of the storage into a Failure that names it."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
@@ -41,13 +172,11 @@ def in_one_line(file: Path) -> Iterator[None]:
             cause = cause.__cause__ or cause.__context__
         if cause is None:
             raise
-        reason = str(getattr(cause, "orig", None) or cause)
-        advice = next((text for word, text in ADVICE.items() if word in reason), "move the file away to search anew")
-        raise Failure(f"{file}: the study cannot be read or written ({reason}); {advice}") from error
+        raise where._refused(str(getattr(cause, "orig", None) or cause)) from error
 
 
-def open_storage(file: Path):
-    """The study's storage; the file is created even when ``tune.trials`` is 0."""
+def open_storage(where: Address):
+    """The studies' storage; tables that it lacks are made, by one worker at a time."""
     import optuna
 
     # At lower levels Optuna prints a traceback for what failure.run prints as one line
@@ -61,61 +190,19 @@ def open_storage(file: Path):
             with contextlib.suppress(optuna.exceptions.StorageInternalError):
                 super().record_heartbeat(trial_id)
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with in_one_line(file):
+    if where.file:
+        where.file.parent.mkdir(parents=True, exist_ok=True)
+    with in_one_line(where):
         try:
-            return Storage(
-                f"sqlite:///{file.as_posix()}",
-                engine_kwargs={"connect_args": {"timeout": WAIT}},
-                heartbeat_interval=HEARTBEAT,
-                grace_period=GRACE,
-                heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
-            )
+            with where.alone():
+                # Optuna fills in a template, to which a password's braces would be fields
+                url = where.url.replace("{", "{{").replace("}", "}}")
+                return Storage(url, engine_kwargs=where.options, heartbeat_interval=where.heartbeat,
+                               grace_period=where.grace)
         except RuntimeError as error:
-            raise Failure(f"{file}: made by another version of Optuna; move the file away to search anew") from error
-
-
-def queue_cut_trials_again(study, storage) -> None:
-    """Wait until every trial marked as running has sent a heartbeat, or is queued again because its process died."""
-    import optuna
-
-    for _ in range(GRACE + 1):
-        optuna.storages.fail_stale_trials(study)
-        if not _running(study):
-            return
-        time.sleep(1)
-    # A trial whose process died before its first heartbeat gets one: without it, the trial would count as running for
-    # ever
-    for trial in _running(study):
-        storage.record_heartbeat(trial._trial_id)
-
-
-def queue_baseline(study, baseline: dict[str, Any], *, budget_left: bool) -> None:
-    """Queue the baseline, the recipe's values, where no trial has run it or will: one that failed is never run again.
-
-    Without a budget that other trials could use, a trial that runs in another process is not waited for.
-    """
-    states = ("COMPLETE", "WAITING", "RUNNING") if budget_left else ("COMPLETE", "WAITING")
-    # In the queue, and after a kill -9 between two values, not all values are among the parameters
-    if not any(trial.state.name in states and trial.system_attrs.get("fixed_params", trial.params) == baseline
-               for trial in study.trials):
-        study.enqueue_trial(baseline)
-
-
-def complete(study, baseline: dict[str, Any] | None = None) -> list:
-    """The trials that ran to their end; where a baseline is named, those with its values."""
-    return [trial for trial in study.trials if trial.state.name == "COMPLETE" and baseline in (None, trial.params)]
-
-
-def finished(study) -> int:
-    """The number of trials that count against the budget."""
-    return sum(trial.state.name in FINISHED and TOO_LARGE not in trial.user_attrs for trial in study.trials)
-
-
-def left_out(study) -> int:
-    """The number of trials whose network was too large."""
-    return sum(TOO_LARGE in trial.user_attrs for trial in study.trials)
-
-
-def _running(study) -> list:
-    return [trial for trial in study.trials if trial.state.name == "RUNNING"]
+            raise Failure(f"{where}: made by another version of Optuna; " + (
+                "move the file away to search anew" if where.file else
+                f"take another database, or `optuna storage upgrade --storage ${STORAGE}`")) from error
+        except ImportError as error:
+            raise Failure(f"{STORAGE} needs the extra 'team', but its driver is not installed: pip install '.[team]' in "
+                          "the project's folder (make installs everything)") from error

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import platform
 import signal
 import sqlite3
 import subprocess
@@ -11,63 +12,30 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import toy_models
 from ruamel.yaml import YAML
 
 import pipeline.training
-from pipeline.faces.faces import EMOTIONS, SPLITS, Faces
+from pipeline.faces.faces import EMOTIONS, Faces
 from pipeline.params import params
 from pipeline.params.space import Range
 from pipeline.system.failure import Failure
-from pipeline.tune import __main__, search
-from pipeline.tune import storage as studies
+from pipeline.tune import __main__, search, slots, storage, table, trial, work
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A project folder whose balanced faces are noise and whose recipe is tiny."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    yaml = YAML()
-    tree = yaml.load(toy_models.PARAMS)
-    tree["dataset"] = "sample"
-    tree["model"].update(width=4, stem=4, stages=2)
-    tree["train"].update(batch_size=32, epochs=2, precision="float32")
-    tree["tune"].update(trials=2, epochs=1, standard_errors=9.0)
-    tree["tune"]["space"] = {"train.learning_rate": {"low": 0.001, "high": 0.1, "log": True}}
-    yaml.dump(tree, tmp_path / "params.yaml")
-    rng = np.random.default_rng(0)
-    labels = np.arange(84) % 7
-    faces = Faces(rng.integers(0, 256, (84, 48, 48), dtype="uint8"), np.array([f"f{i}" for i in range(84)]),
-                  np.repeat(SPLITS, 28), labels.astype("int64"),
-                  {"dataset": "sample", "edition": "toy", "protocol": "published", "class_set": "7",
-                   "classes": list(EMOTIONS), "class_weights": None, "strategy": "none"})
-    faces.save(tmp_path / "data/sample/balanced")
-    return tmp_path
-
-
-def study(project):
+def finished():
     import optuna
 
-    storage = studies.open_storage(project / "data/sample/study.db")
-    return optuna.load_study(study_name=None, storage=storage)
+    study = optuna.load_study(study_name=None, storage=storage.open_storage(storage.address("sample")))
+    return [trial for trial in study.trials if trial.state.name in slots.FINISHED]
 
 
-def finished(project):
-    return [trial for trial in study(project).trials if trial.state.name in studies.FINISHED]
-
-
-def command(project, **options):
-    """The stage in a process of its own, which takes a silent trial for dead after three seconds."""
-    program = ("from pipeline.tune import __main__, storage\nstorage.HEARTBEAT, storage.GRACE = 1, 3\n"
-               "__main__.failure.run(__main__.main, 'tune')")
-    return subprocess.Popen([sys.executable, "-c", program], cwd=project, stdout=subprocess.PIPE, text=True,
-                            stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, **options)
+def command(project):
+    """The stage in a process of its own."""
+    return subprocess.Popen([sys.executable, "-m", "pipeline.tune"], cwd=project, stdout=subprocess.PIPE, text=True,
+                            stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 @pytest.mark.slow
@@ -80,7 +48,7 @@ def test_a_killed_search_goes_on_and_ends_with_exactly_its_budget(project):
     second = command(project)
     _, err = second.communicate()
     assert second.returncode == 0, err
-    done = finished(project)
+    done = finished()
     assert len(done) == 2
     baseline = params.load().train.learning_rate
     assert done[0].params == {"train.learning_rate": baseline}, "trial 0 has the recipe's own values"
@@ -88,7 +56,7 @@ def test_a_killed_search_goes_on_and_ends_with_exactly_its_budget(project):
     assert found["take"] == {}, "a gain within the noise is not taken"
 
     __main__.main()
-    assert len(finished(project)) == 2, "a finished search runs no trial more"
+    assert len(finished()) == 2, "a finished search runs no trial more"
 
 
 def test_a_published_recipe_is_not_searched(project, capsys):
@@ -97,7 +65,8 @@ def test_a_published_recipe_is_not_searched(project, capsys):
     __main__.main()
     assert "recipe's own values" in capsys.readouterr().out
     assert YAML(typ="safe").load(project / "reports/sample/best_params.yaml")["take"] == {}
-    assert (project / "data/sample/study.db").exists(), "DVC expects the file"
+    assert (project / "reports/sample/trials.csv").read_text().startswith("slot,state,accuracy"), "DVC expects the file"
+    assert not (project / ".studies").exists()
 
 
 def test_the_study_is_named_by_all_that_it_depends_on(project):
@@ -133,45 +102,43 @@ def test_the_recipe_s_own_value_always_lies_in_the_space():
 def test_a_dimension_that_cannot_be_searched_is_one_line_before_anything_runs(project, space, said):
     settings = params.load().override({"tune.space": space})
     with pytest.raises(Failure) as caught:
-        search.tune(settings, None, project / "data/sample/study.db")
+        search.tune(settings, None, storage.address("sample"))
     assert said in str(caught.value) and "\n" not in str(caught.value)
-    assert not (project / "data/sample/study.db").exists()
+    assert not (project / ".studies").exists()
 
 
-class Study:
-    """An Optuna study with these finished values."""
-
-    study_name = "told"
-
-    def __init__(self, *values):
-        complete = SimpleNamespace(name="COMPLETE")
-        self.trials = [
-            SimpleNamespace(number=number, value=value, state=complete, params={"train.learning_rate": number},
-                            user_attrs={})
-            for number, value in enumerate(values)
-        ]
+def counted(*values):
+    """Finished trials with these values, by slot."""
+    complete = SimpleNamespace(name="COMPLETE")
+    return {slot: SimpleNamespace(value=value, state=complete, params={"train.learning_rate": slot})
+            for slot, value in enumerate(values)}
 
 
 def test_a_trial_is_taken_only_when_it_beats_the_recipe_by_more_than_noise():
-    baseline = {"train.learning_rate": 0}
-    assert search.verdict(Study(0.50, 0.51, 0.49), baseline, 1.3, 3589)["take"] == {}
-    assert search.verdict(Study(0.50, 0.51, 0.52), baseline, 1.3, 3589)["take"] == {"train.learning_rate": 2}
-    assert search.verdict(Study(0.50, 0.51, 0.52), baseline, 1.3, 150)["take"] == {}, "few images, much noise"
-    assert search.verdict(Study(0.52, 0.51, 0.50), {"train.learning_rate": 2}, 1.3, 3589)["take"] == {
-        "train.learning_rate": 0}, "the recipe's own values need not be the first trial's"
+    a_search = SimpleNamespace(name="a study", baseline={"train.learning_rate": 0})
+
+    def taken(*values, n=3589):
+        return search.verdict(a_search, counted(*values), 1.3, n)["take"]
+
+    assert taken(0.50, 0.51, 0.49) == {}
+    assert taken(0.50, 0.51, 0.52) == {"train.learning_rate": 2}
+    assert taken(0.50, 0.51, 0.52, n=150) == {}, "few images, much noise"
+    assert taken(0.52, 0.51, 0.50) == {}
 
 
 class Toy:
     """The search with trials that train nothing: ``fit`` and ``size`` stand for training and the network's size."""
 
     def __init__(self, project, monkeypatch):
-        self.project, self.file = project, project / "data/sample/study.db"
+        self.project, self.where = project, storage.address("sample")
         self.params, self.faces = params.load(), Faces.load(project / "data/sample/balanced")
         self.baseline = {"train.learning_rate": self.params.train.learning_rate}
         self.fit = lambda config, on_epoch: 0.5
         self.size = lambda config: 10
         run = SimpleNamespace(id="r", params=id, figures=id, dataset=id, tags=id, epoch=lambda row, step: None)
-        monkeypatch.setattr(search.runs, "start", lambda *_, **__: contextlib.nullcontext(run))
+        monkeypatch.setattr(work.runs, "start", lambda *_, **__: contextlib.nullcontext(run))
+        monkeypatch.setattr(work, "_parent", lambda *_: contextlib.nullcontext(run))
+        monkeypatch.setattr(work, "_tidy", lambda *_: None)
         monkeypatch.setattr(pipeline.training, "loop", SimpleNamespace(
             Diverged=ArithmeticError,
             build_net=lambda config: SimpleNamespace(count_params=lambda: self.size(config)),
@@ -181,39 +148,40 @@ class Toy:
 
     def search(self, **override):
         self.params = self.params.override({f"tune.{name}": value for name, value in override.items()})
-        return search.tune(self.params, self.faces, self.file)
+        return search.tune(self.params, self.faces, self.where)[0]
 
     def study(self):
         import optuna
 
         return optuna.load_study(study_name=search.study_name(self.params, self.faces.manifest),
-                                 storage=studies.open_storage(self.file))
+                                 storage=storage.open_storage(self.where))
 
-    def fresh(self, others=0):
-        """A new study, with so many good finished trials of other values."""
-        import optuna
+    def open(self):
+        """The study as a worker opens it, and its slots."""
+        prepared = search.prepare(self.params, self.faces)
+        study = work.opened(prepared, storage.open_storage(self.where), self.where)
+        return prepared, slots.Slots(study, self.where)
 
-        study = optuna.create_study(study_name=search.study_name(self.params, self.faces.manifest),
-                                    storage=studies.open_storage(self.file), direction="maximize")
-        span = optuna.distributions.FloatDistribution(0.001, 0.1, log=True)
-        for rate in range(others):
-            study.add_trial(optuna.create_trial(
-                params={"train.learning_rate": 0.01 + rate / 100}, distributions={"train.learning_rate": span},
-                value=0.4, intermediate_values={1: 0.4, 2: 0.4}))
-        return study
-
-    def age(self, trial=None):
-        """Every sign of life was an hour ago, that of ``trial`` too."""
-        if trial:
-            trial.storage.record_heartbeat(trial._trial_id)
-        with contextlib.closing(sqlite3.connect(self.file)) as base:
+    def age(self):
+        """Every sign of life was an hour ago."""
+        with contextlib.closing(sqlite3.connect(self.where.file)) as base:
             base.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
             base.commit()
 
-    def baselines(self):
-        """The states of the trials that hold the recipe's own values, in the queue or run."""
-        return [trial.state.name for trial in self.study().trials
-                if trial.system_attrs.get("fixed_params", trial.params) == self.baseline]
+    def csv(self):
+        """trials.csv of the budget."""
+        _, opened = self.open()
+        table.write(self.project / "trials.csv", opened.counted(self.params.tune.trials), self.params.tune.space)
+        return (self.project / "trials.csv").read_text()
+
+    def states(self, slot=0):
+        """The states of a slot's trials."""
+        return [trial.state.name for trial in self.study().trials if trial.user_attrs["slot"] == slot]
+
+    def values(self):
+        """The values of the trials that count, by slot."""
+        return {trial.user_attrs["slot"]: trial.params for trial in self.study().trials
+                if trial.state.name in slots.FINISHED}
 
 
 @pytest.fixture
@@ -224,7 +192,7 @@ def toy(project, monkeypatch):
 @pytest.fixture
 def impatient(monkeypatch):
     """Whoever finds the study's file locked gives up at once."""
-    monkeypatch.setattr(studies, "WAIT", 0.1)
+    monkeypatch.setattr(storage, "WAIT", 0.1)
 
 
 @pytest.fixture
@@ -252,56 +220,70 @@ def test_after_an_error_in_the_first_trial_the_recipe_s_own_values_run_again(toy
     for _ in range(2):
         with pytest.raises(type(error)):
             toy.search()
-    assert toy.baselines() == ["FAIL", "FAIL"] and said == []
+    assert toy.states() == ["FAIL", "FAIL"] and said == []
     toy.fit = calm
     assert toy.search()["trials"] == 2
-    assert toy.baselines() == ["FAIL", "FAIL", "COMPLETE"]
+    assert toy.states() == ["FAIL", "FAIL", "COMPLETE"]
     assert [trial.state.name for trial in toy.study().trials].count("COMPLETE") == 2, "the budget stays exact"
-
-
-def test_a_budget_that_others_used_up_still_runs_the_recipe_s_own_values(toy):
-    toy.fresh(others=2)
-    assert toy.search()["own_accuracy"] == 0.5
-    assert toy.baselines() == ["COMPLETE"]
+    assert toy.values()[0] == toy.baseline
 
 
 def test_the_recipe_s_own_values_are_never_pruned(toy):
     """Not even when they come last and are the worst."""
     def fit(config, on_epoch):
-        on_epoch({"epoch": 1, "val_accuracy": 0.1})
-        return 0.1
+        accuracy = 0.1 if config["train"]["learning_rate"] == toy.baseline["train.learning_rate"] else 0.4
+        on_epoch({"epoch": 1, "val_accuracy": accuracy})
+        on_epoch({"epoch": 2, "val_accuracy": accuracy})
+        return accuracy
 
-    toy.params = toy.params.override({"tune.epochs": 2})
-    toy.fresh(others=5)
-    toy.fit = fit
+    toy.params, toy.fit = toy.params.override({"tune.epochs": 2}), fit
+    toy.search(trials=6)
+    _, opened = toy.open()
+    # Its trial is lost
+    with contextlib.closing(sqlite3.connect(toy.where.file)) as base:
+        base.execute("UPDATE trials SET state = 'FAIL' WHERE number = 0")
+        base.commit()
     assert toy.search()["own_accuracy"] == 0.1
-    assert toy.baselines() == ["COMPLETE"]
+    assert toy.states() == ["FAIL", "COMPLETE"] and len(opened.counted(6)) == 6
 
 
-@pytest.mark.parametrize("beats", [True, False], ids=["after a sign of life", "before any"])
-@pytest.mark.filterwarnings("ignore:Heartbeat")
-def test_the_recipe_s_own_values_survive_a_kill_before_the_first_value_is_drawn(toy, monkeypatch, beats):
-    monkeypatch.setattr(studies.time, "sleep", lambda seconds: None)
-    study = toy.fresh()
-    study.enqueue_trial(toy.baseline)
-    cut = study.ask()
-    if beats:
-        toy.age(cut)
-    found = toy.search()
-    assert found["own_accuracy"] == 0.5
-    assert found["trials"] == (2 if beats else 3), "one more where nobody can know that the first trial died"
-    toy.age()
-    found = toy.search(trials=4)
-    assert toy.study().trials[0].state.name == "FAIL", "what died is found out"
-    assert toy.baselines().count("COMPLETE") >= 1 and "RUNNING" not in toy.baselines()
-    if beats:
-        assert toy.baselines() == ["FAIL", "COMPLETE"] and found["trials"] == 4
+def test_a_trial_that_is_worse_than_the_others_is_pruned(toy, capsys):
+    seen = []
+
+    def fit(config, on_epoch):
+        seen.append(config)
+        for epoch in (1, 2, 3):
+            on_epoch({"epoch": epoch, "val_accuracy": 0.5 / len(seen)})
+        return 0.5 / len(seen)
+
+    toy.fit = fit
+    assert toy.search(trials=4, epochs=3)["trials"] == 4
+    assert [toy.states(slot) for slot in range(4)] == [["COMPLETE"], ["COMPLETE"], ["PRUNED"], ["PRUNED"]]
+    pruned = toy.study().trials[2]
+    assert pruned.value == 0.5 / 3 and pruned.last_step == 1
+    assert "tune: trial 2 pruned" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("step", ["set_trial_user_attr", "record_heartbeat", "set_trial_state_values"])
+def test_a_worker_that_is_killed_while_it_takes_a_slot_costs_nothing(toy, monkeypatch, step):
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    _, opened = toy.open()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(opened.study._storage, step, kill)
+        opened.claim(2)
+    assert toy.search()["trials"] == 2
+    assert toy.states() == ["COMPLETE"] and toy.states(1) == ["COMPLETE"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), Failure("the disk burns")])
 def test_a_study_that_is_locked_in_the_middle_of_the_search_is_one_line(impatient, toy, said, error):
-    with contextlib.closing(sqlite3.connect(toy.file)) as other:
+    with contextlib.closing(sqlite3.connect(toy.where.file)) as other:
 
         def fit(config, on_epoch):
             other.execute("BEGIN EXCLUSIVE")
@@ -310,16 +292,16 @@ def test_a_study_that_is_locked_in_the_middle_of_the_search_is_one_line(impatien
             on_epoch({"epoch": 1, "val_accuracy": 0.5})
 
         toy.fit = fit
-        with pytest.raises(Failure, match=r"study\.db: .*database is locked.*; end the other program"):
+        with pytest.raises(Failure, match=r"sample\.db: .*database is locked.*; end the other program"):
             toy.search()
     assert said == []
 
 
 def test_a_sign_of_life_that_cannot_be_written_is_no_traceback_of_a_thread(impatient, toy):
-    storage = toy.fresh()._storage
-    with contextlib.closing(sqlite3.connect(toy.file)) as other:
+    _, opened = toy.open()
+    with contextlib.closing(sqlite3.connect(toy.where.file)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        storage.record_heartbeat(1)
+        opened.study._storage.record_heartbeat(1)
 
 
 def test_a_study_whose_disk_is_full_is_one_line(toy, said):
@@ -327,7 +309,7 @@ def test_a_study_whose_disk_is_full_is_one_line(toy, said):
     from sqlalchemy.engine import Engine
 
     toy.search(trials=1)
-    with contextlib.closing(sqlite3.connect(toy.file)) as base:
+    with contextlib.closing(sqlite3.connect(toy.where.file)) as base:
         pages = base.execute("PRAGMA page_count").fetchone()[0]
 
     def no_room(connection, _):
@@ -336,7 +318,7 @@ def test_a_study_whose_disk_is_full_is_one_line(toy, said):
     toy.fit = lambda config, on_epoch: toy.study().set_user_attr("large", "x" * 100_000)
     event.listen(Engine, "connect", no_room)
     try:
-        with pytest.raises(Failure, match=r"study\.db: .*full.*; free some space"):
+        with pytest.raises(Failure, match=r"sample\.db: .*full.*; free some space"):
             toy.search(trials=2)
     finally:
         event.remove(Engine, "connect", no_room)
@@ -344,17 +326,18 @@ def test_a_study_whose_disk_is_full_is_one_line(toy, said):
 
 
 def test_a_file_that_is_no_study_is_one_line(toy):
-    toy.file.write_bytes(b"junk" * 1000)
-    with pytest.raises(Failure, match=r"study\.db: .*not a database.*; move the file away"):
+    toy.where.file.parent.mkdir()
+    toy.where.file.write_bytes(b"junk" * 1000)
+    with pytest.raises(Failure, match=r"sample\.db: .*not a database.*; move the file away"):
         toy.search()
 
 
 def test_a_study_of_another_optuna_is_one_line(toy):
-    studies.open_storage(toy.file)
-    with contextlib.closing(sqlite3.connect(toy.file)) as base:
+    storage.open_storage(toy.where)
+    with contextlib.closing(sqlite3.connect(toy.where.file)) as base:
         base.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
         base.commit()
-    with pytest.raises(Failure, match=r"study\.db: made by another version"):
+    with pytest.raises(Failure, match=r"sample\.db: made by another version"):
         toy.search()
 
 
@@ -368,15 +351,21 @@ def test_whole_numbers_stay_whole(toy):
 
 
 def test_a_search_that_finds_nothing_but_too_large_networks_ends(toy, capsys, monkeypatch):
-    monkeypatch.setattr(search, "DRAWS", 3)
+    monkeypatch.setattr(trial, "DRAWS", 3)
     trained = []
     toy.fit = lambda config, on_epoch: trained.append(config) or 0.5
     toy.size = lambda config: 10 if config["train"]["learning_rate"] in toy.baseline.values() else 1_234_567
-    with pytest.raises(Failure, match=r"tune\.max_parameters: 6 networks of the search had more than 900,000"):
+    with pytest.raises(Failure, match=r"tune\.max_parameters: 3 networks of the search had more than 900,000"):
         toy.search()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[3:] == [f"tune: trial {number} left out: 1,234,567 parameters" for number in range(1, 7)]
+    assert lines[4:] == ["tune: trial 1: drawn again, 1,234,567 parameters"] * 3
     assert len(trained) == 1, "none of them was trained"
+
+
+def test_too_large_networks_are_drawn_again_and_cost_no_trial(toy):
+    toy.size = lambda config: 10 if config["train"]["learning_rate"] < 0.02 else 1_234_567
+    assert toy.search(trials=8)["trials"] == 8
+    assert all(values["train.learning_rate"] < 0.02 for values in toy.values().values())
 
 
 def test_a_recipe_whose_own_network_is_too_large_is_one_line(toy):
@@ -390,7 +379,7 @@ def test_after_every_trial_the_time_that_is_left_is_printed(toy, capsys):
     assert lines[0] == "tune: 3 of 3 trials to run, 1 epochs each"
     assert [line.split(", about")[0] for line in lines[1:]] == [f"tune: {left} of 3 trials to run" for left in (2, 1)]
     assert all(line.endswith(" left") for line in lines[1:])
-    assert (search.duration(7.4), search.duration(150)) == ("7 s", "2 min")
+    assert (work.duration(7.4), work.duration(150)) == ("7 s", "2 min")
 
 
 def test_the_printed_values_have_four_digits(toy, capsys):
@@ -399,4 +388,80 @@ def test_the_printed_values_have_four_digits(toy, capsys):
     assert len(found) == 3
     assert all(line.endswith("PublicTest accuracy 0.5000 with train.learning_rate") for line, _ in found)
     assert all(len(value.strip("0.").replace(".", "")) <= 4 for _, value in found)
-    assert any(len(str(trial.params["train.learning_rate"])) > 10 for trial in toy.study().trials)
+    assert any(len(str(values["train.learning_rate"])) > 10 for values in toy.values().values())
+
+
+def test_the_same_study_gives_the_same_trials_interrupted_or_not(toy):
+    """By one worker, with an error, Ctrl-C and a budget that grows in between: on values that the sampler learnt."""
+    def fit(config, on_epoch):
+        rate, size = config["train"]["learning_rate"], config["train"]["batch_size"]
+        accuracy = 0.5 - abs(rate - 0.03) - size / 1000
+        on_epoch({"epoch": 1, "val_accuracy": accuracy})
+        return accuracy
+
+    def interrupted(config, on_epoch):
+        calls.append(config)
+        if len(calls) in (1, 4, 9):
+            on_epoch({"epoch": 1, "val_accuracy": 0.9})
+            raise KeyboardInterrupt if len(calls) == 4 else Failure("the disk burns")
+        return fit(config, on_epoch)
+
+    space = {"train.learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+             "train.batch_size": {"choices": [16, 32, 64]}}
+    calls, toy.fit = [], fit
+    whole = toy.search(trials=12, space=space)
+    table, values = toy.csv(), toy.values()
+    assert len({value["train.learning_rate"] for value in values.values()}) == 12
+    toy.where.file.unlink()
+    toy.fit = interrupted
+    for trials in (5, 5, 5, 12, 12):
+        with contextlib.suppress(Failure, KeyboardInterrupt):
+            cut = toy.search(trials=trials)
+    assert len(calls) == 15 and cut == whole
+    assert toy.values() == values and toy.csv() == table
+
+    toy.where.file.unlink()
+    toy.fit, toy.params = fit, toy.params.override({"seed": 2})
+    toy.search()
+    assert toy.values()[1] != values[1], "another seed is another study"
+
+
+def test_a_space_of_fewer_values_than_slots_repeats_none_before_all_were_tried(toy):
+    toy.search(trials=4, space={"train.batch_size": {"choices": [32, 64, 128]}})
+    drawn = [values["train.batch_size"] for _, values in sorted(toy.values().items())]
+    assert sorted(drawn[:3]) == [32, 64, 128] and len(drawn) == 4
+
+
+def test_a_smaller_budget_counts_its_first_slots_alone(toy):
+    toy.search(trials=4)
+    found = toy.search(trials=2)
+    assert found["trials"] == 2 and found["best_trial"] in (0, 1)
+    assert len(toy.csv().splitlines()) == 3
+
+
+def test_a_trial_that_diverges_counts_as_pruned(toy, capsys):
+    def fit(config, on_epoch):
+        if config["train"]["learning_rate"] != toy.baseline["train.learning_rate"]:
+            raise ArithmeticError
+        return 0.5
+
+    toy.fit = fit
+    assert toy.search()["trials"] == 2 and toy.states(1) == ["PRUNED"]
+    assert "tune: trial 1 diverged with train.learning_rate" in capsys.readouterr().out
+    assert toy.csv().splitlines()[2].startswith("1,pruned,,0,")
+
+
+def test_every_trial_says_who_ran_it_and_where_its_mlflow_run_is(toy):
+    toy.search()
+    study = toy.study()
+    assert study.metric_names == ["PublicTest accuracy"]
+    for one in study.trials:
+        assert one.user_attrs["host"] == platform.node() and one.user_attrs["run_id"] == "r"
+        assert one.user_attrs["process"].startswith(f"{os.getpid()} ")
+
+
+def test_opening_a_complete_study_writes_nothing(toy):
+    toy.search()
+    before = toy.where.file.read_bytes()
+    toy.search()
+    assert toy.where.file.read_bytes() == before

@@ -1,0 +1,56 @@
+"""What the search draws: the sampler and the pruner, seeded by the study's seed and the trial's slot alone.
+
+Reproducible: with one worker, the same study gives the same trials, interrupted or not, on any storage: a slot's
+sampler is made anew from seed and slot, and learns from the finished trials of lower slots alone. Not reproducible:
+with several workers, what a sampler has seen depends on who was faster; the seeds still differ from slot to slot, and
+a value that another slot has is drawn again. Training is as reproducible as the hardware (pipeline.training).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+# Random trials before the sampler learns from those that there are
+STARTUP = 4
+
+
+def sampler(seed: int, slot: int):
+    """The sampler of one slot."""
+    import optuna
+
+    own = int(np.random.SeedSequence([seed, slot]).generate_state(1)[0])
+    return optuna.samplers.TPESampler(seed=own, n_startup_trials=STARTUP)
+
+
+def pruner(epochs: int):
+    """The pruner for trials of so many epochs; it asks a study of ``judged``."""
+    import optuna
+
+    return optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=1)
+
+
+def drawing(seed: int, slot: int, history: Iterable[Any]):
+    """A study in memory whose next trials are a slot's candidates; what is drawn there reaches the storage by
+    ``Slots.take`` alone.
+
+    Args:
+        history: the trials that the sampler learns from.
+    """
+    import optuna
+
+    study = optuna.create_study(direction="maximize", sampler=sampler(seed, slot))
+    for trial in history:
+        study.add_trial(trial)
+    return study
+
+
+def judged(study, epochs: int):
+    """The same study as a pruner should see it: without the trials that failed, whose slots another trial repeats."""
+    import optuna
+
+    class Judged(optuna.Study):
+        def get_trials(self, deepcopy=True, states=None):
+            return [trial for trial in super().get_trials(deepcopy, states) if trial.state.name != "FAIL"]
+
+    return Judged(study.study_name, study._storage, pruner=pruner(epochs))

@@ -1,0 +1,23 @@
+"""reports/DATASET/trials.csv: the study's trials, a row each."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.system.atomic import atomic_file
+
+
+def write(path: Path, trials: Mapping[int, Any], dimensions: Iterable[str]) -> None:
+    """Write the trials that count, sorted by slot: nothing in it depends on who ran them, and when.
+
+    Its columns are slot, state (complete, pruned), PublicTest accuracy after so many epochs, and the values by path.
+    """
+    columns = list(dimensions)
+    with atomic_file(path) as new, new.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["slot", "state", "accuracy", "epochs", *columns])
+        for slot, trial in sorted(trials.items()):
+            accuracy = "" if trial.value is None else round(trial.value, 6)
+            table.writerow([slot, trial.state.name.lower(), accuracy, trial.last_step or 0,
+                            *(trial.params.get(column, "") for column in columns)])

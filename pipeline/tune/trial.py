@@ -1,0 +1,158 @@
+"""One trial: a slot's values, and the short training that judges them."""
+
+import contextlib
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.faces.faces import Faces
+from pipeline.params.params import Params
+from pipeline.params.resolved import resolve
+from pipeline.system.failure import Failure
+from pipeline.tracking import runs
+from pipeline.training.config import ResolvedConfig
+from pipeline.training.importing import quiet
+from pipeline.tune import sampling
+from pipeline.tune.slots import RUN, Claim, Slots, TooLate, in_time
+
+# So many networks of a slot may be too large, or have the values of another slot, before the search gives up
+DRAWS = 20
+
+
+@dataclass(frozen=True)
+class Search:
+    """What every worker of a study must agree on.
+
+    Attributes:
+        name: the study's, a hash of everything else.
+        parts: a hash of every part, by its name.
+        baseline: the recipe's value of every dimension, which slot 0 has.
+        draw: the values by path, from an Optuna trial.
+    """
+
+    name: str
+    parts: dict[str, str]
+    params: Params
+    faces: Faces
+    baseline: dict[str, Any]
+    draw: Callable[[Any], dict[str, Any]]
+
+
+def run(search: Search, slots: Slots, claim: Claim, parent: runs.Run) -> None:
+    """One trial, from its values to its end; an error ends it as FAIL, and its slot is free again."""
+    import optuna
+    from optuna.storages._heartbeat import get_heartbeat_thread
+
+    with get_heartbeat_thread(claim.id, slots.study._storage):
+        try:
+            with in_time():
+                _train(search, slots, claim, values_for(search, slots, claim), parent)
+        except optuna.TrialPruned:
+            pass
+        except TooLate:
+            raise
+        except (Exception, KeyboardInterrupt):
+            with contextlib.suppress(TooLate):
+                slots.finish(claim, "FAIL")
+            raise
+
+
+def values_for(search: Search, slots: Slots, claim: Claim) -> dict[str, Any]:
+    """A slot's values: the baseline's, those of the trial that it repeats, or the first of the sampler's draws whose
+    network is small enough and that no other slot has."""
+    from optuna.trial import TrialState
+
+    most = search.params.tune.max_parameters
+    fixed = search.baseline if claim.slot == 0 else claim.values
+    if fixed is not None:
+        if claim.slot == 0 and (size := _size(search, fixed)) > most:
+            raise Failure(f"params.yaml: tune.max_parameters: the recipe's own network has {size:,}; allow more, or "
+                          "make it smaller")
+        slots.take(claim, fixed, equal=True)
+        return fixed
+    drawing = sampling.drawing(search.params.seed, claim.slot, slots.history(claim))
+    small = None
+    for _ in range(DRAWS):
+        candidate = drawing.ask()
+        values = search.draw(candidate)
+        size = _size(search, values)
+        if size > most:
+            print(f"tune: trial {claim.slot}: drawn again, {size:,} parameters", flush=True)
+        elif slots.take(claim, values):
+            return values
+        else:
+            small = values
+        # The sampler learns that it should look elsewhere
+        drawing.tell(candidate, state=TrialState.PRUNED)
+    if small is None:
+        raise Failure(f"params.yaml: tune.max_parameters: {DRAWS} networks of the search had more than {most:,}; allow "
+                      "more, or search smaller ones")
+    # A space of fewer values than slots
+    slots.take(claim, small, equal=True)
+    return small
+
+
+def _loop():
+    """The module that trains; the import of Keras takes seconds."""
+    with quiet():
+        from pipeline.training import loop
+    return loop
+
+
+def _config(search: Search, values: dict[str, Any]) -> ResolvedConfig:
+    changed = search.params.override({**values, "train.epochs": search.params.tune.epochs})
+    return resolve(changed, search.faces.manifest)
+
+
+def _size(search: Search, values: dict[str, Any]) -> int:
+    """The parameters of the network that a trial would train."""
+    return _loop().build_net(_config(search, values)).count_params()
+
+
+def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], parent: runs.Run) -> None:
+    """Train a trial and end it as COMPLETE, or as PRUNED, which is raised, too, for the MLflow run to see."""
+    import optuna
+
+    params, last, loop = search.params, None, _loop()
+    trial = optuna.Trial(sampling.judged(slots.study, params.tune.epochs), claim.id)
+    # Leaves the values and their ranges in the storage
+    search.draw(trial)
+    tags = {"kind": "trial", "trial": claim.number, "slot": claim.slot, "host": platform.node()}
+    with runs.start(f"trial {claim.slot}", f"{params.dataset}-{params.classes}", tags, parent=parent.id) as run:
+        trial.set_user_attr(RUN, run.id)
+        run.params(values)
+        run.dataset(search.faces.manifest)
+
+        def on_epoch(row: dict) -> None:
+            nonlocal last
+            # First, for it finds out where this process comes too late
+            trial.report(row["val_accuracy"], int(row["epoch"]))
+            last = row["val_accuracy"]
+            run.epoch(row, int(row["epoch"]))
+            # The baseline is what the others are compared with: never pruned
+            if claim.slot and row["epoch"] < params.tune.epochs and trial.should_prune():
+                prune("pruned")
+
+        def prune(why: str) -> None:
+            slots.finish(claim, "PRUNED", last)
+            run.tags({"pruned": "true"})
+            print(f"tune: trial {claim.slot} {why}", flush=True)
+            raise optuna.TrialPruned
+
+        try:
+            fitted = loop.fit_faces(_config(search, values), search.faces, on_epoch=on_epoch)
+        except loop.Diverged:
+            if claim.slot == 0:
+                raise
+            prune(f"diverged with {shown(values)}")
+        accuracy = fitted.history[-1]["val_accuracy"]
+        # Before MLflow's run ends: what is trained counts, whatever comes of that
+        slots.finish(claim, "COMPLETE", accuracy)
+    print(f"tune: trial {claim.slot}: PublicTest accuracy {accuracy:.4f} with {shown(values)}", flush=True)
+
+
+def shown(values: dict[str, Any]) -> str:
+    """A trial's values for a person: numbers with four digits."""
+    return ", ".join(f"{path} {float(f'{value:.4g}') if isinstance(value, float) else value}"
+                     for path, value in values.items())

@@ -1,0 +1,105 @@
+"""A worker: takes slots of a study and trains a trial for each, until the study is complete."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.tracking import killed, runs
+from pipeline.tune import trial as trials
+from pipeline.tune.slots import HOST, RUN, Slots, TooLate
+from pipeline.tune.storage import Address
+from pipeline.tune.trial import Search
+
+# Seconds between two looks at what the other workers do; the heartbeat's where that is shorter
+LOOK = 5
+METRIC = "PublicTest accuracy"
+# Names of the study's user attributes
+PARTS, TRIALS = "parts", "trials"
+
+
+def opened(search: Search, storage, where: Address):
+    """The study in the storage, made by the first worker."""
+    import optuna
+
+    with where.alone():
+        study = optuna.create_study(storage=storage, study_name=search.name, direction="maximize", load_if_exists=True)
+        # Opening a study again writes nothing
+        if study.metric_names != [METRIC]:
+            study.set_user_attr(PARTS, search.parts)
+            study.set_user_attr("dataset", search.params.dataset)
+            study.set_metric_names([METRIC])
+    return study
+
+
+def work(search: Search, study, where: Address, budget: Callable[[], int],
+         report: Callable[[dict[int, Any]], dict[str, float]] | None = None) -> dict[int, Any]:
+    """Run trials until every slot of the budget counts; returns those that count by slot.
+
+    A worker that finds no free slot waits for the others: one of their processes may die.
+
+    Args:
+        budget: the number of slots, which may grow while the study runs.
+        report: gives the figures of the study's MLflow run at its end.
+
+    Raises Failure where no network is small enough, and what the storage and MLflow raise.
+    """
+    slots = Slots(study, where)
+    with _parent(search, study, where) as parent:
+        _tidy(study, parent)
+        begun, at_first, waiting = time.monotonic(), budget() - len(slots.counted(budget())), False
+        if at_first > 0:
+            print(f"tune: {at_first} of {budget()} trials to run, {search.params.tune.epochs} epochs each", flush=True)
+        while True:
+            claim = slots.claim(budget())
+            if slots.freed:
+                _tidy(study, parent)
+            if claim is None:
+                others = slots.running(budget())
+                if not others:
+                    break
+                if not waiting:
+                    hosts = ", ".join(sorted({trial.user_attrs[HOST] for trial in others}))
+                    print(f"tune: waits for {len(others)} trials of other workers ({hosts})", flush=True)
+                waiting = True
+                time.sleep(min(LOOK, where.heartbeat))
+                continue
+            waiting = False
+            before = len(slots.counted(budget()))
+            try:
+                trials.run(search, slots, claim, parent)
+            except TooLate:
+                print(f"tune: trial {claim.slot}: this process was silent for longer than {where.grace} s, so another "
+                      "worker has the trial; what came of it here does not count", flush=True)
+            missing = budget() - len(slots.counted(budget()))
+            if 0 < missing < budget() - before:
+                left = (time.monotonic() - begun) / max(1, at_first - missing) * missing
+                print(f"tune: {missing} of {budget()} trials to run, about {duration(left)} left", flush=True)
+        counted = slots.counted(budget())
+        if report is not None:
+            parent.figures(report(counted))
+        _tidy(study, parent)
+    return counted
+
+
+def _parent(search: Search, study, where: Address) -> runs.Run:
+    """The study's one MLflow run, which the first worker makes."""
+    params = search.params
+    experiment = f"{params.dataset}-{params.classes}"
+    with where.alone():
+        run = runs.start(f"tune {params.recipe}", experiment, {"kind": "tune", "study": search.name},
+                         run_id=runs.find(experiment, "study", search.name))
+        run.dataset(search.faces.manifest)
+        if study.user_attrs.get(RUN) is None:
+            study.set_user_attr(RUN, run.id)
+    return run
+
+
+def _tidy(study, parent: runs.Run) -> None:
+    """End the MLflow runs of trials that have ended though their process could not say so."""
+    killed.end_children(runs.connect(), parent.id, lambda: {
+        str(trial.number): trial.state.name for trial in study.get_trials(deepcopy=False)})
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person."""
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"

@@ -1,0 +1,142 @@
+"""One study, many workers: each slot counts once, whatever happens to those who run it."""
+
+import os
+import signal
+import sys
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.faces.faces import Faces
+from pipeline.params import params
+from pipeline.tracking import runs
+from pipeline.tune import search, slots, storage
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers are forked")
+SECONDS = {"OPTUNA_HEARTBEAT": "1", "OPTUNA_GRACE": "3"}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def team(request, crew, monkeypatch):
+    """Workers on one storage, which this process sees, too."""
+    monkeypatch.delenv(storage.STORAGE, raising=False)
+    if request.param == "postgresql":
+        monkeypatch.setenv(storage.STORAGE, request.getfixturevalue("postgresql"))
+    return crew
+
+
+def prepared():
+    return search.prepare(params.load(), Faces.load(params.load().data / "balanced"))
+
+
+def joining():
+    return ["tune-worker", prepared().name]
+
+
+def environment(**more):
+    return {**{name: os.environ[name] for name in (storage.STORAGE,) if name in os.environ}, **more}
+
+
+def trials():
+    """Every trial of the study."""
+    import optuna
+
+    opened = storage.open_storage(storage.address("sample"))
+    return optuna.load_study(study_name=prepared().name, storage=opened).trials
+
+
+def check(count=10):
+    """So many trials count, one a slot, no two with equal parameters, nothing runs; returns all trials."""
+    every = trials()
+    counted = [trial for trial in every if trial.state.name in slots.FINISHED]
+    assert sorted(trial.user_attrs["slot"] for trial in counted) == list(range(count))
+    assert len({tuple(sorted(trial.params.items())) for trial in counted}) == count
+    assert {trial.state.name for trial in every} <= {*slots.FINISHED, "FAIL"}
+    in_mlflow = mlflow_runs()
+    assert {run.info.status for run in in_mlflow} <= {"FINISHED", "KILLED"}
+    by_id = {run.info.run_id: run for run in in_mlflow}
+    assert len([run for run in in_mlflow if run.data.tags["kind"] == "tune"]) == 1
+    for trial in counted:
+        tags = by_id[trial.user_attrs["run_id"]].data.tags
+        assert tags["slot"] == str(trial.user_attrs["slot"]) and tags["host"] == trial.user_attrs["host"]
+        assert tags["process"] == trial.user_attrs["process"]
+    return every
+
+
+def mlflow_runs():
+    client = runs.connect()
+    return client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+
+
+@pytest.mark.slow
+def test_four_workers_that_start_together_share_a_study(team):
+    workers = team.start(*[joining()] * 4, **environment())
+    for worker in workers:
+        code, output = team.wait(worker)
+        assert code == 0 and "study " in output and "Traceback" not in output, output
+    every = check()
+    assert len({trial.user_attrs["process"] for trial in every}) > 1
+    assert len(every) == 10, "none was lost, none was run twice"
+
+
+@pytest.mark.slow
+def test_a_trial_whose_worker_is_killed_is_run_again_once(team):
+    first, = team.start(joining(), hold=2, **environment(**SECONDS))
+    team.until(first, "held")
+    second, = team.start(joining(), **environment(**SECONDS))
+    os.kill(first, signal.SIGKILL)
+    code, output = team.wait(second)
+    assert code == 0, output
+    every = check()
+    again = [trial for trial in every if "failed_trial" in trial.system_attrs]
+    assert len(again) == 1 and len(every) == 11
+    lost = every[again[0].system_attrs["failed_trial"]]
+    assert lost.state.name == "FAIL" and lost.user_attrs["slot"] == again[0].user_attrs["slot"]
+    assert lost.params == again[0].params
+
+
+@pytest.mark.slow
+def test_a_worker_that_comes_back_too_late_says_so_and_counts_nothing_twice(team):
+    first, = team.start(joining(), hold=2, **environment(**SECONDS))
+    team.until(first, "held")
+    os.kill(first, signal.SIGSTOP)
+    second, = team.start(joining(), **environment(**SECONDS))
+    assert team.wait(second)[0] == 0
+    before = check()
+    team.let_go()
+    os.kill(first, signal.SIGCONT)
+    code, output = team.wait(first)
+    assert code == 0 and "Traceback" not in output
+    late = [line for line in output.splitlines() if "silent for longer than 3 s" in line]
+    assert len(late) == 1 and late[0].startswith("tune: trial 2: ")
+    after = check()
+    assert [(trial.state, trial.params, trial.value) for trial in after] == [
+        (trial.state, trial.params, trial.value) for trial in before]
+
+
+def test_a_worker_of_another_study_stops_with_both_names(crew):
+    expected = prepared().name
+    first, = crew.start(["tune"])
+    assert crew.wait(first)[0] == 0
+    yaml = YAML()
+    tree = yaml.load(crew.project / "params.yaml")
+    tree["tune"]["space"]["train.learning_rate"]["high"] = 0.2
+    yaml.dump(tree, crew.project / "params.yaml")
+    worker, = crew.start(["tune-worker", expected])
+    code, output = crew.wait(worker)
+    assert code == 1 and len(output.splitlines()) == 1
+    assert f"would search {prepared().name}, expected {expected}: another space;" in output
+    unknown, = crew.start(["tune-worker", "compact-0123456789ab"])
+    code, output = crew.wait(unknown)
+    assert code == 1 and "there is no study compact-0123456789ab at" in output and prepared().name in output
+
+
+@pytest.mark.slow
+def test_the_same_study_gives_the_same_table_on_sqlite_and_postgresql(crew, postgresql):
+    tables = []
+    for env in ({}, {storage.STORAGE: postgresql}):
+        worker, = crew.start(["tune"], **env)
+        code, output = crew.wait(worker)
+        assert code == 0, output
+        tables.append((crew.project / "reports/sample/trials.csv").read_text())
+    assert tables[0] == tables[1] and len(tables[0].splitlines()) == 11

@@ -40,6 +40,12 @@ def first_values(older: Iterable[Older], space: Space, most: int) -> list[dict[s
     return chosen
 
 
+def values_of_slot(study, slot: int) -> dict[str, Any] | None:
+    """What a slot of an open study begins with; None where it is drawn. Slot 0 is the recipe's."""
+    values = study.user_attrs.get(WARM, [])
+    return values[slot - 1] if 0 < slot <= len(values) else None
+
+
 def _ranked(trials: Sequence[Any], space: Space) -> list[dict[str, Any]]:
     complete = [trial for trial in trials if trial.state.name == "COMPLETE" and len(trial.values) == 1]
     recipe = max((trial.value for trial in complete if trial.params == space.baseline), default=0.0)

@@ -1,6 +1,7 @@
 """``ferpipe tune-worker``: one more process for a study."""
 
 import argparse
+from collections.abc import Sequence
 
 from pipeline.system.failure import Failure, did_you_mean
 from pipeline.tune.storage import Address
@@ -31,12 +32,12 @@ def main(argv: list[str] | None = None) -> None:
             raise Failure(_differs(storage, where, search, options.study))
         study = work.opened(search, storage, where)
 
-        def budget() -> int:
-            return study.user_attrs.get(work.TRIALS, params.tune.trials)
+        def limits() -> Sequence:
+            return study.user_attrs.get(work.LIMITS, search.limits)
 
-        if not budget():
+        if not limits()[0]:
             raise Failure("params.yaml: tune.trials is 0: there is nothing to do")
-        counted = work.work(search, study, where, budget)
+        counted = work.work(search, study, where, limits)
     print(f"tune: study {search.name} is complete, {len(counted)} trials; `dvc repro tune` writes the reports")
 
 

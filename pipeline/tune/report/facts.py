@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.tune.pruning import WHY, rule
+from pipeline.tune.slots import FINISHED, SLOT
 
 # A study's user attributes: what it depends on, in words; and what best_params.yaml holds of it, once it is complete
 ABOUT, VERDICT = "about", "verdict"
 # The entry of ABOUT that says how long a trial is
 EPOCHS = "epochs a trial"
-# A trial's user attribute
-SLOT = "slot"
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def of_study(study) -> Facts:
     """The facts of an open study of Optuna's, which may be read-only."""
     known = study.get_trials(deepcopy=False)
     trials = {trial.user_attrs[SLOT]: trial for trial in known
-              if SLOT in trial.user_attrs and trial.state.name in ("COMPLETE", "PRUNED", "RUNNING")}
+              if SLOT in trial.user_attrs and trial.state.name in (*FINISHED, "RUNNING")}
     about = study.user_attrs.get(ABOUT, {})
     words = rule(about[EPOCHS]) if EPOCHS in about and len(study.directions) == 1 else ""
     return facts(study.study_name, trials, about, study.user_attrs.get(VERDICT), words)

@@ -45,7 +45,8 @@ def extent(counted: Mapping[int, Any], begun: int, budget: Budget) -> Extent:
         counted: the finished trials (Optuna's) by slot.
         begun: how many slots have been taken by now, by whoever: they are part of the study.
     """
-    seconds, best = 0.0, []
+    seconds = 0.0
+    best: list[float] = []
     for slot in range(budget.trials):
         if slot not in counted:
             break

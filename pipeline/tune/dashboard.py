@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from pipeline.system.failure import Failure, did_you_mean
 from pipeline.tune import storage as studies
@@ -51,7 +51,8 @@ def reading(where: Address):
         if not file.exists():
             raise _nothing(where)
         address = f"{file.absolute().as_uri()}?mode=ro"
-        url, options = "sqlite://", {"poolclass": NullPool, "creator": lambda: sqlite3.connect(
+        url = "sqlite://"
+        options: dict[str, Any] = {"poolclass": NullPool, "creator": lambda: sqlite3.connect(
             address, timeout=studies.WAIT, uri=True, check_same_thread=False)}
     else:
         url, options = where.url.replace("{", "{{").replace("}", "}}"), dict(where.options)
@@ -138,7 +139,7 @@ def server(storage, port: int) -> WSGIServer:
     from optuna_dashboard import wsgi
 
     try:
-        made = make_server(HOST, port, None, server_class=_Server, handler_class=_Quiet)
+        made = _Server((HOST, port), _Quiet)
     except OSError as error:
         raise Failure(f"port {port} is taken; end the program that listens there, or name another port (PORT=, --port)"
                       ) from error

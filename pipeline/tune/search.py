@@ -8,6 +8,7 @@ reproducible stands in pipeline.tune.sampling.
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.faces.faces import Faces
@@ -53,7 +54,8 @@ def prepare(params: Params, faces: Faces) -> Search:
 
     Raises Failure for a space that cannot be searched.
     """
-    return Search(study_name(params, faces.manifest), parts(params, faces.manifest), space_of(params), faces)
+    space = space_of(params)
+    return Search(study_name(params, faces.manifest), parts(params, faces.manifest), space, faces)
 
 
 def tune(params: Params, faces: Faces, where: Address) -> tuple[dict[str, Any], dict[int, Any], Facts]:
@@ -66,8 +68,8 @@ def tune(params: Params, faces: Faces, where: Address) -> tuple[dict[str, Any], 
     with studies.in_one_line(where):
         study = work.opened(search, storage, where)
         # What workers go by that join
-        if study.user_attrs.get(work.LIMITS) != list(search.limits):
-            study.set_user_attr(work.LIMITS, list(search.limits))
+        if study.user_attrs.get(work.LIMITS) != asdict(search.limits):
+            study.set_user_attr(work.LIMITS, asdict(search.limits))
         print(f"tune: study {search.name} at {where}; `ferpipe tune-worker {search.name}` joins it", flush=True)
         result: dict[str, Any] = {}
 

@@ -53,9 +53,11 @@ class Dimension:
         """Whether the dimension has this value."""
         if self.range.choices is not None:
             return any(type(value) is type(choice) and value == choice for choice in self.range.choices)
-        return (isinstance(value, int | float) and not isinstance(value, bool)
-                and self.range.low <= value <= self.range.high
-                and (isinstance(value, int) or not isinstance(self.range.low, int)))
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        low, high = self.range.low, self.range.high
+        return (low is not None and high is not None and low <= value <= high
+                and (isinstance(value, int) or not isinstance(low, int)))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pipeline.tracking import runs
 from pipeline.training.config import ResolvedConfig
 from pipeline.training.importing import quiet
 from pipeline.tune import front, pruning, sampling, warm
+from pipeline.tune.budget import Budget
 from pipeline.tune.declared import check_networks
 from pipeline.tune.slots import RUN, Claim, Slots, TooLate, in_time
 from pipeline.tune.space import Space
@@ -52,10 +53,10 @@ class Search:
         return int((self.faces.splits == "PublicTest").sum())
 
     @property
-    def limits(self) -> tuple[int, float, int]:
-        """The budgets of params.yaml: trials, hours, flat."""
+    def limits(self) -> Budget:
+        """The budgets of params.yaml."""
         tune = self.params.tune
-        return tune.trials, tune.hours, tune.flat
+        return Budget(tune.trials, tune.hours, tune.flat, self.images)
 
 
 def run(search: Search, slots: Slots, claim: Claim, parent: runs.Run) -> None:

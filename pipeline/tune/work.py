@@ -1,7 +1,7 @@
 """A worker: takes slots of a study and trains a trial for each, until the study is complete."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.tracking import killed, runs
@@ -17,16 +17,18 @@ from pipeline.tune.trial import Search
 # Seconds between two looks at what the other workers do; the heartbeat's where that is shorter
 LOOK = 5
 ACCURACY, MILLISECONDS = "PublicTest accuracy", "milliseconds a face"
-# Names of the study's user attributes; the limits are ``Search.limits``
+# Names of the study's user attributes; the limits are the budgets
 PARTS, LIMITS = "parts", "limits"
 
 
 def opened(search: Search, storage, where: Address):
     """The study in the storage, made by the first worker."""
     import optuna
+    from optuna.study import StudyDirection
 
     params = search.params
-    figures = {ACCURACY: "maximize", **({MILLISECONDS: "minimize"} if search.weighs_speed else {})}
+    figures = {ACCURACY: StudyDirection.MAXIMIZE,
+               **({MILLISECONDS: StudyDirection.MINIMIZE} if search.weighs_speed else {})}
     with where.alone():
         study = optuna.create_study(storage=storage, study_name=search.name, directions=list(figures.values()),
                                     load_if_exists=True)
@@ -42,14 +44,14 @@ def opened(search: Search, storage, where: Address):
     return study
 
 
-def work(search: Search, study, where: Address, limits: Callable[[], Sequence],
+def work(search: Search, study, where: Address, limits: Callable[[], Budget],
          conclude: Callable[[dict[int, Any], str, runs.Run], None] | None = None) -> dict[int, Any]:
     """Run trials until every slot of the budget counts; returns those that count by slot.
 
     A worker that finds no free slot waits for the others: one of their processes may die.
 
     Args:
-        limits: gives ``Search.limits``, which may grow while the study runs.
+        limits: gives the study's budgets, which may grow while it runs.
         conclude: is called at the end with the trials that count, why there are no more, and the study's MLflow run.
 
     Raises Failure where no network is small enough, and what the storage and MLflow raise.
@@ -57,7 +59,7 @@ def work(search: Search, study, where: Address, limits: Callable[[], Sequence],
     slots = Slots(study, where)
 
     def extent() -> Extent:
-        most = Budget(*limits(), search.images)
+        most = limits()
         return budgets.extent(slots.counted(most.trials), slots.begun(), most)
 
     def budget() -> int:

@@ -1,9 +1,9 @@
 """``ferpipe tune-worker``: one more process for a study."""
 
 import argparse
-from collections.abc import Sequence
 
 from pipeline.system.failure import Failure, did_you_mean
+from pipeline.tune.budget import Budget
 from pipeline.tune.storage import Address
 
 
@@ -32,10 +32,11 @@ def main(argv: list[str] | None = None) -> None:
             raise Failure(_differs(storage, where, search, options.study))
         study = work.opened(search, storage, where)
 
-        def limits() -> Sequence:
-            return study.user_attrs.get(work.LIMITS, search.limits)
+        def limits() -> Budget:
+            known = study.user_attrs.get(work.LIMITS)
+            return Budget(**known) if known else search.limits
 
-        if not limits()[0]:
+        if not limits().trials:
             raise Failure("params.yaml: tune.trials is 0: there is nothing to do")
         counted = work.work(search, study, where, limits)
     print(f"tune: study {search.name} is complete, {len(counted)} trials; `dvc repro tune` writes the reports")

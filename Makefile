@@ -85,7 +85,7 @@ lint: $(READY) ## ruff and mypy
 	@"$(PY)" -m mypy
 
 clean: ## delete caches and the sample's data and reports; .venv, FER-2013, the champion and MLflow stay
-	rm -rf data/sample reports/sample .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf data/sample reports/sample .studies/sample.db* .pytest_cache .mypy_cache .ruff_cache build *.egg-info
 	find pipeline tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The first suitable Python makes .venv; make PYTHON=/path/to/python3.12 overrides the choice.

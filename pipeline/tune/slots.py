@@ -73,13 +73,15 @@ class Slots:
         They are the finished trials of lower slots, and what others run now: with one worker the same trials whether
         it was interrupted or not.
         """
-        seen = [trial for trial in self._trials() if trial._trial_id != claim.id and (
-            trial.state.name == "RUNNING" or trial.state.name in FINISHED and trial.user_attrs[SLOT] < claim.slot)]
-        return sorted(seen, key=lambda trial: trial.user_attrs[SLOT])
+        def may_teach(trial) -> bool:
+            lower = trial.user_attrs[SLOT] < claim.slot
+            return trial._trial_id != claim.id and (trial.state.name == "RUNNING" or
+                                                    (lower and trial.state.name in FINISHED))
+
+        return sorted(filter(may_teach, self._trials()), key=lambda trial: trial.user_attrs[SLOT])
 
     def claim(self, budget: int) -> Claim | None:
         """Take the lowest free slot of the budget; None where there is none."""
-        import optuna
         from optuna.trial import TrialState
 
         with self.where.alone():
@@ -89,22 +91,27 @@ class Slots:
             slot = next((slot for slot in range(budget) if slot not in held), None)
             if slot is None:
                 return None
-            storage = self.study._storage
             before = [trial for trial in trials if trial.user_attrs[SLOT] == slot]
+            failed = [trial for trial in before if trial.state.name == "FAIL"]
             # Whose process was killed in the middle of this function
             waiting = [trial for trial in before if trial.state.name == "WAITING"]
-            failed = [trial for trial in before if trial.state.name == "FAIL"]
-            values = next((trial.system_attrs[VALUES] for trial in reversed(failed) if VALUES in trial.system_attrs), None)
-            id = waiting[0]._trial_id if waiting else storage.create_new_trial(
-                self.study._study_id, optuna.create_trial(
-                    state=TrialState.WAITING, user_attrs={SLOT: slot}, system_attrs={
-                        REPEATS: failed[0].number, HISTORY: [trial.number for trial in failed]} if failed else {}))
+            storage, id = self.study._storage, waiting[0]._trial_id if waiting else self._new(slot, failed)
             storage.set_trial_user_attr(id, HOST, platform.node())
             storage.set_trial_user_attr(id, PROCESS, killed.mark())
             # Before it runs: a running trial without a heartbeat would never count as dead
             storage.record_heartbeat(id)
             storage.set_trial_state_values(id, TrialState.RUNNING)
-            return Claim(id, storage.get_trial(id).number, slot, values)
+            values = [trial.system_attrs[VALUES] for trial in failed if VALUES in trial.system_attrs]
+            return Claim(id, storage.get_trial(id).number, slot, values[-1] if values else None)
+
+    def _new(self, slot: int, failed: list[Any]) -> int:
+        """The id of a new trial for a slot, which repeats those that failed."""
+        import optuna
+
+        numbers = [trial.number for trial in failed]
+        waiting = optuna.create_trial(state=optuna.trial.TrialState.WAITING, user_attrs={SLOT: slot},
+                                      system_attrs={REPEATS: numbers[0], HISTORY: numbers} if numbers else {})
+        return self.study._storage.create_new_trial(self.study._study_id, waiting)
 
     def take(self, claim: Claim, values: Mapping[str, Any], *, equal: bool = False) -> bool:
         """Give a trial its values; False, and nothing is done, where another slot has the same, unless ``equal``."""

@@ -204,5 +204,5 @@ def open_storage(where: Address):
                 "move the file away to search anew" if where.file else
                 f"take another database, or `optuna storage upgrade --storage ${STORAGE}`")) from error
         except ImportError as error:
-            raise Failure(f"{STORAGE} needs the extra 'team', but its driver is not installed: pip install '.[team]' in "
-                          "the project's folder (make installs everything)") from error
+            raise Failure(f"{STORAGE} needs the extra 'team', but its driver is not installed: pip install '.[team]' "
+                          "in the project's folder (make installs everything)") from error

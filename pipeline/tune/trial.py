@@ -148,7 +148,8 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
     # Leaves the values and their ranges in the storage
     search.space.suggest(trial)
     tags = {"kind": "trial", "trial": claim.number, "slot": claim.slot, "host": platform.node()}
-    with runs.start(f"trial {claim.slot}", f"{params.dataset}-{params.classes}", tags, parent=parent.id) as run:
+    experiment = f"{params.dataset}-{params.classes}"
+    with runs.start(f"trial {claim.slot}", experiment, tags, parent=parent.id) as run, in_time():
         trial.set_user_attr(RUN, run.id)
         run.params(values)
         run.dataset(search.faces.manifest)

@@ -50,8 +50,8 @@ def _differs(storage, where: Address, search, expected: str) -> str:
 
     names = optuna.get_all_study_names(storage)
     if expected not in names:
-        return (f"there is no study {expected} at {where}{did_you_mean(expected, names)}; this worker's space, recipe and "
-                f"data make it {search.name}")
+        return (f"there is no study {expected} at {where}{did_you_mean(expected, names)}; this worker's space, recipe "
+                f"and data make it {search.name}")
     theirs = optuna.load_study(study_name=expected, storage=storage).user_attrs.get(PARTS, {})
     others = [name for name, part in search.parts.items() if theirs.get(name) != part]
     return (f"this worker would search {search.name}, expected {expected}: another {' and '.join(others)}; take that "

@@ -10,8 +10,7 @@ import traceback
 import types
 from pathlib import Path
 
-import mlflow.system_metrics.system_metrics_monitor
-import mlflow.tracking.context.registry
+import mlflow.system_metrics.system_metrics_monitor  # noqa: F401
 import optuna
 import optuna.storages._rdb.models  # noqa: F401
 import psycopg2  # noqa: F401

@@ -1,0 +1,146 @@
+"""Where a study is: the environment says so, what loses trials is refused, and a password is shown nowhere."""
+
+import contextlib
+import multiprocessing
+import sqlite3
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from pipeline.system.failure import Failure
+from pipeline.tune import storage
+
+SECRET = "postgresql+psycopg2://ada:s3cret@127.0.0.1:1/studies"
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch):
+    for name in (storage.STORAGE, storage.HEARTBEAT, storage.GRACE):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_an_address_the_study_is_a_file_that_nobody_tracks(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    where = storage.address("sample")
+    assert where.file == tmp_path / ".studies/sample.db"
+    assert (where.heartbeat, where.grace) == (5, 20)
+    monkeypatch.setenv(storage.STORAGE, "sqlite:///elsewhere.db")
+    assert storage.address("sample").file == tmp_path / "elsewhere.db"
+
+
+def test_a_server_has_slower_heartbeats_and_both_can_be_set(monkeypatch):
+    monkeypatch.setenv(storage.STORAGE, SECRET)
+    where = storage.address("sample")
+    assert where.file is None and (where.heartbeat, where.grace) == (30, 180)
+    monkeypatch.setenv(storage.HEARTBEAT, "1")
+    monkeypatch.setenv(storage.GRACE, "3")
+    where = storage.address("sample")
+    assert (where.heartbeat, where.grace) == (1, 3)
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("HEARTBEAT", "soon", "OPTUNA_HEARTBEAT: expected whole seconds from 1 to 86400, found 'soon'"),
+    ("HEARTBEAT", "0", "OPTUNA_HEARTBEAT: expected whole seconds"),
+    ("GRACE", "30", "OPTUNA_GRACE: 30 s, expected more than the 30 s between two heartbeats"),
+])
+def test_seconds_that_cannot_be_are_one_line(monkeypatch, name, value, said):
+    monkeypatch.setenv(storage.STORAGE, SECRET)
+    monkeypatch.setenv(getattr(storage, name), value)
+    with pytest.raises(Failure, match=said):
+        storage.address("sample")
+
+
+@pytest.mark.parametrize("address", ["grpc://host:13000", "grpcs://ada:s3cret@host", "dns:///host:13000", "host:13000"])
+def test_optuna_s_grpc_proxy_is_refused_with_the_reason(monkeypatch, address):
+    monkeypatch.setenv(storage.STORAGE, address)
+    with pytest.raises(Failure, match="no heartbeat, so a trial whose process is killed would stay RUNNING") as caught:
+        storage.address("sample")
+    assert "s3cret" not in str(caught.value) and "postgresql+psycopg2://" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["mysql://ada:s3cret@host/studies", "redis://:s3cret@host", "s3cret"])
+def test_another_storage_is_refused_without_its_secrets(monkeypatch, address):
+    monkeypatch.setenv(storage.STORAGE, address)
+    with pytest.raises(Failure, match="OPTUNA_STORAGE: expected postgresql") as caught:
+        storage.address("sample")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_server_that_does_not_answer_is_one_line_without_its_password(monkeypatch):
+    monkeypatch.setenv(storage.STORAGE, SECRET)
+    where = storage.address("sample")
+    assert "s3cret" not in f"{where} {where!r}" and "127.0.0.1:1" in str(where)
+    with pytest.raises(Failure, match="start the server or look at OPTUNA_STORAGE") as caught:
+        storage.open_storage(where)
+    assert "s3cret" not in str(caught.value) and "ada" not in str(caught.value)
+
+
+def test_a_wrong_password_and_a_missing_database_are_one_line(monkeypatch, postgresql):
+    for address, said in ((postgresql.replace(":s3cret", ":wrong"), "look at user and password in OPTUNA_STORAGE"),
+                          (f"{postgresql}x", "make it with createdb")):
+        monkeypatch.setenv(storage.STORAGE, address)
+        with pytest.raises(Failure, match=said) as caught:
+            storage.open_storage(storage.address("sample"))
+        assert "cret{word}" not in str(caught.value) and "wrong{word}" not in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed_names_the_extra(monkeypatch):
+    monkeypatch.setenv(storage.STORAGE, SECRET.replace("psycopg2", "pg8000"))
+    with pytest.raises(Failure, match="needs the extra 'team'"):
+        storage.open_storage(storage.address("sample"))
+
+
+def test_workers_do_not_share_a_file_on_a_network_file_system(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+    with pytest.raises(Failure, match=r"sample\.db: on a network file system \(nfs4\)"):
+        storage.check_shared(storage.address("sample"))
+    mounts.pop()
+    storage.check_shared(storage.address("sample"))
+    monkeypatch.setenv(storage.STORAGE, SECRET)
+    storage.check_shared(storage.address("sample"))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_the_lock_is_one_worker_s_at_a_time_and_ends_with_its_process(request, tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    if kind == "postgresql":
+        monkeypatch.setenv(storage.STORAGE, request.getfixturevalue("postgresql"))
+    (tmp_path / ".studies").mkdir()
+    monkeypatch.setattr(storage, "PATIENCE", 0.2)
+    where = storage.address("sample")
+    process = multiprocessing.get_context("fork").Process(target=_hold, args=(where, tmp_path / "held"))
+    process.start()
+    while not (tmp_path / "held").exists():
+        assert process.is_alive()
+    with pytest.raises(Failure, match="the study cannot be read or written"), where.alone():
+        pass
+    process.kill()
+    process.join()
+    with contextlib.suppress(Failure), where.alone():
+        # A server takes a moment to see that its client is gone
+        return
+    monkeypatch.setattr(storage, "PATIENCE", 10)
+    with where.alone():
+        pass
+
+
+def _hold(where, flag):
+    with where.alone():
+        flag.touch()
+        import time
+
+        time.sleep(60)
+
+
+def test_opening_a_study_leaves_its_file_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    where = storage.address("sample")
+    storage.open_storage(where)
+    before = where.file.read_bytes()
+    storage.open_storage(where)
+    assert where.file.read_bytes() == before
+    with contextlib.closing(sqlite3.connect(where.file)) as base:
+        assert base.execute("SELECT count(*) FROM studies").fetchone() == (0,)

@@ -91,7 +91,7 @@ def _trained(study, slot: int, params: Params, faces: Faces, parent: runs.Run) -
         except loop.Diverged:
             if slot == 0:
                 raise
-            correct = np.zeros(len(public), bool)
+            correct = np.zeros(len(public.labels), bool)
     bits = base64.b64encode(np.packbits(correct).tobytes()).decode()
     study.set_user_attr(FULL + str(slot), {CORRECT: bits, IMAGES: len(correct)})
     return correct

@@ -43,7 +43,7 @@ def reading(where: Address):
     Raises Failure where there are no studies yet.
     """
     import optuna
-    from sqlalchemy import NullPool, inspect
+    from sqlalchemy import NullPool, create_engine, inspect
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     file = where.file
@@ -55,18 +55,19 @@ def reading(where: Address):
         options: dict[str, Any] = {"poolclass": NullPool, "creator": lambda: sqlite3.connect(
             address, timeout=studies.WAIT, uri=True, check_same_thread=False)}
     else:
-        url, options = where.url.replace("{", "{{").replace("}", "}}"), dict(where.options)
+        url, options = where.url, dict(where.options)
         options["connect_args"] = {**options["connect_args"], "options": "-c default_transaction_read_only=on"}
     with studies.in_one_line(where):
         try:
-            # Where the tables are missing, Optuna would make them
-            storage = optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=True,
-                                                 skip_compatibility_check=True)
+            # Where the tables are missing, Optuna would make them, or be at a loss
+            if not inspect(create_engine(url, **options)).has_table("version_info"):
+                raise _nothing(where)
+            # Optuna fills in a template, to which a password's braces would be fields
+            storage = optuna.storages.RDBStorage(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=options,
+                                                 skip_table_creation=True, skip_compatibility_check=True)
         except ImportError as error:
             raise Failure(f"{studies.STORAGE} needs the extra 'team', but its driver is not installed: pip install "
                           "'.[team]' in the project's folder (make installs everything)") from error
-        if not inspect(storage.engine).has_table("studies"):
-            raise _nothing(where)
         if storage.get_current_version() != storage.get_head_version():
             raise Failure(f"{where}: made by another version of Optuna; `dvc repro tune` says what to do")
     return storage

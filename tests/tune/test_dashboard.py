@@ -118,7 +118,7 @@ def test_the_report_of_a_running_study_is_written_without_the_dashboard(where, c
     text = Path("reports/sample/study.html").read_text(encoding="utf-8")
     assert NAMES[0] in text and "The study goes on" in text and "1 running" in text and "epoch 1: last" in text
     assert Path("reports/sample/study/history.png").exists() and content(where) == before
-    with pytest.raises(Failure, match="is of data set fer2013, params.yaml has sample; set dataset: fer2013"):
+    with pytest.raises(Failure, match=r"is of data set fer2013, params.yaml has sample; set dataset: fer2013"):
         dashboard.main(["--report", NAMES[2]])
 
 

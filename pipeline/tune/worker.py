@@ -11,6 +11,9 @@ def main(argv: list[str] | None = None) -> None:
     """Join a study and run trials until it is complete; as many workers as you like, on this machine or, with
     OPTUNA_STORAGE, on any that has the balanced faces (dvc pull) and the same params.yaml. The stage tune, which prints
     the study's name, is a worker too, and alone writes the reports."""
+    parser = argparse.ArgumentParser("ferpipe tune-worker", description=main.__doc__)
+    parser.add_argument("study", metavar="STUDY", help="its name, such as compact-0123456789ab")
+    options = parser.parse_args(argv)
     from pipeline.faces.faces import Faces
     from pipeline.params import params as parameters
     from pipeline.params.extra_labels import without_missing
@@ -18,9 +21,6 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.tune import storage as studies
     from pipeline.tune import work
 
-    parser = argparse.ArgumentParser("ferpipe tune-worker", description=main.__doc__)
-    parser.add_argument("study", metavar="STUDY", help="its name, such as compact-0123456789ab")
-    options = parser.parse_args(argv)
     params = parameters.load()
     where = studies.address(params.dataset)
     studies.check_shared(where)

@@ -19,7 +19,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick chaos demo bench-demo web web-static bench-static promote promote-and-demo bench bench-train recipes replicate speedrun ui lock fuzz sbom dist lint clean
+.PHONY: help run test quick chaos demo bench-demo web web-static bench-static promote promote-and-demo bench bench-train recipes replicate speedrun study ui lock fuzz sbom dist lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -73,6 +73,10 @@ recipes: $(READY) ## regenerate reports/recipes.md, the published systems' figur
 
 replicate: $(READY) ## repeat a side finding of the published systems (NAME=balance ARGS="--seeds 1 2")
 	@"$(PY)" -m pipeline.cli replicate $(NAME) $(ARGS)
+
+# PORT as set above is MLflow's
+study: $(READY) ## look at the Optuna studies at 127.0.0.1 (PORT=8080, ARGS=--report writes the report alone)
+	@"$(PY)" -m pipeline.cli study $(if $(filter-out file,$(origin PORT)),--port "$(PORT)") $(ARGS)
 
 ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)
 	@"$(PY)" -m pipeline.cli ui --port "$(PORT)"

@@ -14,6 +14,7 @@ COMMANDS = {
     "run": ("run", "the whole pipeline: data, search, training, evaluation, promotion, demo clip"),
     "params": ("params.origins", "every parameter in force and where it comes from"),
     "promote": ("promote.__main__", "compare the trained model with the champion, and promote it if it is better"),
+    "study": ("tune.dashboard", "look at the studies in optuna-dashboard, or write a study's report"),
     "tune-worker": ("tune.worker", "join a study that runs, on this machine or, with OPTUNA_STORAGE, on any other"),
     "card": ("promote.card.main", "write the champion's model card again, in reports/champion/"),
     "robustness": ("evaluate.robustness", "a model's accuracy on blurred, noisy, dark, hidden faces"),

@@ -3,6 +3,7 @@
 import argparse
 
 from pipeline.system.failure import Failure, did_you_mean
+from pipeline.tune.budget import Budget
 from pipeline.tune.storage import Address
 
 
@@ -31,12 +32,13 @@ def main(argv: list[str] | None = None) -> None:
             raise Failure(_differs(storage, where, search, options.study))
         study = work.opened(search, storage, where)
 
-        def budget() -> int:
-            return study.user_attrs.get(work.TRIALS, params.tune.trials)
+        def limits() -> Budget:
+            known = study.user_attrs.get(work.LIMITS)
+            return Budget(**known) if known else search.limits
 
-        if not budget():
+        if not limits().trials:
             raise Failure("params.yaml: tune.trials is 0: there is nothing to do")
-        counted = work.work(search, study, where, budget)
+        counted = work.work(search, study, where, limits)
     print(f"tune: study {search.name} is complete, {len(counted)} trials; `dvc repro tune` writes the reports")
 
 

@@ -12,7 +12,7 @@ from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate.intervals import Estimate, holm, mcnemar, paired, wilson
 from pipeline.faces.faces import Faces
 from pipeline.reporting import figures
-from pipeline.reporting.labels import extra_labels
+from pipeline.reporting.extra_labels import extra_labels
 from pipeline.system import project
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger

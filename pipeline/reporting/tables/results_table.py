@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pipeline.evaluate import robustness
 from pipeline.faces import protocols
 from pipeline.params import recipe
+from pipeline.reporting.extra_labels import extra_labels
 from pipeline.reporting.figures import cell, published_ensemble, title
-from pipeline.reporting.labels import extra_labels
 from pipeline.reporting.tables import headline_table, mirror_table
 from pipeline.reporting.tables.grouping import Group, groups
 from pipeline.system import project

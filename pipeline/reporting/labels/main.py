@@ -112,7 +112,8 @@ def ranking(by_split: dict[str, Judged]) -> str:
             rows.append((str(part.faces.ids[row]), split, EMOTIONS[label], EMOTIONS[suggested],
                          f"{part.probabilities[row, label]:.4f}", f"{part.probabilities[row, suggested]:.4f}",
                          NAMES[part.majority[row]]))
-    writer.writerows(sorted(rows, key=lambda row: float(row[4])))
+    rows.sort(key=lambda row: float(row[4]))
+    writer.writerows(rows)
     return text.getvalue()
 
 

@@ -10,6 +10,7 @@ import toy_models
 from pipeline.balance import strategies
 from pipeline.experiments import teach
 from pipeline.faces import teachers
+from pipeline.faces.copies import Copies
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Balance
 from pipeline.system.failure import Failure
@@ -64,6 +65,10 @@ def test_other_faces_other_files_and_no_file_are_one_line(asked, tmp_path):
         teachers.with_teacher(other, path)
     with pytest.raises(Failure, match="ferpipe teach"):
         teachers.with_teacher(balanced(faces), tmp_path / "none.npz")
+    near = Copies(faces.manifest["digest"], *np.empty((2, 0), str), *np.empty((2, 0)))
+    without = strategies.balance(faces, Balance(strategy="none", drop_leaks="near"), "7", 1, near)
+    with pytest.raises(Failure, match=r"copy-free\.npz: .*models with the protocol without copies, or set"):
+        teachers.with_teacher(without, teachers.file_of("mine", without.manifest["protocol"]))
     (tmp_path / "broken.npz").write_bytes(b"PK no zip")
     with pytest.raises(Failure, match="ferpipe teach"):
         teachers.with_teacher(balanced(faces), tmp_path / "broken.npz")

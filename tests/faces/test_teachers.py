@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ import toy_models
 from pipeline.balance import strategies
 from pipeline.experiments import teach
 from pipeline.faces import teachers
-from pipeline.faces.copies import Copies
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Balance
 from pipeline.system.failure import Failure
@@ -65,10 +65,10 @@ def test_other_faces_other_files_and_no_file_are_one_line(asked, tmp_path):
         teachers.with_teacher(other, path)
     with pytest.raises(Failure, match="ferpipe teach"):
         teachers.with_teacher(balanced(faces), tmp_path / "none.npz")
-    near = Copies(faces.manifest["digest"], *np.empty((2, 0), str), *np.empty((2, 0)))
-    without = strategies.balance(faces, Balance(strategy="none", drop_leaks="near"), "7", 1, near)
+    found = balanced(faces)
+    without = replace(found, manifest={**found.manifest, "protocol": "copy-free"})
     with pytest.raises(Failure, match=r"copy-free\.npz: .*models with the protocol without copies, or set"):
-        teachers.with_teacher(without, teachers.file_of("mine", without.manifest["protocol"]))
+        teachers.with_teacher(without, teachers.file_of("mine", "copy-free"))
     (tmp_path / "broken.npz").write_bytes(b"PK no zip")
     with pytest.raises(Failure, match="ferpipe teach"):
         teachers.with_teacher(balanced(faces), tmp_path / "broken.npz")

@@ -8,16 +8,18 @@ READY := .venv/requirements.lock
 PYTEST := "$(PY)" -m pytest -n 2 --dist loadfile
 SOURCE ?= 0
 PORT ?= 5000
+EXAMPLES ?= 500
 
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := False
 export DVC_NO_ANALYTICS := true
 export ORT_DISABLE_TELEMETRY := 1
+export RAY_USAGE_STATS_ENABLED := 0
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick chaos demo bench-demo web web-static bench-static promote promote-and-demo bench bench-train recipes replicate speedrun ui lock lint clean
+.PHONY: help run test quick chaos demo bench-demo web web-static bench-static promote promote-and-demo bench bench-train recipes replicate speedrun study ui lock fuzz sbom dist lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -72,12 +74,27 @@ recipes: $(READY) ## regenerate reports/recipes.md, the published systems' figur
 replicate: $(READY) ## repeat a side finding of the published systems (NAME=balance ARGS="--seeds 1 2")
 	@"$(PY)" -m pipeline.cli replicate $(NAME) $(ARGS)
 
+# PORT as set above is MLflow's
+study: $(READY) ## look at the Optuna studies at 127.0.0.1 (PORT=8080, ARGS=--report writes the report alone)
+	@"$(PY)" -m pipeline.cli study $(if $(filter-out file,$(origin PORT)),--port "$(PORT)") $(ARGS)
+
 ui: $(READY) ## open MLflow at 127.0.0.1 (PORT=5000)
 	@"$(PY)" -m pipeline.cli ui --port "$(PORT)"
 
 lock: $(READY) ## regenerate requirements.lock from pyproject.toml (ARGS=--upgrade for newer versions)
 	@"$(PY)" -m uv pip compile --universal --generate-hashes --python-version 3.11 --extra pipeline --extra team --extra cluster --extra dev -q \
 	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml $(ARGS)
+
+fuzz: $(READY) ## the property-based tests with many new examples each, about 20 minutes (EXAMPLES=500 ARGS="-k archives")
+	@FUZZ_EXAMPLES="$(EXAMPLES)" $(PYTEST) --timeout 3600 tests/fuzz $(ARGS)
+
+sbom: $(READY) ## the lock's packages with hashes and licences, as CycloneDX, in build/sbom.json
+	@"$(PY)" -m pipeline.reporting.sbom $(ARGS)
+
+# The time in the archives is the last commit's, so that two builds of it are the same, byte for byte
+dist: $(READY) ## a source distribution and a wheel in dist/, the same from everybody
+	@SOURCE_DATE_EPOCH="$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}" \
+	  "$(PY)" -m uv build -q --offline --no-build-isolation --python "$(PY)" --out-dir dist $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	@"$(PY)" -m ruff check .

@@ -29,7 +29,8 @@ STAGES = {
     "download": ("bring the data into one form", 0.3, 0.2),
     "validate": ("check it: sizes, labels, counts, duplicates", 0.3, 0.2),
     "balance": ("balance the training classes as the recipe says", 0.3, 0.2),
-    "tune": ("search for better parameters, resumable", 7, 1),
+    # with one finalist: of the two trainings at full length, train takes the better one over
+    "tune": ("search for better parameters, resumable", 28, 2),
     "train": ("train with the best ones, resumable", 21, 1),
     "evaluate": ("measure on images never trained on", 2.5, 0.3),
     "promote": ("compare with the champion of the model registry", 1.2, 0.2),

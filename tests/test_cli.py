@@ -314,7 +314,7 @@ def test_a_path_given_by_hand_is_placed_first(project, monkeypatch, tmp_path, ca
 
 
 def test_every_stage_that_begins_is_followed_by_the_time_that_is_left(capsys, tmp_path, monkeypatch):
-    for stage, expected in (("tune", "4 of 8, about 32 min left"), ("train", "5 of 8, about 25 min left")):
+    for stage, expected in (("tune", "4 of 8, about 53 min left"), ("train", "5 of 8, about 25 min left")):
         assert run.with_time_left(f"Running stage '{stage}':\n", "fer2013") == f"Running stage {stage}, {expected}\n"
     assert run.with_time_left("Running stage 'demo':\n", "sample").endswith("8 of 8, less than a minute left\n")
     for line in ("Stage 'tune' didn't change, skipping\n", "epoch 1\n", "Running stage 'other':\n"):

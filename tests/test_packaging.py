@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import urllib.request
 import zipfile
@@ -18,6 +19,7 @@ import cv2
 import pytest
 from toy_faces import face_frame, python
 
+from pipeline.bundle.bundle import sha256
 from pipeline.system.extras import EXTRAS
 
 ROOT = Path(__file__).parents[1]
@@ -139,18 +141,37 @@ def test_an_annotated_video_without_matplotlib_is_written_and_one_line_says_what
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """The wheel, made of a source distribution, which is made of a copy: setuptools leaves files where it builds."""
-    folder = tmp_path_factory.mktemp("wheel")
+    return built(tmp_path_factory.mktemp("wheel"))
+
+
+def built(folder: Path) -> Path:
+    """The wheel, built in a folder, beside its source distribution; of one commit's time."""
     for name in SOURCES:
+        (folder / "copy").mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"),
+                            copy_function=shutil.copyfile)
         else:
-            shutil.copy(ROOT / name, folder / "copy" / name)
-    build = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, str(folder)], cwd=folder / "copy", check=True, capture_output=True)
+            shutil.copyfile(ROOT / name, folder / "copy" / name)
+    build, environment = ("import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])",
+                          {**os.environ, "SOURCE_DATE_EPOCH": "1750000000"})
+    subprocess.run([sys.executable, "-c", build, str(folder)], cwd=folder / "copy", check=True, capture_output=True,
+                   env=environment)
     (source,) = folder.glob("ferpipe-*.tar.gz")
     subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps",
-                    "--no-build-isolation", "--wheel-dir", str(folder), str(source)], check=True, capture_output=True)
+                    "--no-build-isolation", "--wheel-dir", str(folder), str(source)], check=True, capture_output=True,
+                   env=environment)
     return next(folder.glob("ferpipe-*.whl"))
+
+
+@pytest.mark.slow
+def test_two_builds_are_the_same_byte_for_byte(wheel, tmp_path):
+    again = built(tmp_path / "elsewhere and later")
+    (one,), (two,) = (path.parent.glob("ferpipe-*.tar.gz") for path in (wheel, again))
+    assert sha256(one) == sha256(two), "the source distribution"
+    assert sha256(wheel) == sha256(again), "the wheel"
+    with tarfile.open(one) as archive:
+        assert {(member.mtime, member.uid, member.uname) for member in archive} == {(1_750_000_000, 0, "")}
 
 
 @pytest.mark.slow

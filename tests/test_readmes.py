@@ -10,7 +10,7 @@ from pipeline.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 # data/ may hold tens of thousands of images, so it is not searched
-PATTERNS = ("*.md", "data/*.md", "data/*/README.md", "pipeline/**/*.md", "reports/*.md", "tests/**/*.md")
+PATTERNS = ("*.md", "deploy/*.md", "data/*.md", "data/*/README.md", "pipeline/**/*.md", "reports/*.md", "tests/**/*.md")
 PAGES = sorted({path.relative_to(ROOT).as_posix() for pattern in PATTERNS for path in ROOT.glob(pattern)
                 if "node_modules" not in path.parts})
 READMES = [page for page in PAGES if page.endswith("README.md") and page != "README.md"]

@@ -97,6 +97,28 @@ def test_nothing_changed_means_nothing_runs(project):
     assert runs(project) == before
 
 
+def test_a_colleague_who_clones_and_pulls_has_nothing_to_run(project, tmp_path):
+    """Whatever the storage of studies: neither a study's file nor its opening is anything to DVC."""
+    author, clone = shutil.copytree(project, tmp_path / "author"), tmp_path / "clone"
+
+    def git(folder, *arguments):
+        return subprocess.run(["git", *arguments], cwd=folder, env=environment(), check=True, capture_output=True,
+                              text=True).stdout
+
+    dvc(author, "remote", "add", "-d", "store", str(tmp_path / "store"))
+    # Git ignores the reports of other data than FER-2013
+    git(author, "add", "-A", "-f", "reports/sample")
+    git(author, "add", "-A")
+    git(author, "commit", "-qm", "the sample's run")
+    dvc(author, "push", "-q")
+    git(tmp_path, "clone", "-q", str(author), str(clone))
+    assert (clone / "reports/sample/trials.csv").read_text().startswith("slot,state,accuracy,epochs,")
+    dvc(clone, "pull", "-q")
+    output = dvc(clone, "repro", "evaluate")
+    assert output.count("didn't change, skipping") == 6 and "Running stage" not in output, output
+    assert git(clone, "status", "--porcelain") == ""
+
+
 def test_a_changed_parameter_trains_anew_and_a_cache_hit_brings_the_old_model_with_its_own_run(project):
     """The worst trap: a checkpoint that is taken up by the next parameter set would report the old model's figures."""
     first = bundle(project)

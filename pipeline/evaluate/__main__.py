@@ -29,7 +29,7 @@ def main() -> None:
     # scores.json is DVC's metric, in its cache; the copy among the reports is in git, for clones without a cache
     for folder in (params.data, reports):
         with atomic_file(folder / "scores.json") as new:
-            new.write_text(json.dumps(scores(measured), indent=2) + "\n", encoding="utf-8")
+            new.write_text(json.dumps(scores(measured, evaluation.copy_free), indent=2) + "\n", encoding="utf-8")
     with atomic_file(reports / "metrics.json") as new:
         everything = {**metrics(bundle, evaluation), "calibration": calibrated}
         new.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")

@@ -135,11 +135,14 @@ def write_predictions(path: Path, faces: Faces, bundle: Bundle, evaluation: Eval
                              bundle.classes[predicted[row]], *(f"{p:.4f}" for p in probabilities[row])))
 
 
-def scores(figures: SplitFigures) -> dict[str, float]:
+def scores(figures: SplitFigures, copy_free: SplitFigures | None = None) -> dict[str, float]:
     """DVC's metric, with names so short that ``dvc exp show`` fits a terminal: accuracy on PublicTest (``pub``) and
-    PrivateTest (``priv``), averaged over the image and its mirror image (``_flip``), and macro-F1 (``_f1``)."""
+    PrivateTest (``priv``), averaged over the image and its mirror image (``_flip``), and macro-F1 (``_f1``); where near
+    copies have been looked for, accuracy on the test images without a copy in Training (``_free``)."""
     named: dict[str, float] = {}
     for name, split in (("pub", "PublicTest"), ("priv", "PrivateTest")):
         single, flip = figures[split]["single"], figures[split]["flip"]
         named |= {name: single["accuracy"], f"{name}_flip": flip["accuracy"], f"{name}_f1": single["macro_f1"]}
+        if copy_free is not None and split in copy_free:
+            named[f"{name}_free"] = copy_free[split]["single"]["accuracy"]
     return {name: round(score, 4) for name, score in named.items()}

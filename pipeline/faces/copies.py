@@ -78,9 +78,10 @@ class Copies:
             numbers.append(np.full(len(firsts[-1]), number))
         both = np.sort([np.concatenate(firsts), np.concatenate(seconds)], axis=0)
         order = np.lexsort(both[::-1])
-        number = np.concatenate(numbers)[order]
-        return cls(faces.manifest.get("digest") or faces.digest(), *faces.ids[both[:, order]],
-                   pairs.correlation[number], pairs.mirrored[number])
+        index = np.concatenate(numbers)[order]
+        first, second = faces.ids[both[:, order]]
+        return cls(faces.manifest.get("digest") or faces.digest(), first, second, pairs.correlation[index],
+                   pairs.mirrored[index])
 
     def __len__(self) -> int:
         return len(self.first)

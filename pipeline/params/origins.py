@@ -69,7 +69,7 @@ def typed(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {typed(item)}" for key, item in value.items()
-                               if item is not None and item is not False) + "}"
+                               if item is not None and item is not False and item != {}) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(typed, value)) + "]"
     return str(value)

@@ -116,12 +116,12 @@ def _among(challengers: int, confidence: float) -> str:
             f"in {100 * luck(challengers, confidence):.0f} %")
 
 
-def paired(challenger: np.ndarray, champion: np.ndarray, gate: float, seed: int) -> Gain:
+def paired(challenger: np.ndarray, champion: np.ndarray, gate: float, seed: int, resamples: int = RESAMPLES) -> Gain:
     """The gain in mean accuracy over K views of N images, bool ``(K, N)`` each, by a bootstrap over the images."""
     views, images = challenger.shape
     # Of an image: how many more of its views the challenger gets right. Drawing N of these values with replacement is
     # one multinomial draw of how many of each there are
     values, counts = np.unique(challenger.sum(axis=0, dtype=int) - champion.sum(axis=0, dtype=int), return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(images, counts / images, RESAMPLES)
+    drawn = np.random.default_rng(seed).multinomial(images, counts / images, resamples)
     gain = float((values * counts).sum() / (images * views))
     return Gain(gain, float((drawn @ values / (images * views) > gate).mean()))

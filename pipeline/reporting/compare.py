@@ -12,7 +12,7 @@ from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate.intervals import Estimate, holm, mcnemar, paired, wilson
 from pipeline.faces.faces import Faces
 from pipeline.reporting import figures
-from pipeline.reporting.labels import extra_labels
+from pipeline.reporting.extra_labels import extra_labels
 from pipeline.system import project
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
@@ -133,17 +133,17 @@ def compare(first: Model, second: Model) -> dict[str, tuple[Difference, dict[str
     compared = {}
     for split in TESTS:
         labels = faces.split(split).labels
-        right = []
+        answered: list[np.ndarray] = []
         for model in (first, second):
             answers = model.predictions.get(split)
             if answers is None or answers.shape != (len(labels), len(one.classes)):
                 raise Failure(f"{ledger.path_of(model.entry).with_suffix('.npz')}: expected predictions for the "
                               f"{len(labels)} faces of {split}, found {'none' if answers is None else answers.shape}; "
                               "restore it from git")
-            right.append(answers.argmax(axis=1) == labels)
-        of_class = {name: difference(right[0][labels == label], right[1][labels == label])
+            answered.append(answers.argmax(axis=1) == labels)
+        of_class = {name: difference(*(right[labels == label] for right in answered))
                     for label, name in enumerate(one.classes) if (labels == label).any()}
-        compared[split] = difference(*right), of_class
+        compared[split] = difference(*answered), of_class
     return compared
 
 

@@ -48,8 +48,8 @@ Accuracy in per cent on the share of the faces that the model is surest of (sele
 AGREEMENT = """\
 ## Do mirror images tell unsure answers?
 
-Where an image and its mirror image get different answers, the model is often wrong. The confidence of their mean knows
-that already: on as many faces of the highest confidence it is right at least as often. {verdict}
+Where an image and its mirror image get different answers, the model is often wrong. Whether that says more than the
+confidence of their mean is seen at equal coverage. {verdict}
 
 | split | same answer | right there | right elsewhere | right on as many surest | gain, points |
 |---|---:|---:|---:|---:|---|
@@ -131,8 +131,9 @@ def _mirrored(agreements: dict[str, Agreement]) -> str:
     both = [f"| {split} | {_percent(one['both_share'])} | {_percent(one['both'])} | {_percent(one['both_surest'])} "
             f"| {_gain(one['both_gain'])} |" for split, one in agreements.items()]
     pays = all(one["both_gain"][1] > 0 or one["gain"][1] > 0 for one in agreements.values())
-    verdict = ("Here the mirror image says more: it pays." if pays else
-               "So `ferpipe predict` calls an answer unsure by its confidence alone.")
+    verdict = ("Here it does: it pays." if pays else
+               "It does not: on as many faces of the highest\nconfidence the model is right as often, within the "
+               "intervals, and `ferpipe predict` goes by the confidence alone.")
     return AGREEMENT.format(verdict=verdict, same="\n".join(same), both="\n".join(both),
                             unsure=next(iter(agreements.values()))["unsure"])
 

@@ -1,5 +1,10 @@
-"""Outputs appear whole or not at all: written under a temporary name in the same folder, then renamed."""
+"""Outputs appear whole or not at all: written under a temporary name in the same folder, then renamed.
 
+A file system may write a rename to the disk before the bytes that were written first; after a power cut the new name
+would stand for an empty file. So bytes go to the disk, then the rename, then the folder that holds it.
+"""
+
+import errno
 import os
 import re
 import shutil
@@ -7,6 +12,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+# So many files are not written to the disk one by one
+MANY = 200
 
 
 @contextmanager
@@ -16,7 +24,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         with _named(path):
             yield new
+            _to_disk(new)
         new.replace(path)
+        _to_disk(path.parent)
     finally:
         new.unlink(missing_ok=True)
 
@@ -29,9 +39,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         with _named(path):
             yield new
+            _tree_to_disk(new)
         if path.exists():
             path.rename(old)
         new.rename(path)
+        _to_disk(path.parent)
     finally:
         # Where this fails too, the next call puts the old folder back
         if old.exists() and not path.exists():
@@ -74,6 +86,34 @@ def _named(path: Path) -> Iterator[None]:
         if error.filename is None and (error.errno is not None or "requested and" in str(error)):
             error.filename = str(path)
         raise
+
+
+def _to_disk(path: Path) -> None:
+    """Let the system write a file's bytes, or a folder's names, to the disk now."""
+    if path.is_dir() and sys.platform == "win32":
+        return  # there folders cannot be opened, and a rename is written with the file system's journal
+    try:
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except (FileNotFoundError, PermissionError):
+        return  # nothing was written, or only what may be read
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # of file systems that have no disk
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _tree_to_disk(folder: Path) -> None:
+    """``_to_disk`` for all that is in a folder; where that is a lot, for all that the system has."""
+    paths = [*folder.rglob("*"), folder]
+    if len(paths) > MANY and hasattr(os, "sync"):
+        os.sync()
+        return
+    for path in paths:
+        if not path.is_symlink():
+            _to_disk(path)
 
 
 def _names(path: Path, suffix: str = "") -> tuple[Path, Path]:

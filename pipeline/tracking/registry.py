@@ -47,7 +47,7 @@ def decide(record: PromotionRecord, version: str) -> None:
     client = connect()
     client.set_model_version_tag(record.model, version, "decision", decision(record))
     if record.decision == PROMOTED:
-        client.set_registered_model_alias(record.model, "champion", version)
+        alias(record.model, "champion", version)
         if str(client.get_registered_model(record.model).aliases.get("challenger", "")) == version:
             client.delete_registered_model_alias(record.model, "challenger")
 

@@ -32,7 +32,8 @@ def restore(entry: Entry, bundle: Bundle | None = None, tags: Mapping[str, Any] 
     run_id = entry.run_id if runs.exists(entry.run_id) else runs.find(experiment, "bundle", entry.bundle)
     if run_id is None:
         entry_tags |= {"bundle": entry.bundle, "kind": "train", "rebuilt": "true", "trained_as": entry.run_id}
-        with runs.start(runs.run_name(entry_tags), experiment, {**entry_tags, **(tags or {})}) as run:
+        name = runs.run_name(entry_tags) + (" in int8" if entry.quantised else "")
+        with runs.start(name, experiment, {**entry_tags, **(tags or {})}) as run:
             run.params(entry.config)
             run.dataset(data_of(entry))
             run.history(entry.history)

@@ -98,15 +98,16 @@ def _arrays(path: Path) -> list[np.ndarray]:
 
 
 @contextmanager
-def held(parent: Path, config: ResolvedConfig, data_digest: str) -> Iterator[Path]:
-    """A run's folder inside ``parent``, for this process alone; it goes when the block has ended well."""
+def held(parent: Path, config: ResolvedConfig, data_digest: str, keep: bool = False) -> Iterator[Path]:
+    """A run's folder inside ``parent``, for this process alone; it goes when the block has ended well, unless it is to
+    be kept for the same run in another process."""
     folder = parent / key(config, data_digest)
-    with alone(folder):
+    with alone(folder, keep):
         yield folder
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, keep: bool = False) -> Iterator[None]:
     """Hold the folder for one process; a sqlite file is a lock that every system has and no crash leaves behind.
 
     Raises Failure when another process trains the very same run.
@@ -118,4 +119,5 @@ def alone(folder: Path) -> Iterator[None]:
         except sqlite3.OperationalError as error:
             raise Failure(f"{folder}: another process trains exactly this run ({error}); wait for it") from error
         yield
-    shutil.rmtree(folder)
+    if not keep:
+        shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""What the search draws: the sampler and the pruner, seeded by the study's seed and the trial's slot alone.
+"""What the search draws: the sampler, seeded by the study's seed and the trial's slot alone.
 
 Reproducible: with one worker, the same study gives the same trials, interrupted or not, on any storage: a slot's
 sampler is made anew from seed and slot, and learns from the finished trials of lower slots alone. Not reproducible:
@@ -6,40 +6,37 @@ with several workers, what a sampler has seen depends on who was faster; the see
 a value that another slot has is drawn again. Training is as reproducible as the hardware (pipeline.training).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+
+from pipeline.tune.pruning import pruner
 
 # Random trials before the sampler learns from those that there are
 STARTUP = 4
 
 
-def sampler(seed: int, slot: int):
-    """The sampler of one slot."""
+def sampler(seed: int, slot: int, conditional: bool = False):
+    """The sampler of one slot; in a ``conditional`` space it looks at what belongs together, group by group."""
     import optuna
 
     own = int(np.random.SeedSequence([seed, slot]).generate_state(1)[0])
-    return optuna.samplers.TPESampler(seed=own, n_startup_trials=STARTUP)
+    return optuna.samplers.TPESampler(seed=own, n_startup_trials=STARTUP, group=conditional)
 
 
-def pruner(epochs: int):
-    """The pruner for trials of so many epochs; it asks a study of ``judged``."""
-    import optuna
-
-    return optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=1)
-
-
-def drawing(seed: int, slot: int, history: Iterable[Any]):
+def drawing(seed: int, slot: int, history: Iterable[Any], conditional: bool = False,
+            directions: Sequence[Any] = ("maximize",)):
     """A study in memory whose next trials are a slot's candidates; what is drawn there reaches the storage by
     ``Slots.take`` alone.
 
     Args:
         history: the trials that the sampler learns from.
+        directions: the study's.
     """
     import optuna
 
-    study = optuna.create_study(direction="maximize", sampler=sampler(seed, slot))
+    study = optuna.create_study(directions=directions, sampler=sampler(seed, slot, conditional))
     for trial in history:
         study.add_trial(trial)
     return study

@@ -63,6 +63,10 @@ class Slots:
         """The trials of the budget that are being run."""
         return [trial for trial in self._trials() if trial.state.name == "RUNNING" and trial.user_attrs[SLOT] < budget]
 
+    def begun(self) -> int:
+        """How many slots have been taken by now, up to the highest."""
+        return 1 + max((trial.user_attrs[SLOT] for trial in self._trials()), default=-1)
+
     def history(self, claim: Claim) -> list[Any]:
         """The trials that the sampler may learn from, sorted by slot.
 
@@ -119,12 +123,12 @@ class Slots:
             self.study._storage.set_trial_system_attr(claim.id, VALUES, dict(values))
             return True
 
-    def finish(self, claim: Claim, state: str, value: float | None = None) -> None:
+    def finish(self, claim: Claim, state: str, values: list[float] | None = None) -> None:
         """End a trial as COMPLETE, PRUNED or FAIL. Raises TooLate where another process has ended it."""
         from optuna.trial import TrialState
 
         with self.where.alone(), in_time():
-            self.study._storage.set_trial_state_values(claim.id, TrialState[state], None if value is None else [value])
+            self.study._storage.set_trial_state_values(claim.id, TrialState[state], values)
 
     def _trials(self) -> list[Any]:
         return [trial for trial in self.study.get_trials(deepcopy=False) if SLOT in trial.user_attrs]

@@ -86,7 +86,7 @@ class Address:
                 try:
                     gate.execute("BEGIN EXCLUSIVE")
                 except sqlite3.OperationalError as error:
-                    raise self._refused(str(error)) from error
+                    raise self.refused(str(error)) from error
             else:
                 from sqlalchemy import NullPool, create_engine, text
 
@@ -97,11 +97,12 @@ class Address:
                 while not connection.scalar(attempt):
                     connection.rollback()
                     if time.monotonic() - begun > PATIENCE:
-                        raise self._refused("its lock is held by another worker")
+                        raise self.refused("its lock is held by another worker")
                     time.sleep(random.uniform(0.02, 0.1))
             yield
 
-    def _refused(self, reason: str) -> Failure:
+    def refused(self, reason: str) -> Failure:
+        """The Failure for an error of the storage: its reason without secrets, and what to do."""
         advice = next((text for phrase, text in ADVICE.items() if phrase in reason), (
             "move the file away to search anew" if self.file else
             f"start the server or look at {STORAGE}; without it, this machine searches on its own"))
@@ -172,7 +173,7 @@ def in_one_line(where: Address) -> Iterator[None]:
             cause = cause.__cause__ or cause.__context__
         if cause is None:
             raise
-        raise where._refused(str(getattr(cause, "orig", None) or cause)) from error
+        raise where.refused(str(getattr(cause, "orig", None) or cause)) from error
 
 
 def open_storage(where: Address):

@@ -11,13 +11,15 @@ from pipeline.system.atomic import atomic_file
 def write(path: Path, trials: Mapping[int, Any], dimensions: Iterable[str]) -> None:
     """Write the trials that count, sorted by slot: nothing in it depends on who ran them, and when.
 
-    Its columns are slot, state (complete, pruned), PublicTest accuracy after so many epochs, and the values by path.
+    Its columns are slot, state (complete, pruned), PublicTest accuracy after so many epochs, the values by path, and
+    in a study that weighs speed the milliseconds a face.
     """
     columns = list(dimensions)
+    speed = ["milliseconds"] if any(len(trial.values or ()) > 1 for trial in trials.values()) else []
     with atomic_file(path) as new, new.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["slot", "state", "accuracy", "epochs", *columns])
+        table.writerow(["slot", "state", "accuracy", "epochs", *columns, *speed])
         for slot, trial in sorted(trials.items()):
-            accuracy = "" if trial.value is None else round(trial.value, 6)
+            accuracy, milliseconds = [*(round(figure, 6) for figure in trial.values or ()), "", ""][:2]
             table.writerow([slot, trial.state.name.lower(), accuracy, trial.last_step or 0,
-                            *(trial.params.get(column, "") for column in columns)])
+                            *(trial.params.get(column, "") for column in columns), *([milliseconds] if speed else [])])

@@ -2,7 +2,6 @@
 
 import contextlib
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,11 @@ from pipeline.system.failure import Failure
 from pipeline.tracking import runs
 from pipeline.training.config import ResolvedConfig
 from pipeline.training.importing import quiet
-from pipeline.tune import sampling
+from pipeline.tune import front, pruning, sampling, warm
+from pipeline.tune.budget import Budget
+from pipeline.tune.declared import check_networks
 from pipeline.tune.slots import RUN, Claim, Slots, TooLate, in_time
+from pipeline.tune.space import Space
 
 # So many networks of a slot may be too large, or have the values of another slot, before the search gives up
 DRAWS = 20
@@ -27,16 +29,34 @@ class Search:
     Attributes:
         name: the study's, a hash of everything else.
         parts: a hash of every part, by its name.
-        baseline: the recipe's value of every dimension, which slot 0 has.
-        draw: the values by path, from an Optuna trial.
+        space: of the recipe, whose values slot 0 has.
     """
 
     name: str
     parts: dict[str, str]
-    params: Params
+    space: Space
     faces: Faces
-    baseline: dict[str, Any]
-    draw: Callable[[Any], dict[str, Any]]
+
+    @property
+    def params(self) -> Params:
+        """The recipe's own parameters."""
+        return self.space.params
+
+    @property
+    def weighs_speed(self) -> bool:
+        """Whether a trial has two figures, accuracy and milliseconds a face, and none is pruned."""
+        return self.params.tune.objective != "accuracy"
+
+    @property
+    def images(self) -> int:
+        """How many an accuracy is measured on."""
+        return int((self.faces.splits == "PublicTest").sum())
+
+    @property
+    def limits(self) -> Budget:
+        """The budgets of params.yaml."""
+        tune = self.params.tune
+        return Budget(tune.trials, tune.hours, tune.flat, self.images)
 
 
 def run(search: Search, slots: Slots, claim: Claim, parent: runs.Run) -> None:
@@ -64,18 +84,21 @@ def values_for(search: Search, slots: Slots, claim: Claim) -> dict[str, Any]:
     from optuna.trial import TrialState
 
     most = search.params.tune.max_parameters
-    fixed = search.baseline if claim.slot == 0 else claim.values
+    fixed = search.space.baseline if claim.slot == 0 else claim.values or warm.values_of_slot(slots.study, claim.slot)
     if fixed is not None:
-        if claim.slot == 0 and (size := _size(search, fixed)) > most:
+        size = _size(search, fixed)
+        if claim.slot == 0 and size > most:
             raise Failure(f"params.yaml: tune.max_parameters: the recipe's own network has {size:,}; allow more, or "
                           "make it smaller")
-        slots.take(claim, fixed, equal=True)
-        return fixed
-    drawing = sampling.drawing(search.params.seed, claim.slot, slots.history(claim))
+        if size <= most:
+            slots.take(claim, fixed, equal=True)
+            return fixed
+    drawing = sampling.drawing(search.params.seed, claim.slot, slots.history(claim), search.space.conditional,
+                               slots.study.directions)
     small = None
     for _ in range(DRAWS):
         candidate = drawing.ask()
-        values = search.draw(candidate)
+        values = search.space.suggest(candidate)
         size = _size(search, values)
         if size > most:
             print(f"tune: trial {claim.slot}: drawn again, {size:,} parameters", flush=True)
@@ -101,8 +124,14 @@ def _loop():
 
 
 def _config(search: Search, values: dict[str, Any]) -> ResolvedConfig:
-    changed = search.params.override({**values, "train.epochs": search.params.tune.epochs})
+    changed = search.space.override(values).override({"train.epochs": search.params.tune.epochs})
     return resolve(changed, search.faces.manifest)
+
+
+def check(search: Search) -> None:
+    """Build the space's networks before the first trial; see ``declared.check_networks``."""
+    loop = _loop()
+    check_networks(search.space, lambda params: loop.build_net(resolve(params, search.faces.manifest)))
 
 
 def _size(search: Search, values: dict[str, Any]) -> int:
@@ -117,7 +146,7 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
     params, last, loop = search.params, None, _loop()
     trial = optuna.Trial(sampling.judged(slots.study, params.tune.epochs), claim.id)
     # Leaves the values and their ranges in the storage
-    search.draw(trial)
+    search.space.suggest(trial)
     tags = {"kind": "trial", "trial": claim.number, "slot": claim.slot, "host": platform.node()}
     experiment = f"{params.dataset}-{params.classes}"
     with runs.start(f"trial {claim.slot}", experiment, tags, parent=parent.id) as run, in_time():
@@ -127,30 +156,39 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
 
         def on_epoch(row: dict) -> None:
             nonlocal last
+            epoch, accuracy = int(row["epoch"]), row["val_accuracy"]
             # First, for it finds out where this process comes too late
-            trial.report(row["val_accuracy"], int(row["epoch"]))
-            last = row["val_accuracy"]
-            run.epoch(row, int(row["epoch"]))
-            # The baseline is what the others are compared with: never pruned
-            if claim.slot and row["epoch"] < params.tune.epochs and trial.should_prune():
-                prune("pruned")
+            if search.weighs_speed:
+                trial.set_user_attr("epochs", epoch)
+            else:
+                trial.report(accuracy, epoch)
+            last = accuracy
+            run.epoch(row, epoch)
+            if search.weighs_speed or epoch >= params.tune.epochs:
+                return
+            # The baseline is what the others are compared with: it is asked too, but never pruned
+            if trial.should_prune() and claim.slot:
+                prune("pruned", pruning.reason(slots.study.get_trials(deepcopy=False), claim.number, epoch, accuracy))
 
-        def prune(why: str) -> None:
-            slots.finish(claim, "PRUNED", last)
-            run.tags({"pruned": "true"})
-            print(f"tune: trial {claim.slot} {why}", flush=True)
+        def prune(what: str, why: str) -> None:
+            trial.set_user_attr(pruning.WHY, why)
+            slots.finish(claim, "PRUNED", None if search.weighs_speed or last is None else [last])
+            run.tags({"pruned": "true", "why": why})
+            print(f"tune: trial {claim.slot} {what}, {why}", flush=True)
             raise optuna.TrialPruned
 
         try:
             fitted = loop.fit_faces(_config(search, values), search.faces, on_epoch=on_epoch)
-        except loop.Diverged:
+        except loop.Diverged as error:
             if claim.slot == 0:
                 raise
-            prune(f"diverged with {shown(values)}")
+            prune(f"diverged with {shown(values)}", pruning.diverged(error))
         accuracy = fitted.history[-1]["val_accuracy"]
+        figures = [accuracy, front.milliseconds(fitted.net)] if search.weighs_speed else [accuracy]
         # Before MLflow's run ends: what is trained counts, whatever comes of that
-        slots.finish(claim, "COMPLETE", accuracy)
-    print(f"tune: trial {claim.slot}: PublicTest accuracy {accuracy:.4f} with {shown(values)}", flush=True)
+        slots.finish(claim, "COMPLETE", figures)
+    speed = f", {figures[1]:.3f} ms a face," if search.weighs_speed else ""
+    print(f"tune: trial {claim.slot}: PublicTest accuracy {accuracy:.4f}{speed} with {shown(values)}", flush=True)
 
 
 def shown(values: dict[str, Any]) -> str:

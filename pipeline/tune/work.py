@@ -5,50 +5,72 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.tracking import killed, runs
+from pipeline.tune import budget as budgets
 from pipeline.tune import trial as trials
+from pipeline.tune import warm
+from pipeline.tune.budget import Budget, Extent
+from pipeline.tune.report.facts import ABOUT, EPOCHS
 from pipeline.tune.slots import HOST, RUN, Slots, TooLate
 from pipeline.tune.storage import Address
 from pipeline.tune.trial import Search
 
 # Seconds between two looks at what the other workers do; the heartbeat's where that is shorter
 LOOK = 5
-METRIC = "PublicTest accuracy"
-# Names of the study's user attributes
-PARTS, TRIALS = "parts", "trials"
+ACCURACY, MILLISECONDS = "PublicTest accuracy", "milliseconds a face"
+# Names of the study's user attributes; the limits are the budgets
+PARTS, LIMITS = "parts", "limits"
 
 
 def opened(search: Search, storage, where: Address):
     """The study in the storage, made by the first worker."""
     import optuna
+    from optuna.study import StudyDirection
 
+    params = search.params
+    figures = {ACCURACY: StudyDirection.MAXIMIZE,
+               **({MILLISECONDS: StudyDirection.MINIMIZE} if search.weighs_speed else {})}
     with where.alone():
-        study = optuna.create_study(storage=storage, study_name=search.name, direction="maximize", load_if_exists=True)
+        study = optuna.create_study(storage=storage, study_name=search.name, directions=list(figures.values()),
+                                    load_if_exists=True)
         # Opening a study again writes nothing
-        if study.metric_names != [METRIC]:
+        if study.metric_names != list(figures):
+            older = warm.older_studies(storage, search.name, params.recipe, params.dataset)
+            study.set_user_attr(warm.WARM, warm.first_values(older, search.space, params.tune.warm_start))
             study.set_user_attr(PARTS, search.parts)
-            study.set_user_attr("dataset", search.params.dataset)
-            study.set_metric_names([METRIC])
+            study.set_user_attr("dataset", params.dataset)
+            study.set_user_attr(ABOUT, {"recipe": params.recipe, "data set": params.dataset,
+                                        EPOCHS: params.tune.epochs, "PublicTest images": search.images})
+            study.set_metric_names(list(figures))
     return study
 
 
-def work(search: Search, study, where: Address, budget: Callable[[], int],
-         report: Callable[[dict[int, Any]], dict[str, float]] | None = None) -> dict[int, Any]:
+def work(search: Search, study, where: Address, limits: Callable[[], Budget],
+         conclude: Callable[[dict[int, Any], str, runs.Run], None] | None = None) -> dict[int, Any]:
     """Run trials until every slot of the budget counts; returns those that count by slot.
 
     A worker that finds no free slot waits for the others: one of their processes may die.
 
     Args:
-        budget: the number of slots, which may grow while the study runs.
-        report: gives the figures of the study's MLflow run at its end.
+        limits: gives the study's budgets, which may grow while it runs.
+        conclude: is called at the end with the trials that count, why there are no more, and the study's MLflow run.
 
     Raises Failure where no network is small enough, and what the storage and MLflow raise.
     """
     slots = Slots(study, where)
+
+    def extent() -> Extent:
+        most = limits()
+        return budgets.extent(slots.counted(most.trials), slots.begun(), most)
+
+    def budget() -> int:
+        return extent().slots
+
     with _parent(search, study, where) as parent:
         _tidy(study, parent)
         begun, at_first, waiting = time.monotonic(), budget() - len(slots.counted(budget())), False
         if at_first > 0:
             print(f"tune: {at_first} of {budget()} trials to run, {search.params.tune.epochs} epochs each", flush=True)
+            trials.check(search)
         while True:
             claim = slots.claim(budget())
             if slots.freed:
@@ -74,9 +96,11 @@ def work(search: Search, study, where: Address, budget: Callable[[], int],
             if 0 < missing < budget() - before:
                 left = (time.monotonic() - begun) / max(1, at_first - missing) * missing
                 print(f"tune: {missing} of {budget()} trials to run, about {duration(left)} left", flush=True)
-        counted = slots.counted(budget())
-        if report is not None:
-            parent.figures(report(counted))
+        counted, ended = slots.counted(budget()), extent().reason
+        if ended:
+            print(f"tune: the study ends after {len(counted)} trials: {ended}", flush=True)
+        if conclude is not None:
+            conclude(counted, ended, parent)
         _tidy(study, parent)
     return counted
 

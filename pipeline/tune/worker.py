@@ -3,6 +3,7 @@
 import argparse
 
 from pipeline.system.failure import Failure, did_you_mean
+from pipeline.tune.budget import Budget
 from pipeline.tune.storage import Address
 
 
@@ -10,6 +11,9 @@ def main(argv: list[str] | None = None) -> None:
     """Join a study and run trials until it is complete; as many workers as you like, on this machine or, with
     OPTUNA_STORAGE, on any that has the balanced faces (dvc pull) and the same params.yaml. The stage tune, which prints
     the study's name, is a worker too, and alone writes the reports."""
+    parser = argparse.ArgumentParser("ferpipe tune-worker", description=main.__doc__)
+    parser.add_argument("study", metavar="STUDY", help="its name, such as compact-0123456789ab")
+    options = parser.parse_args(argv)
     from pipeline.faces.faces import Faces
     from pipeline.params import params as parameters
     from pipeline.params.extra_labels import without_missing
@@ -17,9 +21,6 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.tune import storage as studies
     from pipeline.tune import work
 
-    parser = argparse.ArgumentParser("ferpipe tune-worker", description=main.__doc__)
-    parser.add_argument("study", metavar="STUDY", help="its name, such as compact-0123456789ab")
-    options = parser.parse_args(argv)
     params = parameters.load()
     where = studies.address(params.dataset)
     studies.check_shared(where)
@@ -31,12 +32,13 @@ def main(argv: list[str] | None = None) -> None:
             raise Failure(_differs(storage, where, search, options.study))
         study = work.opened(search, storage, where)
 
-        def budget() -> int:
-            return study.user_attrs.get(work.TRIALS, params.tune.trials)
+        def limits() -> Budget:
+            known = study.user_attrs.get(work.LIMITS)
+            return Budget(**known) if known else search.limits
 
-        if not budget():
+        if not limits().trials:
             raise Failure("params.yaml: tune.trials is 0: there is nothing to do")
-        counted = work.work(search, study, where, budget)
+        counted = work.work(search, study, where, limits)
     print(f"tune: study {search.name} is complete, {len(counted)} trials; `dvc repro tune` writes the reports")
 
 

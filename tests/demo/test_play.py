@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,8 +19,10 @@ from toy_faces import ROOT, FakeCamera, python, write_clip
 
 from pipeline.demo.play import Player
 from pipeline.demo.see.boxes import Box, Face
+from pipeline.demo.see.occlusion import occlusion
 from pipeline.demo.show import view, window
 from pipeline.demo.show.annotate import Annotator, Tally
+from pipeline.demo.show.explainer import EVERY, Explainer
 from pipeline.demo.sources.open import open_source
 from pipeline.demo.sources.source import Files
 from pipeline.faces.faces import EMOTIONS
@@ -107,6 +110,68 @@ def test_f_fills_the_screen_playing_and_paused(tmp_path):
     assert played(drawn(4), {2: "f", 5: "q"}, tmp_path)[0].full
     assert played(drawn(4), {2: " ", 2.5: "f", 3: "q"}, tmp_path)[0].full
     assert not played(drawn(4), {2: "f", 3: "f", 5: "q"}, tmp_path)[0].full
+
+
+class Contrast:
+    """A model whose class ``happy`` is the more probable the more contrast the upper half has."""
+
+    classes, crop_margin = EMOTIONS, 1.0
+
+    def predict(self, images):
+        logits = np.zeros((len(images), 7))
+        logits[:, 3] = images[:, :24].std(axis=(1, 2)) / 8
+        powers = np.exp(logits)
+        return (powers / powers.sum(axis=1, keepdims=True)).astype("float32")
+
+    def calibrated(self, probabilities):
+        return probabilities
+
+
+def test_e_shows_what_the_answer_rests_on_playing_and_paused(tmp_path):
+    frame = np.zeros((480, 640, 3), "uint8")
+    frame[100:140, 100:200] = np.where(np.arange(100) // 9 % 2, 250, 60)[None, :, None]
+    face = Face(Box(100, 100, 96, 96), np.eye(7, dtype="float32")[3], 1)
+
+    def shown(keys):
+        keyboard, source = Keyboard(keys), drawn(4)
+        source._captured = lambda: ((frame, index / 1000) for index in range(4))
+        annotator = Annotator(lambda *_: [face], EMOTIONS, Tally(), explainer=Explainer(Contrast()))
+        Player(source, annotator, None, keyboard, open_camera=None, snapshots=tmp_path).play()
+        return [bool((picture[108:190, 108:190, 2].astype(int) - picture[108:190, 108:190, 0] > 40).any())
+                for picture in keyboard.shown], keyboard.shown
+
+    assert shown({2: "e", 4: "e", 5: "q"})[0] == [False, False, True, True, False]
+    yellow, pictures = shown({2: " ", 3: "e", 4: "e", 5: "q"})
+    assert yellow == [False, False, False, True, False], "while it is paused, too"
+    explained, paused = pictures[3], pictures[2]
+    assert (explained[440:470] == paused[440:470]).all(), "it still says that it is paused"
+    assert (explained[370:436, 10:300] != paused[370:436, 10:300]).any(), "and above that what the map says"
+
+
+def test_in_a_stream_a_map_holds_for_a_while_and_each_picture_has_its_own(monkeypatch):
+    model, made = Contrast(), []
+    monkeypatch.setattr("pipeline.demo.show.explainer.occlusion",
+                        lambda *given, **options: made.append(options) or occlusion(*given, **options))
+    clock = [10.0]
+    monkeypatch.setattr("pipeline.demo.show.explainer.time.monotonic", lambda: clock[0])
+    frames = [np.full((200, 200, 3), gray, "uint8") for gray in (10, 20, 30)]
+    face = Face(Box(50, 50, 90, 90), np.eye(7, dtype="float32")[3], 1)
+    live = Explainer(model)
+    for frame in frames:
+        live.explain(frame, face)
+    assert made == [{"flip": False}]
+    live.explain(frames[0], replace(face, id=2))
+    assert len(made) == 2, "another face"
+    live.explain(frames[0], replace(face, id=2, label=4))
+    assert len(made) == 3, "another answer"
+    clock[0] += EVERY + 0.01
+    live.explain(frames[1], replace(face, id=2, label=4))
+    assert len(made) == 4
+    made.clear()
+    live.pictures = True
+    for frame in (frames[0], frames[0], frames[2]):
+        live.explain(frame, face)
+    assert made == [{"flip": True}] * 2, "one for each picture"
 
 
 def test_what_is_saved_and_mirrored_in_a_pause_is_seen_in_it(tmp_path, monkeypatch):

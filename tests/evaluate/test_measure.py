@@ -1,6 +1,7 @@
 """Evaluation: the figures are those of the model that is served, on the data that it was trained beside."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import toy_models
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.evaluate import measure
+from pipeline.faces.copies import Copies
 from pipeline.params import params
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
@@ -57,6 +59,40 @@ def test_metrics_say_what_they_belong_to_and_hold_the_overfitting_gap(model):
     assert {metrics[name] for name in ("dataset", "protocol", "bundle")} == {"sample", "published", bundle.id}
     gap = figures["Training"]["single"]["accuracy"] - figures["PublicTest"]["single"]["accuracy"]
     assert metrics["overfitting_gap"] == pytest.approx(gap, abs=1e-6)
+
+
+def test_the_copy_free_figures_are_of_the_test_images_without_any_copy_in_training(model):
+    bundle, faces = model
+    images = np.random.default_rng(0).integers(0, 256, faces.images.shape).astype("uint8")
+    training, public = (np.flatnonzero(faces.splits == split) for split in ("Training", "PublicTest"))
+    images[public[0]] = images[training[0]]
+    images[public[-1]] = images[public[1]]
+    faces = replace(faces, images=images)
+    pairs = np.array([faces.ids[training[5]]]), np.array([faces.ids[public[2]]])
+    near = Copies(faces.manifest["digest"], *pairs, np.array([0.9]), np.array([False]))
+    evaluation = measure.evaluate(bundle, faces, SETTINGS, near)
+    free = public[[row not in (0, 2) for row in range(len(public))]]
+    single = evaluation.copy_free["PublicTest"]["single"]
+    right = bundle.predict(faces.images[free]).argmax(axis=1) == faces.labels[free]
+    assert single["n"] == len(public) - 2, "an exact copy and a near one; copies among the tests are none"
+    assert single["accuracy"] == pytest.approx(right.mean(), abs=1e-6)
+    assert evaluation.copy_free["PrivateTest"] == evaluation.figures["PrivateTest"]
+    assert evaluation.figures == measure.evaluate(bundle, faces, SETTINGS).figures, "the published figures stay"
+    assert f"of {len(public) - 2}, PrivateTest" in measure.copy_free_summary(evaluation)
+    assert measure.metrics(bundle, evaluation)["copy_free"]["PublicTest"]["single"]["n"] == len(public) - 2
+    assert measure.scores(evaluation.figures, evaluation.copy_free)["pub_free"] == round(single["accuracy"], 4)
+    entry = ledger.entry(bundle, evaluation.figures, 0.5, None, evaluation.copy_free)
+    again = type(entry).model_validate(entry.as_json())
+    assert again.copy_free == evaluation.copy_free and "copy_free" in again.all_figures
+
+
+def test_without_a_list_of_near_copies_there_are_no_copy_free_figures_and_it_says_so(model):
+    evaluation = measure.evaluate(*model, SETTINGS)
+    assert evaluation.copy_free is None and measure.metrics(model[0], evaluation)["copy_free"] is None
+    assert "dvc repro validate" in measure.copy_free_summary(evaluation)
+    entry = ledger.entry(model[0], evaluation.figures, 0.5)
+    assert "pub_free" not in measure.scores(evaluation.figures)
+    assert "copy_free" not in entry.as_json() and "copy_free" not in entry.all_figures
 
 
 def test_the_time_of_a_face_is_measured_here_and_goes_into_the_ledger_as_it_is(model, monkeypatch):

@@ -200,36 +200,42 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         extras.checked(main)()
 
 
+# A node gives its own programs 15 seconds to start, which a busy machine only keeps where their bytecode is at hand
+WARM = """
+import contextlib, importlib
+for name in ("dashboard.agent", "_private.runtime_env.agent.runtime_env_agent", "_private.workers.default_worker"):
+    with contextlib.suppress(ImportError, SystemExit):
+        importlib.import_module(f"ray.{name}")
+"""
+
+
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(tmp_path_factory):
     """A Ray cluster of a head that trains nothing and two nodes of one core each."""
-    settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
-    before = {name: os.environ.get(name) for name in (*settings, "RAY_ADDRESS")}
-    os.environ.update(settings)
-    from ray.cluster_utils import Cluster
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray reads it when it is imported, here before a command is called
+        environment.setenv("RAY_DEDUP_LOGS", "0")
+        environment.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("bytecode")))
+        environment.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        subprocess.run([sys.executable, "-c", WARM], check=True, stderr=subprocess.DEVNULL)
+        import ray
+        from ray.cluster_utils import Cluster
 
-    for attempt in (1, 2, 3):
-        made = Cluster()
-        try:
-            made.add_node(num_cpus=0, include_dashboard=False)
-            for _ in range(2):
-                made.add_node(num_cpus=1)
-            break
-        # On a busy machine a node's own programs may take longer to start than the 15 seconds that it waits for them
-        except Exception:
-            made.shutdown()
-            if attempt == 3:
-                raise
-    os.environ["RAY_ADDRESS"] = made.address
-    yield made
-    import ray
-
-    ray.shutdown()
-    made.shutdown()
-    for name, value in before.items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
+        for attempts_left in (2, 1, 0):
+            made = Cluster()
+            try:
+                for cores in (0, 1, 1):
+                    made.add_node(num_cpus=cores, include_dashboard=False)
+                break
+            except Exception:
+                made.shutdown()
+                if not attempts_left:
+                    raise
+        environment.setenv("RAY_ADDRESS", made.address)
+        yield made
+        ray.shutdown()
+        made.shutdown()
 
 
 @pytest.fixture
@@ -257,6 +263,7 @@ def began(made: Path, seed: str = "*") -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_node_that_is_lost_costs_no_entry_and_its_training_goes_on_from_its_checkpoint(project, cluster, four, capfd):
     def lose_one():
         assert wait_for(lambda: len(list((project / "shared").glob("*/epoch"))) >= 2)
@@ -278,6 +285,7 @@ def test_a_node_that_is_lost_costs_no_entry_and_its_training_goes_on_from_its_ch
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_what_failed_is_named_after_the_others_and_trained_again_by_the_next_call(project, cluster, four, capfd):
     (four / "2.keras").rename(four / "lost.keras")
     arguments = ["speedrun", "--dataset", "sample", "--seeds", "1", "2", "--on", "ray"]
@@ -290,6 +298,7 @@ def test_what_failed_is_named_after_the_others_and_trained_again_by_the_next_cal
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_training_is_not_lost_when_the_records_cannot_be_reached(project, cluster, four, monkeypatch):
     from pipeline.experiments import import_run
 

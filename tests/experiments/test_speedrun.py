@@ -1,11 +1,13 @@
 """The speedrun's log: one line an idea, seeds together, PrivateTest closed."""
 
+import contextlib
+import json
 import shutil
 
 import pytest
 import toy_models
 
-from pipeline.experiments import log, speedrun
+from pipeline.experiments import elsewhere, log, speedrun
 from pipeline.system.failure import Failure
 
 
@@ -71,3 +73,51 @@ def test_another_data_set_has_a_log_and_a_page_of_its_own(with_params):
     page = (project / "reports/sample/speedrun.md").read_text()
     assert "| tiny |" in page and "PublicTest\nof sample. " in page and "3,589" not in page
     assert not (project / "reports/speedrun.csv").exists() and not (project / "reports/speedrun.md").exists()
+
+
+class Nodes:
+    """Stands in for a cluster on which the training of seed 2 fails; the others leave a network that knows nothing."""
+
+    def __init__(self, folder):
+        self.folder, self.jobs, self.names = folder, [], []
+
+    def submit(self, tag, name, config, faces):
+        self.jobs.append((tag, name, config, faces.manifest))
+        self.names.append(name)
+
+    def results(self):
+        import keras
+
+        while self.jobs:
+            tag, name, config, manifest = self.jobs.pop(0)
+            if tag.seed == 2:
+                yield elsewhere.Trained(tag, None, "no room")
+                continue
+            out = self.folder / name
+            out.mkdir(parents=True)
+            net = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.GlobalAveragePooling2D(),
+                                    keras.layers.Dense(7, kernel_initializer="zeros")])
+            net.save(out / "net.keras")
+            (out / "history.json").write_text(json.dumps([{"epoch": 1, "val_accuracy": 0.5}]))
+            (out / "run.json").write_text(json.dumps({
+                "dataset": "sample", "edition": "drawn", "protocol": "published", "class_set": "7",
+                "data_digest": manifest["digest"], "source_digest": "d", "config": config, "recipe": "speedrun",
+                "seed": tag.seed,
+                "epochs_run": 1, "epochs_asked": 1, "best_epoch": 1, "seconds": 120.0, "hardware": "a node",
+                "finished": "2026-01-01T00:00:00+00:00", "backend": "none", "precision": "float32"}))
+            yield elsewhere.Trained(tag, out)
+
+
+@pytest.mark.slow
+def test_on_a_cluster_every_seed_that_the_log_lacks_is_a_task_and_what_fails_is_named(with_params, monkeypatch):
+    toy_models.faces("sample", per_class=5).save(with_params / "data/sample/faces")
+    nodes = Nodes(with_params / "nodes")
+    monkeypatch.setattr(elsewhere, "connected", lambda at, say: contextlib.nullcontext(nodes))
+    arguments = ["--dataset", "sample", "train.epochs=1", "--try", "tiny", "--on", "ray", "--seeds", "1"]
+    speedrun.main(arguments)
+    with pytest.raises(Failure, match=r"^tiny: seed 2: no room$"):
+        speedrun.main([*arguments, "2", "3"])
+    assert nodes.names == ["tiny, seed 1", "tiny, seed 2", "tiny, seed 3"]
+    rows = log.log(file=speedrun.log_of("sample"))
+    assert [(row["seed"], row["epochs"], row["minutes"], row["single"]) for row in rows] == [
+        ("1", "1", "2.00", "0.1429"), ("3", "1", "2.00", "0.1429")]

@@ -48,7 +48,7 @@ def test_of_views_that_always_agree_the_page_draws_no_comfort(measured):
     _, bundle, _, found = measured
     assert found["agreement"]["PublicTest"]["share"] == 1 and found["agreement"]["PublicTest"]["gain"][0] == 0
     text = trust.page(trust.facts(bundle), found)
-    assert "So `ferpipe predict` calls an answer unsure by its confidence alone." in text
+    assert "`ferpipe predict` goes by the confidence alone." in text
     better = {split: {**one, "both_gain": (0.02, 0.01, 0.03)} for split, one in found["agreement"].items()}
     assert "it pays" in trust.page(trust.facts(bundle), {**found, "agreement": better})
 

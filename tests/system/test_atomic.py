@@ -1,5 +1,6 @@
 """Whatever happens while an output is written, there is a whole one afterwards: the new one or the old one."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -152,3 +153,70 @@ def test_a_full_disk_is_one_line_with_the_file_s_name_and_the_old_file_stays(tmp
     assert line.startswith("stage: cannot write out.npy: ") and reason in line
     assert (tmp_path / "out.npy").read_bytes() == b"old"
     assert names(tmp_path) == {"out.npy"}
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """What is renamed and what is sent to the disk, by name, in this order."""
+    events, opened = [], {}
+    for name in ("rename", "replace"):
+        original = getattr(Path, name)
+
+        def renamed(path, target, original=original):
+            events.append(("rename", path.name))
+            return original(path, target)
+
+        monkeypatch.setattr(Path, name, renamed)
+    sync, opening = os.fsync, os.open
+
+    def opens(path, *arguments, **options):
+        descriptor = opening(path, *arguments, **options)
+        opened[descriptor] = Path(path).name
+        return descriptor
+
+    def syncs(descriptor):
+        events.append(("disk", opened[descriptor]))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "open", opens)
+    monkeypatch.setattr(os, "fsync", syncs)
+    return events
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be opened there")
+def test_a_power_cut_finds_the_bytes_on_the_disk_before_the_name_and_the_name_soon(tmp_path, order):
+    (tmp_path / "home").mkdir()
+    with atomic_file(tmp_path / "home" / "out") as new:
+        new.write_text("all of it")
+    assert order == [("disk", new.name), ("rename", new.name), ("disk", "home")]
+    order.clear()
+    for _ in range(2):
+        with atomic_folder(tmp_path / "home" / "folder") as new:
+            (new / "inner").mkdir()
+            (new / "inner" / "file").write_text("x")
+    first, second = order[:5], order[5:]
+    assert {name for kind, name in first[:3] if kind == "disk"} == {"inner", "file", new.name}
+    assert first[3:] == [("rename", new.name), ("disk", "home")]
+    assert second[3:] == [("rename", "folder"), ("rename", new.name), ("disk", "home")]
+
+
+def test_a_disk_that_cannot_take_the_bytes_leaves_the_old_file(tmp_path, monkeypatch):
+    (tmp_path / "out").write_text("old")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught, atomic_file(tmp_path / "out") as new:
+        new.write_text("new")
+    assert caught.value.filename == str(tmp_path / "out") and (tmp_path / "out").read_text() == "old"
+    assert names(tmp_path) == {"out"}
+
+
+def test_a_file_system_without_a_disk_does_no_harm(tmp_path, monkeypatch):
+    def unknown(descriptor):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", unknown)
+    make(tmp_path / "out", "new")
+    assert (tmp_path / "out" / "file").read_text() == "new"

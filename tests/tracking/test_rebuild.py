@@ -70,3 +70,10 @@ def test_the_committed_champion_is_registered_and_a_ledger_entry_needs_no_bundle
     out = capsys.readouterr().out
     assert "the 2 models of the ledger" in out
     assert "the champion of sample-7, abc, is not at hand" in out
+
+
+def test_a_model_and_its_int8_twin_are_told_apart(project):
+    twins = [toy_models.entry(bundle="b1", run_id=None), toy_models.entry(bundle="b2", run_id=None,
+                                                                          quantised=toy_models.QUANTISED)]
+    names = {runs.connect().get_run(restoring.restore(twin)).info.run_name for twin in twins}
+    assert names == {"toy seed 1", "toy seed 1 in int8"}

@@ -35,7 +35,7 @@ def project(tmp_path, monkeypatch):
     tree["dataset"] = "sample"
     tree["model"].update(width=4, stem=4, stages=2)
     tree["train"].update(batch_size=32, epochs=2, precision="float32")
-    tree["tune"].update(trials=2, epochs=1, standard_errors=9.0)
+    tree["tune"].update(trials=2, epochs=1, finalists=0)
     tree["tune"]["space"] = {"train.learning_rate": {"low": 0.001, "high": 0.1, "log": True}}
     yaml.dump(tree, tmp_path / "params.yaml")
     rng = np.random.default_rng(0)

@@ -1,8 +1,13 @@
 """One study, many workers: each slot counts once, whatever happens to those who run it."""
 
+import contextlib
 import os
 import signal
+import socket
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
@@ -12,6 +17,7 @@ from pipeline.params import params
 from pipeline.tracking import runs
 from pipeline.tune import search, slots, storage
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers are forked")
 SECONDS = {"OPTUNA_HEARTBEAT": "1", "OPTUNA_GRACE": "3"}
 
@@ -140,3 +146,75 @@ def test_the_same_study_gives_the_same_table_on_sqlite_and_postgresql(crew, post
         assert code == 0, output
         tables.append((crew.project / "reports/sample/trials.csv").read_text())
     assert tables[0] == tables[1] and len(tables[0].splitlines()) == 11
+
+
+@contextlib.contextmanager
+def mlflow_server(folder, port):
+    """MLflow's server on the project's database, killed at the end with all of its processes."""
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port),
+               "--backend-store-uri", "sqlite:///mlflow.db", "--uvicorn-opts", "--log-level critical"]
+    with open(folder / "server.log", "a") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True, env={
+            **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+    try:
+        while True:
+            assert process.poll() is None, (folder / "server.log").read_text()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_an_mlflow_server_that_stops_in_mid_search_is_one_line_and_the_next_run_completes(crew, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    with_server = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    with mlflow_server(crew.project, port):
+        worker, = crew.start(["tune"], hold=2, **with_server)
+        crew.until(worker, "held")
+    crew.let_go()
+    code, output = crew.wait(worker)
+    assert code == 1 and output.splitlines()[-1] == (
+        f"tune: MLflow at http://127.0.0.1:{port}: no server answers there; start it, or unset MLFLOW_TRACKING_URI to "
+        "use mlflow.db")
+    assert "Traceback" not in output
+    with mlflow_server(crew.project, port):
+        worker, = crew.start(["tune"], **with_server)
+        code, output = crew.wait(worker)
+        assert code == 0 and "tune: 8 of 10 trials to run" in output, output
+        assert len(check()) == 11
+
+
+@pytest.mark.slow
+def test_the_password_of_the_storage_is_written_nowhere(crew, postgresql):
+    """Neither by the stage nor by DVC, MLflow or a worker that fails."""
+    (crew.project / "tune.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport crew\nimport pipeline.training\n"
+        "pipeline.training.loop = crew.stand_in(None)\ncrew.failure.run(crew.stage.main, 'tune')\n")
+    stage = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["tune"]
+    stage.update(cmd=f'"{sys.executable}" tune.py', deps=["data/${dataset}/balanced"])
+    YAML().dump({"stages": {"tune": stage}}, crew.project / "dvc.yaml")
+    env = {**os.environ, storage.STORAGE: postgresql, "PYTHONPATH": str(ROOT)}
+    logs = []
+    for command in ("init -q --no-scm", "repro -v", "status -v"):
+        done = subprocess.run([sys.executable, "-m", "dvc", *command.split()], cwd=crew.project, env=env, text=True,
+                              capture_output=True)
+        assert done.returncode == 0, done.stderr
+        logs.append(done.stdout + done.stderr)
+    assert "***@127.0.0.1" in logs[1] and "up to date" in logs[2]
+    for command, environment in ((["tune-worker", "another-study"], {storage.STORAGE: postgresql}),
+                                 (["tune"], {storage.STORAGE: f"{postgresql}x"})):
+        worker, = crew.start(command, **environment)
+        assert crew.wait(worker)[0] == 1
+    (crew.project / "dvc.log").write_text("\n".join(logs))
+    files = [path for path in crew.project.rglob("*") if path.is_file()]
+    assert {"dvc.lock", "trials.csv", "best_params.yaml", "mlflow.db", "dvc.log"} <= {path.name for path in files}
+    for path in files:
+        assert b"s3cret" not in path.read_bytes(), path

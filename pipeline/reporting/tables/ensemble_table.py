@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pipeline.faces import protocols
 from pipeline.reporting import figures
-from pipeline.reporting.labels import NONE, extra_labels
+from pipeline.reporting.extra_labels import NONE, extra_labels
 from pipeline.reporting.tables.recipe_picture import Row
 from pipeline.tracking.entry import Entry
 from pipeline.tracking.ledger import WEIGHTINGS

@@ -5,8 +5,8 @@ the recipe quantises. One that learns from extra labels has another row below, t
 """
 
 from pipeline.params import recipe
+from pipeline.reporting.extra_labels import NONE, extra_labels, of_recipe
 from pipeline.reporting.figures import cell
-from pipeline.reporting.labels import NONE, extra_labels, of_recipe
 from pipeline.reporting.tables.grouping import Group, groups
 from pipeline.tracking.entry import Entry
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.reporting import figures
-from pipeline.reporting.labels import NONE
+from pipeline.reporting.extra_labels import NONE
 from pipeline.system.plotting import BLUE, GRAY, ORANGE, RED, bare, save
 from pipeline.tracking.entry import Entry
 

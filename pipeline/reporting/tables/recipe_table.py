@@ -10,7 +10,7 @@ from pipeline.params import recipe as recipes
 from pipeline.params import resolved
 from pipeline.reporting import figures
 from pipeline.reporting.bench import throughput
-from pipeline.reporting.labels import NONE, extra_labels, of_recipe
+from pipeline.reporting.extra_labels import NONE, extra_labels, of_recipe
 from pipeline.reporting.tables import ensemble_table, recipe_picture
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pipeline.evaluate import robustness
 from pipeline.faces import protocols
 from pipeline.params import recipe
+from pipeline.reporting.extra_labels import extra_labels
 from pipeline.reporting.figures import cell, published_ensemble, title
-from pipeline.reporting.labels import extra_labels
 from pipeline.reporting.tables import headline_table, mirror_table
 from pipeline.reporting.tables.grouping import Group, groups
 from pipeline.system import project
@@ -51,6 +51,15 @@ are measured, those from before there were these figures are not: `ferpipe robus
 """
 
 
+COPY_FREE_HEAD = """
+## On test images without a copy in Training
+
+Accuracy in per cent, single view, of the same models, on the test images of which Training has no copy, exact or near
+([how they are found](../data/README.md#copies)): beside the figure on the whole split, which counts copies too. Models
+that were measured before near copies were looked for have none.
+"""
+
+
 def table(entries: list[Entry]) -> str:
     """The table in Markdown: a row for each of ``grouping.groups``."""
     rows = [
@@ -77,6 +86,24 @@ def corrupted_table(entries: list[Entry]) -> str:
             cells.append(f"{100 * mean['mean']:.2f} | {100 * mean['worst']:.2f}, {robustness.worst(mean)}")
         rows.append(f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} "
                     f"| {extra_labels(first, by_bundle)} | {' | '.join(cells)} | {len(group.seeds)} |")
+    return "\n".join(rows) + "\n"
+
+
+def copy_free_table(entries: list[Entry]) -> str:
+    """The same models on the test images without any copy in Training, those that were measured so."""
+    measured = [entry for entry in entries if entry.copy_free]
+    if not measured:
+        return ""
+    rows = [COPY_FREE_HEAD, "| recipe | classes | protocol | " + " | ".join(
+        f"{split} | n | without copies | n" for split in robustness.TESTS) + " | seeds |", "|---" * 12 + "|"]
+    for group in groups(measured):
+        first, cells = group.seeds[0], []
+        copy_free = [entry.model_copy(update={"figures": entry.copy_free}) for entry in group.seeds]
+        for split in robustness.TESTS:
+            for seeds in (group.seeds, copy_free):
+                cells.append(f"{cell(seeds, split, 'single')} | {seeds[0].figures[split]['single']['n']:,}")
+        rows.append(f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} | {' | '.join(cells)} "
+                    f"| {len(group.seeds)} |")
     return "\n".join(rows) + "\n"
 
 
@@ -115,7 +142,7 @@ def our_own(entries: list[Entry]) -> list[Entry]:
 def page(entries: list[Entry]) -> str:
     """reports/results.md of these ledger entries."""
     ours = our_own(entries)
-    return HEAD + table(ours) + "\n" + corrupted_table(ours) + mirror_table.section(entries)
+    return HEAD + table(ours) + "\n" + corrupted_table(ours) + copy_free_table(ours) + mirror_table.section(entries)
 
 
 def main(argv: list[str] | None = None) -> None:

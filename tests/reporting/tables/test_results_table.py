@@ -40,6 +40,15 @@ def test_seeds_share_a_row_and_other_protocols_do_not():
     assert "66.00 [" in published and "| 2 |" in published
 
 
+def test_copy_free_figures_stand_beside_the_published_ones_where_they_were_measured():
+    assert results_table.copy_free_table([entry()]) == ""
+    measured = entry(protocol="leak-free", bundle="b4",
+                     copy_free=toy_models.figures(PublicTest=0.61, PrivateTest=0.62, n=2861))
+    text = results_table.copy_free_table([entry(), measured])
+    assert "| without exact copies | 65.00 [63.4, 66.5] | 3,589 | 61.00 [59.2, 62.8] | 2,861 |" in text
+    assert "62.00 [60.2, 63.8] | 2,861 | 1 |" in text and "b4" not in text and len(text.splitlines()) == 10
+
+
 def test_seeds_of_one_core_and_of_two_share_a_row_and_the_quickest_is_shown():
     slow = entry(seed=2, bundle="b2", hardware="a laptop, 1 core", minutes=5.0)
     row, = results_table.table([entry(), slow]).splitlines()[2:]

@@ -83,8 +83,9 @@ function surroundings(source, { box }, margin) {
   const canvas = (width, height) => Object.assign(document.createElement("canvas"), { width, height });
   const all = canvas(Math.round(source.width * scale), Math.round(source.height * scale));
   source.draw(all.getContext("2d"), all.width, all.height);
-  const left = Math.max(0, Math.floor(scale * (box.x + (box.width - side) / 2)));
-  const top = Math.max(0, Math.floor(scale * (box.y + (box.height - side) / 2)));
+  // Even, so that halves of pixels, which are rounded to even ones, lead to the same crop as in the whole picture
+  const even = (value) => 2 * Math.max(0, Math.floor(scale * value / 2));
+  const left = even(box.x + (box.width - side) / 2), top = even(box.y + (box.height - side) / 2);
   const right = Math.min(all.width, Math.ceil(scale * (box.x + (box.width + side) / 2)));
   const bottom = Math.min(all.height, Math.ceil(scale * (box.y + (box.height + side) / 2)));
   const part = canvas(Math.max(1, right - left), Math.max(1, bottom - top));
@@ -105,8 +106,9 @@ function drawn(rows) {
   return picture;
 }
 
+// Without the probability that nothing is hidden with, which stands beside it
 function words({ emotion, probability, hidden, part }) {
   const legend = `Yellow parts speak for ${emotion}, blue parts against it.`;
   if (probability - hidden < NOTABLE) return `${legend} Whichever part is hidden, it stays ${emotion}.`;
-  return `${legend} With the ${part} hidden, ${emotion} falls from ${percent(probability)} to ${percent(hidden)}.`;
+  return `${legend} With the ${part} hidden, ${emotion} has ${percent(hidden)} left.`;
 }

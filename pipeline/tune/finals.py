@@ -1,0 +1,110 @@
+"""The best few trials and the recipe at full length, and what of them is taken; see ``evidence`` for why.
+
+What a training at full length got right is kept in the study, so that it is trained once, whoever goes on. The one
+whose values the next stage trains with leaves its checkpoint: train continues from there, and finds nothing to do.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from pipeline.faces.faces import Faces
+from pipeline.params.params import Params
+from pipeline.params.resolved import resolve
+from pipeline.system import project
+from pipeline.tracking import runs
+from pipeline.training.importing import quiet
+from pipeline.tune import evidence
+from pipeline.tune.space import Space
+
+# Begins the names of the study's user attributes that hold what slots got right at full length
+FULL = "full length "
+# In the order of the attributes' values: what a slot got right, and of how many images
+CORRECT, IMAGES = "correct", "images"
+
+
+def contenders(counted: Mapping[int, Any], most: int) -> list[int]:
+    """The slots to train at full length beside the recipe's: the best complete ones that beat it, at most so many."""
+    recipe = counted[0].value
+    better = [slot for slot, trial in counted.items()
+              if slot and trial.state.name == "COMPLETE" and trial.value > recipe]
+    return sorted(better, key=lambda slot: (-counted[slot].value, slot))[:most]
+
+
+def verdict(space: Space, faces: Faces, study, counted: Mapping[int, Any], parent: runs.Run) -> dict[str, Any]:
+    """Train the contenders and the recipe at full length; what best_params.yaml holds of it.
+
+    Args:
+        study: an open study of Optuna's.
+        counted: its finished trials by slot.
+        parent: the study's MLflow run.
+    """
+    params = space.params
+    slots = contenders(counted, params.tune.finalists)
+    correct: dict[int, np.ndarray] = {}
+    for slot in [0, *slots] if slots else []:
+        changed = space.override(counted[slot].params)
+        # The recipe is what the others are measured against: its error ends the search
+        correct[slot] = _kept(study, slot) if FULL + str(slot) in study.user_attrs else _trained(
+            study, slot, changed, faces, parent)
+    recipe = correct.pop(0, None)
+    judged = [] if recipe is None else evidence.judged(
+        recipe, correct, len(counted) - 1, params.tune.confidence, params.seed)
+    taken = evidence.taken(judged)
+    for slot in [0, *slots] if slots else []:
+        if slot != (taken or 0):
+            _drop_checkpoint(space.override(counted[slot].params), faces)
+    for row in judged:
+        print(f"tune: trial {row.trial} at full length: PublicTest accuracy {row.accuracy:.4f}, {100 * row.gain:+.2f} "
+              f"points, a gain with probability {row.probability:.4f}, {row.needed:.4f} needed", flush=True)
+    return {
+        "recipe_accuracy": None if recipe is None else round(float(recipe.mean()), 6),
+        "finalists": [{name: round(value, 6) if isinstance(value, float) else value
+                       for name, value in asdict(row).items()} for row in judged],
+        "taken": taken,
+        "take": {} if taken is None else space.changes(counted[taken].params),
+    }
+
+
+def _trained(study, slot: int, params: Params, faces: Faces, parent: runs.Run) -> np.ndarray:
+    """Train at full length; what it got right on PublicTest, which the study keeps, too. A network whose loss runs
+    away got nothing right, unless it is the recipe's own."""
+    with quiet():
+        from pipeline.training import checkpoint, loop
+
+    config, public = resolve(params, faces.manifest), faces.split("PublicTest")
+    print(f"tune: {f'trial {slot}' if slot else 'the recipe'} at full length, {config['train']['epochs']} epochs",
+          flush=True)
+    tags = {"kind": "full length", "slot": slot}
+    with (
+        checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"], keep=True) as state,
+        runs.start(f"full length {slot}", f"{params.dataset}-{params.classes}", tags, parent=parent.id) as run,
+    ):
+        run.params(params.model_dump(include={"augment", "model", "train"}, mode="json"))
+        try:
+            fitted = loop.fit_faces(config, faces, checkpoint=state,
+                                    on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
+            correct = loop.predict(fitted.net, public.images).argmax(axis=1) == public.labels
+        except loop.Diverged:
+            if slot == 0:
+                raise
+            correct = np.zeros(len(public.labels), bool)
+    bits = base64.b64encode(np.packbits(correct).tobytes()).decode()
+    study.set_user_attr(FULL + str(slot), {CORRECT: bits, IMAGES: len(correct)})
+    return correct
+
+
+def _kept(study, slot: int) -> np.ndarray:
+    kept = study.user_attrs[FULL + str(slot)]
+    bits = np.frombuffer(base64.b64decode(kept[CORRECT]), "uint8")
+    return np.unpackbits(bits, count=kept[IMAGES]).astype(bool)
+
+
+def _drop_checkpoint(params: Params, faces: Faces) -> None:
+    with quiet():
+        from pipeline.training import checkpoint
+    with checkpoint.held(project.root() / ".checkpoints", resolve(params, faces.manifest), faces.manifest["digest"]):
+        pass

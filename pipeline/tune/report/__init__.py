@@ -1,0 +1,1 @@
+"""What a study leaves for people: reports/DATASET/study.html and the pictures beside it."""

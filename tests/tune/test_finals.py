@@ -1,0 +1,143 @@
+"""The best trials at full length: who gets there, what is taken of them, and that nothing is trained twice."""
+
+import contextlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from toy_study import by_slot, trial
+
+import pipeline.training
+from pipeline.faces.faces import Faces
+from pipeline.params import params
+from pipeline.params.resolved import resolve
+from pipeline.tune import declared, finals
+
+OWN = 0.003
+
+
+class Held:
+    """Checkpoints that are only counted: which are kept, by learning rate."""
+
+    def __init__(self):
+        self.kept = set()
+
+    @contextlib.contextmanager
+    def held(self, parent, config, digest, keep=False):
+        yield parent
+        rate = config["train"]["learning_rate"]
+        self.kept.add(rate) if keep else self.kept.discard(rate)
+
+
+class Finals:
+    """A finished search of trials by their learning rates, whose training at full length gets so many images right."""
+
+    def __init__(self, project, monkeypatch):
+        public = Faces.load(project / "data/sample/balanced")
+        labels = np.zeros(400, "int64")
+        self.faces = SimpleNamespace(manifest=public.manifest,
+                                     split=lambda name: SimpleNamespace(images=labels, labels=labels))
+        self.right, self.ran, self.study = {}, [], Study()
+        self.checkpoints = Held()
+        run = SimpleNamespace(id="r", params=id, epoch=lambda row, step: None)
+        monkeypatch.setattr(finals.runs, "start", lambda *_, **__: contextlib.nullcontext(run))
+        monkeypatch.setattr(pipeline.training, "checkpoint", self.checkpoints, raising=False)
+        monkeypatch.setattr(pipeline.training, "loop", SimpleNamespace(
+            Diverged=ArithmeticError, fit_faces=self._fit, predict=self._predict), raising=False)
+
+    def _fit(self, config, faces, checkpoint, on_epoch):
+        self.ran.append((config["train"]["learning_rate"], config["train"]["epochs"]))
+        if self.right[self.ran[-1][0]] is None:
+            raise ArithmeticError("the loss is nan")
+        return SimpleNamespace(net=self.right[self.ran[-1][0]])
+
+    def _predict(self, right, images):
+        """Logits of which the first ``right`` are right."""
+        return np.eye(2)[(np.arange(len(images)) >= right).astype(int)]
+
+    def verdict(self, finalists=2):
+        own = params.load()
+        settings = own.override({"tune.finalists": finalists, "train.learning_rate": OWN, "tune.space": {
+            "train.learning_rate": {"low": 0.001, "high": 0.1}}})
+        self.space = declared.space_of(settings)
+        counted = by_slot([trial(0, 0.5, learning_rate=OWN), trial(1, 0.52, learning_rate=0.01),
+                           trial(2, 0.51, learning_rate=0.02), trial(3, 0.49, learning_rate=0.03),
+                           trial(4, state="PRUNED", epochs={1: 0.9}, learning_rate=0.04),
+                           trial(5, 0.53, learning_rate=0.05)])
+        return finals.verdict(self.space, self.faces, self.study, counted, SimpleNamespace(id="parent"))
+
+
+class Study:
+    def __init__(self):
+        self.user_attrs = {}
+
+    def set_user_attr(self, name, value):
+        self.user_attrs[name] = value
+
+
+@pytest.fixture
+def final(project, monkeypatch):
+    return Finals(project, monkeypatch)
+
+
+def test_the_best_trials_that_beat_the_recipe_are_trained_at_full_length_beside_it(final):
+    final.right = {OWN: 200, 0.05: 202, 0.01: 190}
+    found = final.verdict()
+    epochs = params.load().train.epochs
+    assert final.ran == [(OWN, epochs), (0.05, epochs), (0.01, epochs)]
+    assert found["recipe_accuracy"] == 0.5 and found["taken"] is None and found["take"] == {}
+    assert [(row["trial"], row["accuracy"]) for row in found["finalists"]] == [(5, 0.505), (1, 0.475)]
+    assert final.checkpoints.kept == {OWN}, "train goes on from the recipe's"
+
+
+def test_a_real_gain_is_taken_and_train_goes_on_from_its_checkpoint(final):
+    final.right = {OWN: 200, 0.05: 210, 0.01: 260}
+    found = final.verdict()
+    assert found["taken"] == 1 and found["take"] == {"train.learning_rate": 0.01}
+    assert found["finalists"][0]["needed"] == pytest.approx(1 - 0.1 / 5), "five trials could have become finalists"
+    assert final.checkpoints.kept == {0.01}
+
+
+def test_what_was_trained_at_full_length_is_not_trained_again(final):
+    final.right = {OWN: 200, 0.05: 205, 0.01: 260}
+    first = final.verdict()
+    final.ran.clear()
+    assert final.verdict() == first and final.ran == []
+
+
+def test_an_interruption_costs_the_training_in_which_it_came(final):
+    final.right = {OWN: 200, 0.05: 205}
+    with pytest.raises(KeyError):
+        final.verdict()
+    final.right[0.01] = 260
+    final.ran.clear()
+    assert final.verdict()["taken"] == 1 and [rate for rate, _ in final.ran] == [0.01]
+
+
+def test_a_finalist_whose_loss_runs_away_is_not_taken_and_the_recipe_s_ends_the_search(final):
+    final.right = {OWN: 200, 0.05: None}
+    found = final.verdict(finalists=1)
+    assert found["taken"] is None and found["finalists"][0]["accuracy"] == 0
+    final.right, final.study = {OWN: None}, Study()
+    with pytest.raises(ArithmeticError):
+        final.verdict(finalists=1)
+
+
+def test_no_finalists_train_nothing_and_take_nothing(final):
+    assert final.verdict(finalists=0) == {"recipe_accuracy": None, "finalists": [], "taken": None, "take": {}}
+    assert final.ran == []
+
+
+@pytest.mark.slow
+def test_a_run_whose_checkpoint_was_kept_has_nothing_left_to_train(project):
+    from pipeline.training import checkpoint, loop
+
+    faces, rows, answers = Faces.load(project / "data/sample/balanced"), [], []
+    config = resolve(params.load(), faces.manifest)
+    for keep in (True, False):
+        with checkpoint.held(project / ".checkpoints", config, "digest", keep=keep) as state:
+            fitted = loop.fit_faces(config, faces, checkpoint=state, on_epoch=rows.append, verbose=False)
+            answers.append(loop.predict(fitted.net, faces.images[:8]))
+            assert len(fitted.history) == len(rows) == config["train"]["epochs"]
+        assert any((project / ".checkpoints").iterdir()) == keep
+    np.testing.assert_array_equal(*answers)

@@ -28,8 +28,10 @@ summary { cursor: pointer; font-weight: 600; }
 nav a { margin-right: 1rem; white-space: nowrap; }
 .soft, figcaption { color: var(--soft); font-size: .9rem; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1rem; }
+.gallery.large { grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); }
 .gallery figure { margin: 0; }
 .gallery img { width: 100%; aspect-ratio: 3 / 2; object-fit: contain; }
+@media (min-width: 50rem) { td { min-width: 6.5rem; } }
 @media print { body { max-width: none; } table { display: table; } }
 """
 

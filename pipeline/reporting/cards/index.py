@@ -109,13 +109,13 @@ def _champion() -> str:
     """The head and the accuracies of the champion's card, with its pictures."""
     card = _text("reports/champion/card.md")
     head = card[card.index("| | |") : card.index("\n## ")]
-    text = "\n\n".join((head, _section(card, "Accuracy"), _section(card, "Known failures"),
-                        "[The whole model card](card.html)"))
-    return (_markdown(text, "reports/champion", "champion-")
-            + _pictures("champion"))
+    text = "\n\n".join((head, "[The whole model card](card.html)", "## Accuracy", _section(card, "Accuracy"),
+                        "## Known failures", _section(card, "Known failures")))
+    return (_markdown(text, "reports/champion", prefix="champion-")
+            + _pictures("champion", large=True))
 
 
-def _pictures(folder: str) -> str:
+def _pictures(folder: str, large: bool = False) -> str:
     """The pictures of a folder of reports that the pages of the project know."""
     figures = []
     for path in sorted((project.root() / REPORTS / folder).glob("*.png")):
@@ -125,7 +125,7 @@ def _pictures(folder: str) -> str:
         address = path.relative_to(project.root() / REPORTS).as_posix()
         figures.append(f'<figure><a href="{address}"><img src="{address}" alt="{escape(caption)}" loading="lazy"></a>'
                        f"<figcaption>{escape(caption)}</figcaption></figure>\n")
-    return f'<div class="gallery">\n{"".join(figures)}</div>\n'
+    return f'<div class="gallery{" large" if large else ""}">\n{"".join(figures)}</div>\n'
 
 
 def _gallery() -> str:

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ import toy_models
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.faces.faces import EMOTIONS, Faces
-from pipeline.params.params import Evaluate
+from pipeline.params.params import Evaluate, Promote
+from pipeline.promote import challenge
 from pipeline.promote.card import facts as facts_module
 from pipeline.promote.card import main, measured, pictures, writing
 from pipeline.system.failure import Failure
@@ -120,6 +122,18 @@ def test_extra_labels_and_teachers_without_a_ledger_entry_are_named(project, cha
     assert f"| `kept` | `strong` | 4 |  | FER+ votes, weight 0.4 | [entry](../results/{kept.filename}) |" in text
     assert "| `lost` | `strong` | 1 | fold 1/3 | not recorded | **none**" in text
     assert "put in its place by hand" in text
+
+
+def test_another_class_sets_champion_has_its_card_beside_its_data_sets_reports(project, undrawn):
+    faces = toy_models.patterned(per_class=8)
+    bundle = toy_models.voter(project / "six", faces, 1, "6", learnt=40)
+    settings = SimpleNamespace(promote=Promote(min_gain=0.0, confidence=0.9, min_class_recall=0.0), seed=1,
+                               evaluate=Evaluate(confidence=0.95, corrupted_bytes=0))
+    assert challenge.promote(settings, bundle, faces).decision == "promoted"
+    text = Path("reports/sample/champion-6/card.md").read_text(encoding="utf-8")
+    assert "sample-6, version 1" in text and "angry, fear, happy, sad, surprise, neutral" in text
+    assert "FER-2013 (Goodfellow" not in text and "its origin and licence are not known" in text
+    assert not Path("reports/champion").exists()
 
 
 def test_the_confusions_are_those_of_the_largest_share_of_a_class(champion):

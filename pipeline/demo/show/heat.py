@@ -33,7 +33,7 @@ def paint(frame: np.ndarray, box: Box, margin: float, shares: np.ndarray, opaque
         return painted
     middle = (FINE - 1) / 2
     matrix = cv2.getRotationMatrix2D((middle, middle), -box.angle, side / FINE)
-    matrix[:, 2] += x - left - 0.5 - middle, y - top - 0.5 - middle
+    matrix[:, 2] += np.array([x - left, y - top]) - 0.5 - middle
 
     def placed(values: np.ndarray) -> np.ndarray:
         return cv2.warpAffine(values, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)[..., None]
@@ -42,7 +42,7 @@ def paint(frame: np.ndarray, box: Box, margin: float, shares: np.ndarray, opaque
     map_, inside = placed(np.clip(fine, -1, 1)), placed(np.ones((FINE, FINE), "float32"))
     part = painted[top:bottom, left:right]
     gray = np.repeat(to_gray(part)[..., None] * DIMMED, 3, axis=2)
-    colours = np.where(map_ >= 0, np.float32(FOR), np.float32(AGAINST))
+    colours = np.where(map_ >= 0, np.array(FOR, "float32"), np.array(AGAINST, "float32"))
     covered = gray + (colours - gray) * (opaque * np.abs(map_))
     part[:] = (part + (covered - part) * inside).round().astype("uint8")
     return painted

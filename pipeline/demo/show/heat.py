@@ -32,8 +32,9 @@ def paint(frame: np.ndarray, box: Box, margin: float, shares: np.ndarray, opaque
     if left >= right or top >= bottom:
         return painted
     middle = (FINE - 1) / 2
-    matrix = cv2.getRotationMatrix2D((middle, middle), -box.angle, side / FINE)
-    matrix[:, 2] += np.array([x - left, y - top]) - 0.5 - middle
+    turned = cv2.getRotationMatrix2D((middle, middle), -box.angle, side / FINE)
+    offset = np.array([[0, 0, x - left], [0, 0, y - top]]) - np.array([0, 0, 0.5 + middle])
+    matrix = np.add(turned, offset)
 
     def placed(values: np.ndarray) -> np.ndarray:
         return cv2.warpAffine(values, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)[..., None]

@@ -109,14 +109,21 @@ def faces_among(entries: list[Entry], where: Path) -> tuple[str, list[Entry]]:
 def check_left_out(path: Path, taken: list[Entry]) -> list[str]:
     """What a person should know about the files of a zip that are no faces.
 
-    A single damaged byte in a zip's list of names may make another file of a picture, or a link. The name stands before
-    the file too. Raises Failure where both differ.
+    A single damaged byte in a zip's list of files may make another file of a picture, or a link, or swallow what comes
+    after it. The name stands before the file too, and the list's length at the archive's end. Raises Failure where
+    these differ.
     """
     if path.is_dir():
         return []
     offsets = {entry.offset for entry in taken}
     links = []
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
+        file.seek(-22 - len(archive.comment), os.SEEK_END)
+        end = file.read(12)
+        listed, expected = len(archive.infolist()), int.from_bytes(end[10:], "little")
+        # of more files than the number can say it has the largest, or its last bits
+        if end.startswith(b"PK\5\6") and expected not in (0xFFFF, listed % 2**16):
+            raise Failure(f"{path}: a damaged list of files, of {expected:,} there are {listed:,}; {AGAIN}")
         for info in archive.infolist():
             if info.header_offset in offsets:
                 continue

@@ -132,8 +132,8 @@ def _mirrored(agreements: dict[str, Agreement]) -> str:
             f"| {_gain(one['both_gain'])} |" for split, one in agreements.items()]
     pays = all(one["both_gain"][1] > 0 or one["gain"][1] > 0 for one in agreements.values())
     verdict = ("Here it does: it pays." if pays else
-               "It does not: on as many faces of the highest\nconfidence the model is right as often, within the "
-               "intervals, and `ferpipe predict` goes by the confidence alone.")
+               "It does not: with as many faces of the highest\n"
+               "confidence nothing is lost beyond the intervals, and `ferpipe predict` goes by the confidence alone.")
     return AGREEMENT.format(verdict=verdict, same="\n".join(same), both="\n".join(both),
                             unsure=next(iter(agreements.values()))["unsure"])
 

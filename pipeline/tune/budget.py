@@ -61,7 +61,8 @@ def extent(counted: Mapping[int, Any], begun: int, budget: Budget) -> Extent:
             reason = (f"flat: the last {budget.flat} trials raised the best accuracy by "
                       f"{100 * (best[-1] - best[-1 - budget.flat]):.2f} points")
         if reason:
-            return Extent(min(budget.trials, max(slot + 1, begun)), reason)
+            slots = min(budget.trials, max(slot + 1, begun))
+            return Extent(slots, reason if slots < budget.trials else "")
     return Extent(budget.trials)
 
 

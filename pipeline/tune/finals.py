@@ -17,7 +17,7 @@ from pipeline.params.resolved import resolve
 from pipeline.system import project
 from pipeline.tracking import runs
 from pipeline.training.importing import quiet
-from pipeline.tune import evidence
+from pipeline.tune import evidence, warm
 from pipeline.tune.space import Space
 
 # Begins the names of the study's user attributes that hold what slots got right at full length
@@ -51,8 +51,8 @@ def verdict(space: Space, faces: Faces, study, counted: Mapping[int, Any], paren
         correct[slot] = _kept(study, slot) if FULL + str(slot) in study.user_attrs else _trained(
             study, slot, changed, faces, parent)
     recipe = correct.pop(0, None)
-    judged = [] if recipe is None else evidence.judged(
-        recipe, correct, len(counted) - 1, params.tune.confidence, params.seed)
+    trials = len(counted) - 1 + study.user_attrs.get(warm.CHOSEN_FROM, 0)
+    judged = [] if recipe is None else evidence.judged(recipe, correct, trials, params.tune.confidence, params.seed)
     taken = evidence.taken(judged)
     for slot in [0, *slots] if slots else []:
         if slot != (taken or 0):

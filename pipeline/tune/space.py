@@ -101,13 +101,17 @@ class Space:
                 values[dimension.name] = chosen.get(dimension.name, end)
         return values
 
+    def by_path(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A trial's values by the parameters that they set."""
+        return {dimension.path: values[dimension.name] for dimension in self.dimensions if dimension.name in values}
+
     def changes(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What a trial with these values changes in the recipe, by path as ``Params.override`` takes it.
 
         Another network has none of the recipe's options: its block is replaced as a whole. What only the recipe's
         own choices let be searched falls back to its default where a trial chooses otherwise.
         """
-        set_here = {dimension.path: values[dimension.name] for dimension in self.dimensions if dimension.name in values}
+        set_here = self.by_path(values)
         dropped = {dimension.path for dimension in self.dimensions
                    if dimension.name in self.baseline and dimension.path not in set_here}
         block = self.params.model.model_dump()

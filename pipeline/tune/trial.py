@@ -151,7 +151,8 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
     experiment = f"{params.dataset}-{params.classes}"
     with runs.start(f"trial {claim.slot}", experiment, tags, parent=parent.id) as run, in_time():
         trial.set_user_attr(RUN, run.id)
-        run.params(values)
+        # MLflow takes no @ in a name
+        run.params(search.space.by_path(values))
         run.dataset(search.faces.manifest)
 
         def on_epoch(row: dict) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.tune.slots import FINISHED
 from pipeline.tune.space import Space
 
-# The study's user attribute that holds the values
-WARM = "warm start"
+# The study's user attributes that hold the values, and how many trials they were chosen from
+WARM, CHOSEN_FROM = "warm start", "warm start chosen from"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ def first_values(older: Iterable[Older], space: Space, most: int) -> list[dict[s
             if values not in chosen and len(chosen) < most:
                 chosen.append(values)
     return chosen
+
+
+def chosen_from(older: Iterable[Older]) -> int:
+    """How many finished trials the older studies have: what is taken in the end must be better than chance among them,
+    too."""
+    return sum(trial.state.name in FINISHED for study in older for trial in study.trials)
 
 
 def values_of_slot(study, slot: int) -> dict[str, Any] | None:

@@ -35,7 +35,9 @@ def opened(search: Search, storage, where: Address):
         # Opening a study again writes nothing
         if study.metric_names != list(figures):
             older = warm.older_studies(storage, search.name, params.recipe, params.dataset)
-            study.set_user_attr(warm.WARM, warm.first_values(older, search.space, params.tune.warm_start))
+            values = warm.first_values(older, search.space, params.tune.warm_start)
+            study.set_user_attr(warm.WARM, values)
+            study.set_user_attr(warm.CHOSEN_FROM, warm.chosen_from(older) if values else 0)
             study.set_user_attr(PARTS, search.parts)
             study.set_user_attr("dataset", params.dataset)
             study.set_user_attr(ABOUT, {"recipe": params.recipe, "data set": params.dataset,

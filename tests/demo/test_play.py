@@ -294,7 +294,7 @@ def test_keys_work_in_both_windows(screen, picture, model, kind, tmp_path):
         shown = window_id(screen, process)
         time.sleep(0.3)
         assert process.poll() is None, "a single picture stays on the screen"
-        press(screen, shown, "s", "m", "space", "space", "q")
+        press(screen, shown, "s", "m", "e", "space", "space", "e", "q")
         printed, err = process.communicate(timeout=20)
     finally:
         process.kill()

@@ -102,6 +102,8 @@ def test_values_stand_where_they_like_and_params_yaml_s_are_not_for_it(project, 
     assert [(one.seed, one.classes, one.train.batch_size, one.train.epochs) for one in asked] == [
         (1, "6", 8, 50), (2, "6", 8, 50)]
     assert asked[0].balance.drop_leaks == "exact", "as it has been called"
+    seeds.main(["cas", "--without-copies", "near", "--seeds", "1"])
+    assert asked[-1].balance.drop_leaks == "near"
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,10 @@ def test_other_files_and_no_file_are_one_line(asked, tmp_path):
     faces, _, _ = asked
     with pytest.raises(Failure, match="ferpipe teach"):
         teachers.with_teacher(balanced(faces), tmp_path / "none.npz")
+    found = balanced(faces)
+    without = replace(found, manifest={**found.manifest, "protocol": "copy-free"})
+    with pytest.raises(Failure, match=r"copy-free\.npz: .*models with the protocol without copies, or set"):
+        teachers.with_teacher(without, teachers.file_of("mine", "copy-free"))
     (tmp_path / "broken.npz").write_bytes(b"PK no zip")
     with pytest.raises(Failure, match="ferpipe teach"):
         teachers.with_teacher(balanced(faces), tmp_path / "broken.npz")

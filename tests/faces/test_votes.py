@@ -66,7 +66,7 @@ def test_shares_leave_out_the_unknown():
 @pytest.mark.parametrize("text, says", [
     ("a,b\n1,2\n", "not the votes"),
     (",".join(("image", *COLUMNS)) + "\nother" + ",1" * 10 + "\n", "has votes of only 0"),
-    (",".join(("image", *COLUMNS)) + "\nTraining_1" + ",x" * 10, "row 0"),
+    (",".join(("image", *COLUMNS)) + "\nTraining_1" + ",x" * 10, "line 2: a vote that is no whole number"),
 ])
 def test_another_file_is_one_line(tmp_path, text, says):
     file = tmp_path / "ferplus_votes.csv"

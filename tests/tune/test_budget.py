@@ -52,6 +52,7 @@ def test_pruned_trials_count_as_such_that_brought_nothing():
     trials = [trial(0, 0.5), *(trial(slot, state="PRUNED", epochs={1: 0.9}) for slot in range(1, 4))]
     assert ends(trials, flat=3)[0] == 4
     assert ends(trials[:3], flat=3) == (10, "")
+    assert ends(trials, trials=4, flat=3) == (4, ""), "all that were allowed: nothing ended early"
 
 
 def test_the_pruner_goes_by_the_length_of_the_schedule():

@@ -98,6 +98,11 @@ def test_a_real_gain_is_taken_and_train_goes_on_from_its_checkpoint(final):
     assert final.checkpoints.kept == {0.01}
 
 
+def test_the_trials_of_older_studies_that_the_first_values_are_from_count_too(final):
+    final.right, final.study.user_attrs["warm start chosen from"] = {OWN: 200, 0.05: 210, 0.01: 190}, 95
+    assert final.verdict()["finalists"][0]["needed"] == pytest.approx(1 - 0.1 / 100)
+
+
 def test_what_was_trained_at_full_length_is_not_trained_again(final):
     final.right = {OWN: 200, 0.05: 205, 0.01: 260}
     first = final.verdict()

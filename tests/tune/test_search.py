@@ -245,6 +245,7 @@ def test_a_study_begins_with_the_best_values_of_older_ones_of_the_recipe(toy):
     begun = toy.values()
     assert begun[0] == toy.baseline and [begun[1], begun[2]] == [older[-1][1], older[-2][1]]
     assert begun[3] not in [values for _, values in older]
+    assert toy.study().user_attrs["warm start chosen from"] == 6
 
 
 def test_options_of_a_network_are_searched_only_where_it_is_chosen(toy):

@@ -60,6 +60,7 @@ def test_another_network_starts_from_its_own_defaults_and_not_from_the_recipe_s_
     space = space_of(NETWORKS)
     values = {"model.name": "seresnet", "model.width@seresnet": 16, "model.dropout": 0.3}
     assert space.override(values).model.model_dump() == {"name": "seresnet", "width": 16, "dropout": 0.3}
+    assert space.by_path(values) == {"model.name": "seresnet", "model.width": 16, "model.dropout": 0.3}
     same = space.override({"model.name": "compact", "model.width": 24, "model.dropout": 0.3}).model.model_dump()
     assert same == {**space.params.model.model_dump(), "width": 24, "dropout": 0.3}
 

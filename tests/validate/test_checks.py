@@ -246,6 +246,8 @@ def test_two_runs_write_the_same_report_without_time_or_place(project):
     assert first == [file.read_bytes() for file in (*reports, project / "data/fer2013/statistics.csv")]
     for text in (file.read_text(encoding="utf-8") for file in reports):
         assert str(project) not in text and not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", text)
+    assert json.loads((project / "data/fer2013/copies.json").read_text(encoding="utf-8"))["near"] == []
+    assert "0 pairs of images" in (project / "data/fer2013/copies.html").read_text(encoding="utf-8")
     result = json.loads(reports[0].read_text(encoding="utf-8"))
     assert result["edition"] == "csv" and result["counts"]["Training"]["disgust"] == 12
     assert {"name", "severity", "success", "observed", "expected"} == set(result["expectations"][0])

@@ -9,8 +9,10 @@ import pytest
 
 from pipeline.faces import copies
 from pipeline.faces.faces import Faces
-from pipeline.validate import sheet
+from pipeline.params.params import Validate
+from pipeline.validate import checks, sheet
 from pipeline.validate.near import near_copies
+from pipeline.validate.report import page
 
 PHOTOGRAPHS = 60
 
@@ -104,3 +106,21 @@ def test_the_contact_sheet_shows_the_pairs_across_splits_and_escapes_names(faces
     assert "<b>" not in text and "shifted0, " in text and "the left one mirrored" in text
     assert "http" not in text
 
+
+
+def test_validation_counts_them_and_no_expectation_is_about_them(faces, found):
+    limits = Validate(max_blank_share=0.01, max_duplicate_share=0.1, max_leak_share=0.2, max_conflict_share=0.1,
+                      max_share_gap=0.5)
+    faces = replace(faces, manifest={**faces.manifest, "edition": "csv", "source": "toy.csv", "splits_from": "Usage"})
+    result = checks.validate(faces, limits, near=found)
+    assert result["expectations"] == checks.validate(faces, limits)["expectations"]
+    near = result["near"]
+    assert (near["pairs"], near["mirrored"], near["images"]) == (6, 1, 11)
+    assert near["leaks"]["PublicTest in Training"] == 2 and near["leaks"]["PrivateTest in Training"] == 2
+    assert near["any"]["PrivateTest in Training"] == 3, "the exact copy too"
+    assert near["leaks"]["Training in either"] == 4 and near["inside"] == {
+        "Training": 2, "PublicTest": 0, "PrivateTest": 2}
+    assert near["free"] == {"PublicTest": 10, "PrivateTest": 10}
+    text = page(result)
+    assert "Images of PrivateTest with any copy, exact or near, in Training</td><td class=\"n\">3<" in text
+    assert "Near copies" not in page(checks.validate(faces, limits))

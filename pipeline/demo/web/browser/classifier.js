@@ -1,6 +1,6 @@
 // The worker that reads faces. It gets {id, open: {about, module, port}} from the page, and from finder.js through the port
 // {id, began, width, height, seconds, boxes, crops}, a frame, or a picture when it has no seconds; {..., unchanged}, the frame
-// before once more; {id, explain: {crop, emotion}}, a face whose answer is to be explained; {}, a new stream begins. It
+// before once more; {id, explain: {crop, emotion, still}}, a face whose answer is to be explained; {}, a new stream begins. It
 // answers the page.
 import { download, kernels, Network } from "./network.js";
 import { occlusion } from "./occlusion.js";
@@ -72,11 +72,11 @@ function see({ boxes, crops, seconds, unchanged }, answer) {
   if (!early) answer(tracks.faces());
 }
 
-// A probability of a single crop is the mean with its mirror image's
-function explain({ crop, emotion }) {
+// As in a picture, a crop's probability is the mean with its mirror image's; in a stream that would take too long
+function explain({ crop, emotion, still }) {
   const label = about.classes.indexOf(emotion);
   const ask = (image) => {
-    const plain = probabilities(image, false), mirrored = probabilities(image, true);
+    const plain = probabilities(image, false), mirrored = still ? probabilities(image, true) : plain;
     return calibrated(plain.map((value, k) => (value + mirrored[k]) / 2), about.temperature)[label];
   };
   return { model: about.model, emotion, ...occlusion(crop, ask) };

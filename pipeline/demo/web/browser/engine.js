@@ -64,9 +64,9 @@ export async function open() {
     promise: "Every picture stays on this device: faces are detected and classified in this browser. Nothing is sent, nothing is stored.",
     frame,
     picture: (file, bitmap, whole) => frame(bitmap, bitmap.width, bitmap.height, undefined, whole),
-    async explain(canvas, { box, roll, emotion }, whole) {
+    async explain(canvas, { box, roll, emotion }, whole, still) {
       const picture = await captured(canvas, canvas.width, canvas.height);
-      return ask(finder, { picture, explain: { box, roll, emotion, whole } }, [picture]);
+      return ask(finder, { picture, explain: { box, roll, emotion, whole, still } }, [picture]);
     },
     // The next frame begins a new stream
     close: () => finder.postMessage({}),

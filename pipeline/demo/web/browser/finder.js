@@ -1,6 +1,6 @@
 // The worker that finds faces and cuts them out. Messages: {id, open: {about, module, port}} first; {id, picture,
 // seconds, whole}, a frame, without seconds a single picture, `whole` one that is one face already; {id, picture, explain:
-// {box, roll, emotion, whole}}, a picture of one face whose answer is to be explained; without picture a new stream begins.
+// {box, roll, emotion, whole, still}}, a picture of one face whose answer is to be explained; without picture a new stream begins.
 // What it finds goes to classifier.js, which answers.
 import { BlazeFace } from "./blazeface.js";
 import { download, kernels, Network } from "./network.js";
@@ -100,11 +100,11 @@ async function see({ id, picture, seconds, whole }) {
 }
 
 // Cuts a known face out, without touching the stream
-async function cut({ id, picture, explain: { box, roll, emotion, whole } }) {
+async function cut({ id, picture, explain: { box, roll, emotion, whole, still } }) {
   const image = await pixels(picture).finally(() => picture.close());
   const side = Math.max(box.width, box.height) / (whole ? 1 : about.crop_margin);
   const crop = square(image, { ...box, angle: roll }, side, 48);
-  classifier.postMessage({ id, explain: { crop, emotion } }, [crop.buffer]);
+  classifier.postMessage({ id, explain: { crop, emotion, still } }, [crop.buffer]);
 }
 
 async function take(message) {

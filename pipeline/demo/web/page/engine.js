@@ -3,8 +3,8 @@
 // An engine is what `open()` resolves to: {about, promise, api, slow, frame, picture, explain, close}. `about` is about.json;
 // `promise` the sentence that says what is done with pictures; `api` whether there is an API to link to; `slow` a sentence
 // while answers take long, else empty; `frame(source, width, height, seconds)` and `picture(file, bitmap, whole)` resolve to
-// an answer as of POST /predict, `whole`: the picture is one face already; `explain(canvas, face, whole)` to one as of POST
-// /explain; `close()` ends a stream.
+// an answer as of POST /predict, `whole`: the picture is one face already; `explain(canvas, face, whole, still)` to one
+// as of POST /explain, `still`: the face does not move, there is time; `close()` ends a stream.
 import { Pace } from "./pace.js";
 
 // On a slow line an upload of more than LARGE bytes is made smaller: to this longer side in pixels and this JPEG quality

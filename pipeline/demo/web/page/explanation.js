@@ -1,8 +1,9 @@
 // What an answer rests on: a map over the main face. Parts that speak for the answer are yellow, those against it blue.
 import { percent } from "./faces.js";
 
-// Milliseconds between two maps of a moving face; until then the map moves along with it
-const EVERY = 1500;
+// Milliseconds between two maps of a moving face, and at least so many times as long as one took, so that its answers are
+// not held up; until then the map moves along with the face
+const EVERY = 1500, REST = 3;
 // The face's surroundings that are sent, in sides of its crop, so that a turned one has no empty corners; in pixels, no more
 // than SIDE, of a picture of no more than LONGEST
 const AROUND = 1.6, SIDE = 512, LONGEST = 4096;
@@ -34,17 +35,18 @@ export class Explanation {
     const key = [face.id, face.emotion, source.whole, moment, Boolean(source.mirrored)].join();
     const same = this.#latest?.source === source && this.#latest.key === key;
     if (same && still || performance.now() < this.#due && (!still || this.#latest?.failed)) return;
+    const begun = performance.now();
     this.#asking = true;
     try {
       const { canvas, box } = surroundings(source, face, this.#margin(source));
-      const answer = await this.engine.explain(canvas, { ...face, box }, Boolean(source.whole));
+      const answer = await this.engine.explain(canvas, { ...face, box }, Boolean(source.whole), still);
       this.#latest = { source, key, id: face.id, picture: drawn(answer.log_odds), words: words(answer) };
     } catch (error) {
       this.#latest = { failed: true };
       if (this.on) this.tell.problem(error.message);
     }
     this.#asking = false;
-    this.#due = performance.now() + EVERY;
+    this.#due = performance.now() + Math.max(EVERY, REST * (performance.now() - begun));
     this.tell.changed();
   }
 

@@ -23,6 +23,7 @@ CAPTIONS = {
     "confusion": "confusion matrix",
     "curves": "learning curves",
     "demo": "the demo",
+    "explanation": "the parts of a face that the champion's answers rest on, on average",
     "per_class": "figures of every class",
     "recipes": "every recipe beside the published figures",
     "robustness": "accuracy on corrupted faces",

@@ -85,6 +85,8 @@ def main():
                     work(command, log, message)
                 answer.append(number)
         print(json.dumps(answer), flush=True)
+    # Without what MLflow does at a program's end
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
         return lambda frame, seconds: (see if log is None else log.recording(see))(frame, seconds)
 
     source, see = opened(args.source)
-    print(NOTICE, file=sys.stderr)
+    print(NOTICE)
     with contextlib.ExitStack() as stack:
         stack.enter_context(source)
         for path in (args.out, args.log):

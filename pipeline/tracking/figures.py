@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 HEADLINE = ("accuracy", "macro_f1", "loss")
 # Accuracies under the corruptions, beside the splits
-CORRUPTED = "corrupted"
+CORRUPTED, COPY_FREE = "corrupted", "copy_free"
 PRIMARY = "accuracy/PublicTest"
 PRIMARY_TAG = "mlflow.experiment.primaryMetric.name"
 
@@ -57,8 +57,10 @@ def tables(measured: Mapping[str, Any]) -> dict[str, Table]:
 
 
 def _views(measured: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
-    return [(split, view, figures) for split, views in measured.items() if split != CORRUPTED
-            for view, figures in views.items()]
+    """Split, view, figures; the figures without copies under ``PublicTest_copy_free``."""
+    splits = {split: views for split, views in measured.items() if split not in (CORRUPTED, COPY_FREE)}
+    splits |= {f"{split}_{COPY_FREE}": views for split, views in measured.get(COPY_FREE, {}).items()}
+    return [(split, view, figures) for split, views in splits.items() for view, figures in views.items()]
 
 
 def experiment_tags(name: str) -> dict[str, str]:

@@ -37,6 +37,7 @@ class BalanceConfig(TypedDict, total=False):
     target: int
     share: float
     drop_leaks: bool
+    drop_near: NotRequired[bool]  # near copies too
     without: str
     rotation: float
     shear: float

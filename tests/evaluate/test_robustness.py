@@ -76,7 +76,7 @@ def test_the_figures_are_in_the_report_the_ledger_and_the_run(model, evaluation,
     client = runs.connect()
     (run,) = client.search_runs([client.get_experiment_by_name("sample-7").experiment_id])
     mean = evaluation.robustness["PrivateTest"]["mean"]
-    assert run.data.metrics["corrupted/PrivateTest/mean"] == pytest.approx(mean)
+    assert run.data.metrics["accuracy/PrivateTest_corrupted"] == pytest.approx(mean)
 
 
 def test_the_picture_is_there_with_figures_and_without(model, evaluation, tmp_path):

@@ -98,6 +98,7 @@ def test_values_stand_where_they_like_and_params_yaml_s_are_not_for_it(project, 
     toy_models.faces("fer2013", per_class=5).save(project / "data/fer2013/faces")
     asked = []
     monkeypatch.setattr(seeds, "enter_all", lambda mine, *_: asked.extend(mine) or ())
+    monkeypatch.setattr("pipeline.balance.strategies.prepared", lambda params, faces: faces)
     seeds.main(["cas", "--leak-free", "classes=6", "--seeds", "1", "2", "--", "train.batch_size=8"])
     assert [(one.seed, one.classes, one.train.batch_size, one.train.epochs) for one in asked] == [
         (1, "6", 8, 50), (2, "6", 8, 50)]

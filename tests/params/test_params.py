@@ -63,7 +63,7 @@ def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tm
 @pytest.mark.parametrize(("old", "new", "said"), [
     ("  epochs: null", "  epochz: 3", "train.epochz: there is no such parameter (did you mean train.epochs?)"),
     ("  min_gain: 0.0", "  min_gains: 0.0", "(did you mean promote.min_gain?)"),
-    ("recipe: compact", "recipe: compct", "there is no recipe 'compct' (did you mean compact?); there are camera, cas,"),
+    ("recipe: compact", "recipe: compct", "there is no recipe 'compct' (did you mean compact?); there are camera,"),
     ("classes: null", "classes: 77", "there is no such class set (did you mean 7?); there are 7, 6"),
     ("  epochs: null", "  epochz: null", "train.epochz: there is no such parameter"),
     ("  strength: null", "  strong: null", "augment.strong: there is no such parameter"),

@@ -451,7 +451,7 @@ def test_a_trial_that_another_worker_has_run_by_now_does_not_count(toy, capsys):
             claim = other.claim(3)
             assert claim.slot == 1 and claim.values["train.learning_rate"] == config["train"]["learning_rate"]
             assert other.take(claim, claim.values)
-            other.finish(claim, "COMPLETE", 0.4)
+            other.finish(claim, "COMPLETE", [0.4])
         on_epoch({"epoch": 1, "val_accuracy": 0.5})
         return 0.5
 

@@ -23,6 +23,7 @@ import pytest
 import toy_models
 
 from pipeline.bundle.bundle import Bundle, sha256
+from pipeline.demo.notice import NOTICE
 from pipeline.demo.see.classifier import classify
 from pipeline.demo.see.detector import BlazeFace
 from pipeline.demo.see.watcher import look
@@ -643,5 +644,5 @@ def test_the_server_starts_fast_loads_nothing_heavy_and_ends_at_ctrl_c(bundle, f
     finally:
         process.kill()
     heavy, seconds = out.rsplit(" ", 1)
-    assert (heavy, err, process.returncode) == ("[]", "", 0)
+    assert (heavy, err, process.returncode) == ("[]", f"{NOTICE}\n", 0)
     assert float(seconds) < 2

@@ -45,8 +45,9 @@ def test_copy_free_figures_stand_beside_the_published_ones_where_they_were_measu
     measured = entry(protocol="leak-free", bundle="b4",
                      copy_free=toy_models.figures(PublicTest=0.61, PrivateTest=0.62, n=2861))
     text = results_table.copy_free_table([entry(), measured])
-    assert "| without exact copies | 65.00 [63.4, 66.5] | 3,589 | 61.00 [59.2, 62.8] | 2,861 |" in text
-    assert "62.00 [60.2, 63.8] | 2,861 | 1 |" in text and "b4" not in text and len(text.splitlines()) == 10
+    assert ("| without exact copies | 65.00 [63.4, 66.5], seeds: 1 | 3,589 | 61.00 [59.2, 62.8], seeds: 1 | 2,861 |"
+            in text)
+    assert "62.00 [60.2, 63.8], seeds: 1 | 2,861 | 1 |" in text and "b4" not in text and len(text.splitlines()) == 10
 
 
 def test_seeds_of_one_core_and_of_two_share_a_row_and_the_quickest_is_shown():

@@ -11,8 +11,9 @@ BASE = "onnxruntime"
 EXTRAS = {
     "plots": ("matplotlib",),
     "static": ("onnx",),
-    "pipeline": ("ai_edge_litert", "dvc", "great_expectations", "jinja2", "kagglehub", "keras", "mlflow", "optuna",
-                 "pandas", "psutil", "ruamel", "scipy", "shtab", "sklearn", "sqlalchemy", "tensorflow", "tf2onnx"),
+    "pipeline": ("ai_edge_litert", "dvc", "great_expectations", "jinja2", "kagglehub", "keras", "markdown_it",
+                 "mlflow", "optuna", "optuna_dashboard", "pandas", "psutil", "ruamel", "scipy", "shtab", "sklearn",
+                 "sqlalchemy", "tensorflow", "tf2onnx"),
     "cluster": ("ray",),
     "dev": ("jax", "jsonschema"),
 }

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import PydanticUndefined
-
 from pipeline.params.params import RECIPE_BLOCKS, Params
 from pipeline.params.space import Range
 
@@ -144,8 +142,8 @@ def is_active(dimension: Dimension, values: Mapping[str, Any]) -> bool:
 def default_of(path: str) -> Any:
     """The default of a parameter outside ``model``; None where it has none."""
     block, _, name = path.partition(".")
-    default = RECIPE_BLOCKS[block].model_fields[name].default
-    return None if default is PydanticUndefined else default
+    field = RECIPE_BLOCKS[block].model_fields[name]
+    return None if field.is_required() else field.get_default(call_default_factory=True)
 
 
 def recipe_value(params: Params, path: str) -> Any:

@@ -27,7 +27,7 @@ help: ## list every target
 run: $(READY) ## the whole pipeline, from the data to a promoted model (FER2013=PATH, DATASET=sample or NAME)
 	@"$(PY)" -m pipeline.cli run $${DATASET:+--dataset "$$DATASET"} $${FER2013:+--fer2013 "$$FER2013"}
 
-test: $(READY) ## every test, about 8 minutes on two idle cores (ARGS=-x)
+test: $(READY) ## every test, about 13 minutes on two idle cores (ARGS=-x)
 	@$(PYTEST) $(ARGS)
 
 quick: $(READY) ## the fast tests, about a minute

@@ -70,8 +70,7 @@ class Agreement(TypedDict):
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
     """Of probabilities ``(N, C)`` against labels ``(N,)``; a confidence on the border of two bins is in the upper."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    index = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    confidence, right, index = _binned(probabilities, labels)
     bins: list[Bin] = [{"confidence": _round(confidence[index == number].mean()),
                         "accuracy": _round(right[index == number].mean()), "n": int((index == number).sum())}
                        for number in range(BINS) if (index == number).any()]
@@ -80,9 +79,14 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
 
 def ece(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Expected calibration error: the mean over the faces of |accuracy - confidence| of their bin."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    index = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    confidence, right, index = _binned(probabilities, labels)
     return float(abs(np.bincount(index, right - confidence, BINS)).sum() / len(labels))
+
+
+def _binned(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``(N,)`` each: the confidence, whether it is right, and the bin."""
+    confidence = probabilities.max(axis=1)
+    return confidence, probabilities.argmax(axis=1) == labels, np.minimum((confidence * BINS).astype(int), BINS - 1)
 
 
 def selective(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:

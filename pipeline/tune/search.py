@@ -2,7 +2,7 @@
 
 The study's name is a hash of everything that it depends on, so a changed space, recipe or data set starts a new study
 in the same storage (pipeline.tune.storage). Any number of workers share a study (pipeline.tune.work); what of it is
-reproducible stands in pipeline.tune.sampling.
+reproducible is said in pipeline.tune.sampling.
 """
 
 import hashlib

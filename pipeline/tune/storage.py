@@ -19,7 +19,7 @@ from pipeline.system import project
 from pipeline.system.address import shown, without_secrets
 from pipeline.system.failure import Failure
 
-# The storage's address stands in the environment alone: it may hold a password
+# The storage's address is in the environment alone: it may hold a password
 STORAGE, HEARTBEAT, GRACE = "OPTUNA_STORAGE", "OPTUNA_HEARTBEAT", "OPTUNA_GRACE"
 # Seconds between two heartbeats of a trial, and without one until it counts as dead
 LOCAL, SHARED = (5, 20), (30, 180)

@@ -3,16 +3,15 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import toy_models
+import toy_servers
 from ruamel.yaml import YAML
 
 from pipeline.faces.faces import EMOTIONS, SPLITS, Faces
@@ -20,8 +19,6 @@ from pipeline.faces.faces import EMOTIONS, SPLITS, Faces
 ROOT = Path(__file__).parents[2]
 # With what an address must be told for: braces are fields to Optuna, % begins an escape
 PASSWORD = "s3cret{word}%25x"
-# Where Debian puts the server's programs, which are on nobody's PATH
-PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 
 @pytest.fixture
@@ -51,30 +48,8 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def server():
     """The address of a PostgreSQL of this session, without a database."""
-    if not PROGRAMS:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    # It refuses to run as root, and pytest's folders are root's alone
-    become = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    folder = Path(tempfile.mkdtemp(prefix="ferpipe-postgresql-"))
-    (folder / "password").write_text(PASSWORD.replace("%25", "%"))
-    if become:
-        for path in (folder, folder / "password"):
-            shutil.chown(path, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def run(*command):
-        subprocess.run([*become, PROGRAMS[-1] / command[0], *command[1:]], check=True, cwd=folder,
-                       stdout=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"})
-
-    data = folder / "data"
-    run("initdb", "-D", data, "-U", "worker", "-A", "scram-sha-256", "--pwfile", folder / "password", "--no-sync")
-    run("pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o",
-        f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off", "start")
-    yield f"postgresql+psycopg2://worker:{PASSWORD}@127.0.0.1:{port}"
-    run("pg_ctl", "-D", data, "-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
+    with toy_servers.postgresql("worker", PASSWORD.replace("%25", "%")) as port:
+        yield f"postgresql+psycopg2://worker:{PASSWORD}@127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ COMMANDS = {
     "resolve": ("experiments.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
     "import-run": ("experiments.import_run", "import a run that was trained elsewhere"),
     "quantise": ("experiments.quantise", "make an int8 bundle of a float32 one, for small devices"),
+    "start-from": ("experiments.start_from", "keep a model's weights for recipes that start from them"),
     "teach": ("experiments.teach", "save trained models' predictions on Training, for recipes with teachers"),
     "ensemble": ("experiments.ensemble.main", "combine several models into one: all those named, or the best subset"),
     "bench": ("reporting.bench.inference", "time the champion under ONNX Runtime, LiteRT and Keras, beside S1's net"),

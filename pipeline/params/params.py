@@ -73,6 +73,7 @@ class Train(Block):
     ema: float = Field(0.0, ge=0, lt=1)  # moving average of the weights, a step's share; 0: none
     # the share of the epochs after which images are only mirrored and degraded: the last then look like those in use
     augment_until: float = Field(1.0, ge=0, le=1)
+    degrade_from: float = Field(0.0, ge=0, lt=1)  # the share of the epochs before which images are not degraded
     # see pipeline.training.mixing.Mix; mix_until is the share of the epochs after which it stops
     mixup: float = Field(0.0, ge=0, le=100)
     cutmix: float = Field(0.0, ge=0, le=100)

@@ -11,6 +11,7 @@ from pipeline.faces.faces import check_class_set
 from pipeline.faces.manifest import Manifest
 from pipeline.params.params import RECIPE_BLOCKS, Params
 from pipeline.system.failure import Failure
+from pipeline.training import start
 from pipeline.training.config import ResolvedConfig
 
 DEFAULTS = {block: {name: [] if field.default == () else field.default
@@ -43,6 +44,7 @@ def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
     if params.train.teacher and teacher is None:
         raise Failure(f"{params.data / 'balanced'}: no teachers, but train.teacher is {params.train.teacher}; "
                       f"{_again(params)}, or say train.teacher=0")
+    _check_start(params)
     return cast(ResolvedConfig, {
         "recipe": params.recipe,
         "seed": params.seed,
@@ -55,6 +57,19 @@ def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
         **({"votes": votes["sha256"]} if votes and (params.train.votes or by_votes) else {}),
         **({"teacher": teacher["sha256"]} if params.train.teacher and teacher else {}),
     })
+
+
+def _check_start(params: Params) -> None:
+    """Raise Failure where the network would start from one that has seen what this one must not."""
+    weights = params.model.model_dump().get("weights")
+    if weights not in start.names():
+        return
+    about, protocol = start.read(weights).about, protocols.OF_DROP_LEAKS[params.balance.drop_leaks]
+    order = [*protocols.OF_DROP_LEAKS.values()]
+    if about["dataset"] == params.dataset and order.index(about["protocol"]) < order.index(protocol):
+        raise Failure(f"model.weights: {weights} learned from the {protocols.phrase(about['protocol'])}, but "
+                      f"balance.drop_leaks is {params.balance.drop_leaks}; say model.weights={start.RANDOM}, and "
+                      "train.epochs as many as random weights need")
 
 
 def _class_set(params: Params, manifest: Manifest) -> str:

@@ -31,6 +31,7 @@ class Augment(keras.layers.Layer):
     Attributes:
         mirrors_only: whether everything but ``flip`` and the degradations is left out, as in the last epochs of some
             recipes. Compiled code holds it as a constant: after a change, compile anew.
+        degrades: whether the degradations act, which some recipes leave out of the first epochs; a constant as well.
         degrade: the degradations; None without any.
     """
 
@@ -42,7 +43,7 @@ class Augment(keras.layers.Layer):
         self.translation, self.zoom, self.shear = strength * translation, strength * zoom, strength * shear
         self.brightness, self.contrast = strength * brightness, strength * contrast
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.mirrors_only = False
+        self.mirrors_only, self.degrades = False, True
         degrade = Degrade(seed=seed, **degradations)
         # without any there is no second generator: training keys every generator by its index
         self.degrade = degrade if degrade.active else None
@@ -53,7 +54,7 @@ class Augment(keras.layers.Layer):
     def call(self, images, training=False):
         if not training:
             return images
-        if self.degrade is None:
+        if self.degrade is None or not self.degrades:
             return self._change(images)
         return self.degrade(self._change(self.degrade.cover(images)))
 

@@ -178,8 +178,9 @@ def fit(
 class Trainer:
     """A student with its training data and the epoch that is compiled for it.
 
-    Compiled code holds some things as constants: which layers learn, and whether the augmentation mirrors only. Where
-    they change, between stages and once for the last epochs, it is compiled anew; all else changes by variables.
+    Compiled code holds some things as constants: which layers learn, and whether the augmentation mirrors only or
+    degrades. Where they change, between stages and for the last epochs, it is compiled anew; all else changes by
+    variables.
 
     Attributes:
         data: what batches are cut from, see Student.
@@ -202,9 +203,11 @@ class Trainer:
     def prepare(self, epoch: int) -> None:
         """Set what depends on the epoch (from 0) alone: random generators, augmentation, mixing."""
         self._key_random_numbers(epoch)
-        mirrors_only = epoch >= self._settings["augment_until"] * self._settings["epochs"]
-        if self.student.augment.mirrors_only != mirrors_only:
-            self.student.augment.mirrors_only = mirrors_only
+        epochs, augment = self._settings["epochs"], self.student.augment
+        mirrors_only = epoch >= self._settings["augment_until"] * epochs
+        degrades = epoch >= self._settings["degrade_from"] * epochs
+        if (augment.mirrors_only, augment.degrades) != (mirrors_only, degrades):
+            augment.mirrors_only, augment.degrades = mirrors_only, degrades
             keras_internals.drop_compiled_step(self.student)
             self._compile_epoch()
         if self.student.mix is not None:

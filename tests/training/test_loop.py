@@ -83,7 +83,7 @@ def test_one_seed_one_network_and_a_cut_run_ends_in_the_same_one(toy, tmp_path):
 
 
 EVERYTHING = {"optimizer": "muon", "ema": 0.9, "mixup": 0.3, "cutmix": 1.0, "mix_until": 0.7, "votes": 0.4,
-              "augment_until": 0.5}
+              "augment_until": 0.5, "degrade_from": 0.25}
 
 
 @pytest.mark.slow
@@ -105,6 +105,16 @@ def test_averages_mixing_and_votes_survive_a_cut_too(toy, tmp_path, keep):
     for one, two in zip(whole.net.get_weights(), resumed.net.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert [row["val_accuracy"] for row in whole.history] == [row["val_accuracy"] for row in resumed.history]
+
+
+@pytest.mark.slow
+def test_a_recipe_may_degrade_its_last_epochs_alone(toy):
+    def losses(probability):
+        settings = {**config(degrade_from=0.5), "augment": {"flip": True, "blur": probability}}
+        return [row["loss"] for row in fitted(toy, settings).history]
+
+    rarely, often = losses(0.01), losses(1.0)
+    assert rarely[:2] == often[:2] and rarely[2] != often[2]
 
 
 @pytest.mark.slow

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from pipeline.training import start
 from pipeline.training.models.entrance import entrance
 
 
 def build(classes: int, size: int = 48, *, blocks: Sequence[int] = (2, 2, 1), width: int = 64, dropout: float = 0.2,
-          crop: int = 0, standardise: bool = True) -> keras.Model:
+          crop: int = 0, standardise: bool = True, weights: str = start.RANDOM) -> keras.Model:
     """Build our own network of the residual blocks of He et al. 2015: two convolutions of a quarter and a half of
     ``width`` filters, then a group for each number in ``blocks``, with that many blocks. The first group has ``width``
     filters, each later one twice as many as the one before.
 
-    ``crop`` and ``standardise`` are the entrance's.
+    ``crop`` and ``standardise`` are the entrance's; ``weights`` to start from are those of pipeline.training.start.
     """
     image, x = entrance(size, -1, crop, standardise)
     x = layers.ReLU()(_convolution(x, width // 4))
@@ -28,7 +29,10 @@ def build(classes: int, size: int = 48, *, blocks: Sequence[int] = (2, 2, 1), wi
         for block in range(count):
             x = _block(x, width * 2**group, strides=2 if group and block == 0 else 1)
     x = layers.Dropout(dropout)(layers.GlobalAveragePooling2D()(x))
-    return keras.Model(image, layers.Dense(classes, dtype="float32", name="logits")(x), name="resnet")
+    net = keras.Model(image, layers.Dense(classes, dtype="float32", name="logits")(x), name="resnet")
+    if weights != start.RANDOM:
+        net.started_from = start.begin(net, weights)
+    return net
 
 
 def _block(x, filters: int, strides: int):

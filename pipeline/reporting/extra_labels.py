@@ -6,12 +6,14 @@ from typing import Any
 from pipeline.params import params, recipe
 from pipeline.tracking import ledger
 from pipeline.tracking.entry import Entry
+from pipeline.training import start
 
 NONE, VOTES = "none", "FER+ votes"
 
 
 def extra_labels(entry: Entry, others: Mapping[str, Entry] | None = None) -> str:
-    """``none``, or what the model learned from too: the FER+ votes, teachers by their name.
+    """``none``, or what the model learned from too: the FER+ votes, teachers by their name, the network that it
+    started from.
 
     Args:
         others: the ledger's entries by bundle, among them an ensemble's members; of one that is not among them its
@@ -21,26 +23,35 @@ def extra_labels(entry: Entry, others: Mapping[str, Entry] | None = None) -> str
         learned: dict[str, None] = {}
         for bundle, member in entry.config["members"].items():
             known = (others or {}).get(bundle)
-            learned |= dict.fromkeys(_learned(known.config["train"] if known else _of_recipe(member), entry.class_set))
+            learned |= dict.fromkeys(_learned(known.config if known else _of_recipe(member), entry.class_set))
         return ", ".join(sorted(learned)) or NONE
-    return ", ".join(_learned(entry.config.get("train", {}), entry.class_set)) or NONE
+    return ", ".join(_learned(entry.config, entry.class_set)) or NONE
 
 
 def _of_recipe(member: Mapping[str, Any] | None) -> dict[str, Any]:
-    """An ensemble's member's ``train`` block, as far as its own record and its recipe have it."""
+    """An ensemble's member's config, as far as its own record and its recipe have it."""
     name = (member or {}).get("recipe")
-    block = recipe.named(name)["train"] if name in recipe.names() else {}
-    return {**block, "votes": (member or {}).get("votes", block.get("votes"))}
+    values = recipe.named(name) if name in recipe.names() else {}
+    train = values.get("train", {})
+    return {**values, "train": {**train, "votes": (member or {}).get("votes", train.get("votes"))}}
 
 
 def of_recipe(name: str) -> str:
     """What a recipe's own values learn from."""
     values = recipe.named(name)
-    return ", ".join(_learned(values["train"], values["classes"])) or NONE
+    return ", ".join(_learned(values, values["classes"])) or NONE
 
 
-def _learned(train: Mapping[str, Any], class_set: str) -> list[str]:
-    """By the ``train`` block of a config; the eight classes are FER+'s, by its votes."""
+def _learned(config: Mapping[str, Any], class_set: str) -> list[str]:
+    """By a config; the eight classes are FER+'s, by its votes. What the network that it started from had learned from
+    counts as well."""
+    train, weights = config.get("train", {}), config.get("model", {}).get("weights")
     teachers = train.get("teachers") or params.Train.model_fields["teachers"].default
-    learned = [VOTES] if train.get("votes") or class_set == "8" else []
-    return learned + ([f"teachers `{teachers}`"] if train.get("teacher") else [])
+    names = [teachers] if train.get("teacher") else []
+    votes = bool(train.get("votes")) or class_set == "8"
+    if weights in start.names():
+        about = start.read(weights).about
+        votes = votes or bool(about["votes"])
+        names += [about["teachers"]] if about["teachers"] and about["teachers"] not in names else []
+    return [*([VOTES] if votes else []), *(f"teachers `{name}`" for name in names),
+            *([f"weights of `{weights}`"] if weights in start.names() else [])]

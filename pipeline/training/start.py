@@ -37,7 +37,8 @@ class Start:
 
     Attributes:
         name: of the file.
-        about: ``bundle``, ``recipe``, ``seed``, ``dataset``, ``protocol`` and ``extra_labels`` of the model.
+        about: ``bundle``, ``recipe``, ``seed``, ``dataset`` and ``protocol`` of the model; ``votes``, their weight in
+            its training, and ``teachers``, their name or None.
         arrays: the network's weights in Keras's order, the last layer's kernel and bias at the end.
     """
 
@@ -96,8 +97,9 @@ def begin(net: Network, name: str) -> str:
     start, fresh = read(name), net.get_weights()
     if len(start.arrays) != len(fresh) or any(a.shape != b.shape
                                               for a, b in zip(start.arrays[:-2], fresh[:-2], strict=True)):
-        raise Failure(f"model.weights: those of {name} are another network's; leave the model's other options as recipe "
-                      f"{start.about['recipe']} has them, or start from random weights with model.weights={RANDOM}")
+        raise Failure(f"model.weights: those of {name} are another network's; leave the model's other options as "
+                      f"recipe {start.about['recipe']} has them, or start from random weights with "
+                      f"model.weights={RANDOM}")
     same_classes = start.arrays[-1].shape == fresh[-1].shape
     net.set_weights(start.arrays if same_classes else [*start.arrays[:-2], *fresh[-2:]])
     return str(start)

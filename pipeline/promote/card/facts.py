@@ -23,6 +23,7 @@ from pipeline.system import project
 from pipeline.tracking import ledger
 from pipeline.tracking.entry import Entry
 from pipeline.tracking.promotions import PromotionRecord
+from pipeline.training import start
 
 PROTOCOLS = {
     "published": "Training with the images that are copies of test images, as most published work has it",
@@ -183,6 +184,13 @@ def extra_labels(config: dict[str, Any]) -> Iterator[str]:
         yield f"FER+ votes, weight {train['votes']}"
     if train.get("teacher"):
         yield f"answers of the teachers `{train.get('teachers') or 'hour'}`, weight {train['teacher']}"
+    weights = config.get("model", {}).get("weights")
+    if weights in start.names():
+        about = start.read(weights).about
+        learned = [*(["FER+ votes"] if about["votes"] else []),
+                   *([f"the teachers `{about['teachers']}`"] if about["teachers"] else [])]
+        yield (f"weights that it started from, of `{about['recipe']}` seed {about['seed']} (`{about['bundle']}`), "
+               f"which had learned from {' and '.join(learned) or 'no extra labels'}")
     if "members" in config:
         yield "those of its members, see their ledger entries"
 

@@ -68,11 +68,13 @@ async def crowd(client: Client, count: int, seconds: float) -> list[Tally]:
 
 
 async def predict(shared: aiohttp.ClientSession, address: str, data: bytes) -> tuple[int, str | None, dict]:
-    """An answer's status, its Retry-After and its content without the time that it took."""
+    """An answer's status, its Retry-After and its content without the time that it took, or the error."""
     async with shared.post(f"{address}/predict", data=data) as response:
+        if response.status != 200:
+            return response.status, response.headers.get("Retry-After"), {"error": await response.text()}
         content = await response.json(content_type=None)
         content.pop("milliseconds", None)
-        return response.status, response.headers.get("Retry-After"), content
+        return 200, None, content
 
 
 def caller(address: str, pictures: list[Picture]) -> Client:

@@ -19,7 +19,7 @@ from pipeline.demo.web.picture import Refused
 from pipeline.demo.web.slots import Slots
 
 PICTURE = cv2.imencode(".png", np.zeros((20, 20), "uint8"))[1].tobytes()
-BOUNDS = replace(Bounds(), requests=2, queue=0.3)
+BOUNDS = replace(Bounds(), requests=2, queue=0.3, grace=15.0)
 
 
 def crowd(slots: Slots, clients: int, work: float, seconds: float) -> tuple[list[int], int]:

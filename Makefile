@@ -19,7 +19,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick chaos demo bench-demo web web-static bench-static promote promote-and-demo bench bench-train recipes replicate speedrun study ui lock fuzz sbom dist lint clean
+.PHONY: help run test quick chaos demo bench-demo web web-static bench-static bench-load promote promote-and-demo bench bench-train recipes replicate speedrun study ui lock fuzz sbom dist lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ web-static: $(READY) ## the same page as plain files that run in the browser alo
 
 bench-static: $(READY) ## time the static page in the Chromium here, and weigh what it downloads (needs npm)
 	@"$(PY)" -m pipeline.cli bench-static $(ARGS)
+
+bench-load: $(READY) ## put 1, 8 and 32 clients on the page and the API, half an hour (ARGS="--minutes 0.2 --clients 4")
+	@"$(PY)" -m pipeline.cli bench-load $(ARGS)
 
 promote: $(READY) ## compare the trained model with the champion, and promote it if it is better
 	@"$(PY)" -m pipeline.cli promote $(ARGS)

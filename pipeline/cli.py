@@ -28,6 +28,7 @@ COMMANDS = {
     "web": ("demo.web.main", "the demo as a page for browsers, and the API"),
     "web-static": ("demo.web.build", "build the page as a static site that needs no server"),
     "bench-static": ("reporting.bench.static", "how fast the static page is in a browser here, and what it downloads"),
+    "bench-load": ("reporting.bench.load", "how many clients the page and the API bear: waiting times, errors, memory"),
     "ui": ("tracking.ui", "open MLflow's pages on this machine"),
     "resolve": ("experiments.resolve", "print the recipe with everything filled in, as JSON for training elsewhere"),
     "import-run": ("experiments.import_run", "import a run that was trained elsewhere"),

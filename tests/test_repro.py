@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 import toy_models
 from ruamel.yaml import YAML
+from warm_python import warm_python
 
 from pipeline.bundle.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
+# The first repro has real processes; after it they need not import all libraries again
+PROGRAM = {"python": sys.executable}
 # The first repro has searched; again it would only take its time
 NO_SEARCH = ("-S", "tune.trials=0")
 
@@ -41,19 +44,22 @@ def project(tmp_path_factory, database):
         subprocess.run(["git", *command.split()], cwd=folder, check=True)
     shutil.copyfile(database, folder / "mlflow.db")
     dvc(folder, "repro", "evaluate")
-    return folder
+    with warm_python() as python, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROGRAM, "python", str(python))
+        yield folder
 
 
 def environment() -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if name not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")}
-    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    folders = (str(Path(python).parent) for python in (PROGRAM["python"], sys.executable))
+    env["PATH"] = os.pathsep.join((*folders, env["PATH"]))
     env.update(GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@t", GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@t")
     return env
 
 
 def dvc(folder, *arguments):
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment(), capture_output=True,
-                          text=True)
+    done = subprocess.run([PROGRAM["python"], "-m", "dvc", *arguments], cwd=folder, env=environment(), text=True,
+                          capture_output=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
@@ -171,7 +177,7 @@ def test_the_stage_train_survives_kill_9_to_the_same_bundle_in_the_same_mlflow_r
     first.kill()
     first.wait()
     assert list((folder / ".checkpoints").glob("*/epoch-*")), "the run was over before it was cut"
-    subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True)
+    subprocess.run([PROGRAM["python"], *command[1:]], cwd=folder, env=env, check=True, capture_output=True)
     assert len(runs(folder) - before) == 1
     assert not list((folder / ".checkpoints").iterdir())
     whole, cut = (Bundle.load(where / "data/sample/bundle") for where in (project, folder))
@@ -186,7 +192,7 @@ def test_bad_data_costs_neither_the_good_data_nor_the_good_report(project, tmp_p
     (folder / "data/external/fer2013.csv").write_text("emotion,pixels,Usage\n7,0,Training\n")
     text = (folder / "params.yaml").read_text().replace("sample_faces: 140", "sample_faces: 10")
     (folder / "params.yaml").write_text(text)
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", "validate"], cwd=folder, env=environment(),
+    done = subprocess.run([PROGRAM["python"], "-m", "dvc", "repro", "validate"], cwd=folder, env=environment(),
                           capture_output=True, text=True)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     for name in ("data/sample/faces/images.npy", "reports/sample/validation.json"):
@@ -227,7 +233,7 @@ def test_a_data_set_of_one_s_own_goes_through_every_stage_under_its_name(project
     assert [metrics[split]["single"]["n"] for split in ("PublicTest", "PrivateTest")] == [30, 10]
     entry, = (folder / "reports/my-moods/results").glob("*.json")
     assert json.loads(entry.read_text())["classes"] == list(trained.classes)
-    promote = subprocess.run([sys.executable, "-m", "pipeline.promote"], cwd=folder, env=environment(), text=True,
+    promote = subprocess.run([PROGRAM["python"], "-m", "pipeline.promote"], cwd=folder, env=environment(), text=True,
                              capture_output=True)
     assert promote.returncode == 0 and "my-moods-5 version 1 is the champion now" in promote.stdout, promote.stderr
     changed = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True).stdout

@@ -24,8 +24,9 @@ from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
 
 ROOT = Path(__file__).parents[2]
-# A training of four epochs that are naps; it goes on from its last one, and leaves what MADE has for its seed
-NAPS = '''
+# A training of four epochs, the last three only once there is the file ``go``; it goes on from its last one, and leaves
+# what MADE has for its seed
+EPOCHS = '''
 import json, os, shutil, sys, time
 from pathlib import Path
 config, faces, out = map(Path, sys.argv[1:])
@@ -36,7 +37,8 @@ state = out / "epoch"
 first = int(state.read_text()) if state.exists() else 0
 (made / f"began-{{seed}}-{{first}}-{{os.getpid()}}").touch()
 for epoch in range(first, 4):
-    time.sleep({nap})
+    while epoch and not (made / "go").exists():
+        time.sleep(0.02)
     state.write_text(str(epoch + 1))
     print(f"epoch {{epoch + 1}} of 4", flush=True)
 shutil.copyfile(made / f"{{seed}}.keras", out / "net.keras")
@@ -253,7 +255,7 @@ def four(project, monkeypatch):
                                 keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(7)])
         net.layers[-1].set_weights([net.layers[-1].get_weights()[0] + seed, net.layers[-1].get_weights()[1]])
         net.save(made / f"{seed}.keras")
-    code = stand_in(NAPS.format(made=str(made), nap=1.5))
+    code = stand_in(EPOCHS.format(made=str(made)))
     monkeypatch.setattr(elsewhere, "code", lambda: code)
     return made
 
@@ -265,9 +267,14 @@ def began(made: Path, seed: str = "*") -> list[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_node_that_is_lost_costs_no_entry_and_its_training_goes_on_from_its_checkpoint(project, cluster, four, capfd):
+    import psutil
+
     def lose_one():
         assert wait_for(lambda: len(list((project / "shared").glob("*/epoch"))) >= 2)
         cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+        # its training ends with it, and is not to get to its end before
+        wait_for(lambda: not all(psutil.pid_exists(int(name.split("-")[3])) for name in began(four)))
+        (four / "go").touch()
 
     thread = threading.Thread(target=lose_one)
     thread.start()
@@ -287,6 +294,7 @@ def test_a_node_that_is_lost_costs_no_entry_and_its_training_goes_on_from_its_ch
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_what_failed_is_named_after_the_others_and_trained_again_by_the_next_call(project, cluster, four, capfd):
+    (four / "go").touch()
     (four / "2.keras").rename(four / "lost.keras")
     arguments = ["speedrun", "--dataset", "sample", "--seeds", "1", "2", "--on", "ray"]
     with pytest.raises(Failure, match="1 of 2 seeds failed; the same command trains those again"):
@@ -302,6 +310,7 @@ def test_what_failed_is_named_after_the_others_and_trained_again_by_the_next_cal
 def test_a_training_is_not_lost_when_the_records_cannot_be_reached(project, cluster, four, monkeypatch):
     from pipeline.experiments import import_run
 
+    (four / "go").touch()
     with monkeypatch.context() as broken, pytest.raises(Failure, match="does not answer"):
         def no_server(*_):
             raise Failure("the tracking server does not answer")

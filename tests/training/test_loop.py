@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,24 +63,46 @@ def fitted(toy, settings, **options):
     return fit_faces(settings, toy, verbose=False, **options)
 
 
-@pytest.mark.slow
-def test_one_seed_one_network_and_a_cut_run_ends_in_the_same_one(toy, tmp_path):
-    whole = fitted(toy, config())
+def cut_after(toy, settings, folder, epoch):
+    """A run, the one that goes on from what the first had on the disk after an epoch, and that one's epochs."""
+    def kill(row):
+        if row["epoch"] == epoch:
+            shutil.copytree(folder / "whole", folder / "cut")
 
+    epochs = []
+    whole = fitted(toy, settings, checkpoint=folder / "whole", on_epoch=kill)
+    resumed = fitted(toy, settings, checkpoint=folder / "cut", on_epoch=lambda row: epochs.append(row["epoch"]))
+    return whole, resumed, epochs
+
+
+def assert_equal(whole, resumed):
+    for one, two in zip(whole.net.get_weights(), resumed.net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in whole.history]
+    assert rows == [{k: v for k, v in row.items() if k != "seconds"} for row in resumed.history]
+
+
+@pytest.fixture(scope="module")
+def whole(toy):
+    """A run of four epochs that nothing disturbed, without checkpoints."""
+    return fitted(toy, config())
+
+
+@pytest.mark.slow
+def test_one_seed_one_network_and_a_run_cut_while_it_writes_its_checkpoint_ends_in_the_same_one(toy, tmp_path, whole):
     def cut(row):
         if row["epoch"] == 2:
             raise Cut
 
     with pytest.raises(Cut):
         fitted(toy, config(), checkpoint=tmp_path, on_epoch=cut)
+    half = tmp_path / ".epoch-00003.1.new"
+    half.mkdir()
+    (half / "variables.npz").write_bytes(b"half")
     epochs = []
     resumed = fitted(toy, config(), checkpoint=tmp_path, on_epoch=lambda row: epochs.append(row["epoch"]))
-
     assert epochs == [3, 4], "the resumed run repeats no finished epoch and skips none"
-    for one, two in zip(whole.net.get_weights(), resumed.net.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
-    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in whole.history]
-    assert rows == [{k: v for k, v in row.items() if k != "seconds"} for row in resumed.history]
+    assert_equal(whole, resumed)
 
 
 EVERYTHING = {"optimizer": "muon", "ema": 0.9, "mixup": 0.3, "cutmix": 1.0, "mix_until": 0.7, "votes": 0.4,
@@ -93,18 +116,9 @@ def test_averages_mixing_and_votes_survive_a_cut_too(toy, tmp_path, keep):
     voted = replace(toy, votes=np.eye(10, dtype="uint8")[toy.labels] * 9)
     settings = {**config(**EVERYTHING, keep=keep), "model": SERESNET,
                 "augment": {"rotation": 5, "erasing": 0.2, "blur": 0.5, "jpeg": 0.3, "noise": 0.3, "glasses": 0.2}}
-    whole = fitted(voted, settings)
-
-    def cut(row):
-        if row["epoch"] == 3:
-            raise Cut
-
-    with pytest.raises(Cut):
-        fitted(voted, settings, checkpoint=tmp_path, on_epoch=cut)
-    resumed = fitted(voted, settings, checkpoint=tmp_path)
-    for one, two in zip(whole.net.get_weights(), resumed.net.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
-    assert [row["val_accuracy"] for row in whole.history] == [row["val_accuracy"] for row in resumed.history]
+    whole, resumed, epochs = cut_after(voted, settings, tmp_path, 3)
+    assert epochs == [4]
+    assert_equal(whole, resumed)
 
 
 @pytest.mark.slow
@@ -130,22 +144,6 @@ def test_the_averaged_network_is_the_one_that_was_measured(toy):
 def test_missing_votes_are_one_line(toy):
     with pytest.raises(Failure, match="the faces have no votes"):
         fitted(toy, config(votes=0.4))
-
-
-@pytest.mark.slow
-def test_a_run_cut_while_it_writes_its_checkpoint_goes_on_from_the_one_before(toy, tmp_path):
-    def cut(row):
-        if row["epoch"] == 2:
-            raise Cut
-
-    with pytest.raises(Cut):
-        fitted(toy, config(), checkpoint=tmp_path, on_epoch=cut)
-    half = tmp_path / ".epoch-00003.1.new"
-    half.mkdir()
-    (half / "variables.npz").write_bytes(b"half")
-    epochs = []
-    fitted(toy, config(), checkpoint=tmp_path, on_epoch=lambda row: epochs.append(row["epoch"]))
-    assert epochs == [3, 4]
 
 
 @pytest.mark.slow
@@ -181,10 +179,9 @@ def test_an_epochs_figures_are_those_of_its_batches_one_by_one(toy):
 
 
 @pytest.mark.slow
-def test_another_seed_gives_another_network(toy):
-    one = fitted(toy, config(epochs=1))
-    two = fitted(toy, {**config(epochs=1), "seed": 4})
-    assert any(not np.array_equal(a, b) for a, b in zip(one.net.get_weights(), two.net.get_weights(), strict=True))
+def test_another_seed_gives_another_network(toy, whole):
+    other = fitted(toy, {**config(), "seed": 4})
+    assert any(not np.array_equal(a, b) for a, b in zip(whole.net.get_weights(), other.net.get_weights(), strict=True))
 
 
 @pytest.mark.slow
@@ -196,21 +193,16 @@ def test_the_toy_is_learned(toy):
 def test_early_stopping_keeps_the_best_epoch_and_survives_a_cut(toy, tmp_path):
     settings = config(epochs=30, early_stopping=2, keep="best", schedule="plateau", optimizer="sgd",
                       learning_rate=0.05, plateau_patience=1)
-    whole = fitted(toy, settings)
+    states = []
+
+    def keep(row):
+        states.append(shutil.copytree(tmp_path / "whole", tmp_path / f"after-{row['epoch']}"))
+
+    whole = fitted(toy, settings, checkpoint=tmp_path / "whole", on_epoch=keep)
     scores = [row["val_accuracy"] for row in whole.history]
     assert len(scores) < 30 and whole.best_epoch == int(np.argmax(scores)) + 1 == len(scores) - 2
-
-    def cut(row):
-        if row["epoch"] == whole.best_epoch + 1:
-            raise Cut
-
-    with pytest.raises(Cut):
-        fitted(toy, settings, checkpoint=tmp_path, on_epoch=cut)
-    resumed = fitted(toy, settings, checkpoint=tmp_path)
-    assert [row["val_accuracy"] for row in resumed.history] == scores
-    assert [row["learning_rate"] for row in resumed.history] == [row["learning_rate"] for row in whole.history]
-    for one, two in zip(whole.net.get_weights(), resumed.net.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
+    # as if it had been cut an epoch after the best one
+    assert_equal(whole, fitted(toy, settings, checkpoint=states[whole.best_epoch]))
 
 
 @pytest.mark.parametrize("change", [{"learning_rate": 0.02}, {"epochs": 5}, {"batch_size": 16}])
@@ -223,14 +215,6 @@ def test_changed_parameters_never_take_up_the_old_checkpoint(change):
 
 
 @pytest.mark.slow
-def test_every_epoch_says_how_long_the_rest_will_take(toy, capsys):
-    from pipeline.training.loop import fit_faces
-
-    fit_faces(config(epochs=1), toy)
-    assert re.search(r"^epoch   1 of 1: PublicTest accuracy .* min, about 0\.0 left$", capsys.readouterr().out, re.M)
-
-
-@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_run_in_one_line(toy):
     # Beyond what params.yaml allows, so that one epoch is enough
     diverging = config(epochs=1, optimizer="sgd")
@@ -240,8 +224,12 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_line(toy):
 
 
 @pytest.mark.slow
-def test_a_damaged_checkpoint_is_dropped(toy, tmp_path, capsys):
-    fitted(toy, config(epochs=1), checkpoint=tmp_path)
+def test_every_epoch_says_how_long_the_rest_will_take_and_a_damaged_checkpoint_is_dropped(toy, tmp_path, capsys):
+    from pipeline.training.loop import fit_faces
+
+    fit_faces(config(epochs=1), toy, checkpoint=tmp_path)
+    said = capsys.readouterr().out
+    assert re.search(r"^epoch   1 of 1: PublicTest accuracy .* min, about 0\.0 left$", said, re.M)
     file = next(tmp_path.glob("epoch-*")) / "variables.npz"
     file.write_bytes(file.read_bytes()[:100])
     epochs = []

@@ -44,14 +44,19 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
     about_model = facts(service.bundle, limits)
     app = FastAPI(title="ferpipe", version=service.bundle.id, docs_url=None, redoc_url=None,
                   description=api.description(limits))
-    requests, cameras = Slots(limits.requests, limits.patience, limits.grace), Slots(limits.cameras)
+    requests = Slots(limits.requests, limits.patience, limits.grace, limits.queue)
+    cameras = Slots(limits.cameras)
     # Two pictures are processed at a time, since OpenCV uses every core for each
     work = CapacityLimiter(2)
 
     @app.exception_handler(Refused)
     async def refuse(request: Request, error: Refused) -> JSONResponse:
         # The rest of the body is not read, so the connection cannot be used for another request
-        return JSONResponse({"error": str(error)}, error.status, {"Connection": "close"})
+        headers = {"Connection": "close"}
+        if error.status == 503:
+            await body.drop(request, limits)
+            headers["Retry-After"] = "1"
+        return JSONResponse({"error": str(error)}, error.status, headers)
 
     @app.post("/predict", tags=["Pictures"], summary="The faces of one picture", response_model=answers.Picture,
               responses=api.problems(408, 413, 415, 422, 503), openapi_extra=api.picture_body())
@@ -60,7 +65,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
 
         `curl --data-binary @face.jpg http://127.0.0.1:8000/predict`
         """
-        with requests.take("too many pictures at one time; try again in a second"):
+        async with requests.take("too many pictures at one time; try again in a second"):
             ((_, data),), face = await body.upload(request, limits, requests.arriving(), most=1)
             return JSONResponse(await to_thread.run_sync(_one, service, limits, data, face, limiter=work))
 
@@ -72,7 +77,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
 
         `curl -F files=@one.jpg -F files=@two.png http://127.0.0.1:8000/predict/batch`
         """
-        with requests.take("too many pictures at one time; try again in a second"):
+        async with requests.take("too many pictures at one time; try again in a second"):
             uploads, face = await body.upload(request, limits, requests.arriving(), most=limits.batch)
             pictures = await to_thread.run_sync(_batch, service, limits, uploads, face, limiter=work)
             return JSONResponse({"pictures": pictures})
@@ -87,7 +92,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
         `curl --data-binary @face.jpg 'http://127.0.0.1:8000/explain?x=216&y=132&width=178&height=178&emotion=happy'`
         """
         box, label = explaining.asked(request.query_params, service.bundle.classes)
-        with requests.take("too many pictures at one time; try again in a second"):
+        async with requests.take("too many pictures at one time; try again in a second"):
             ((_, data),), face = await body.upload(request, limits, requests.arriving(), most=1)
             return JSONResponse(await to_thread.run_sync(explaining.explain, service.bundle, limits, data, box, label,
                                                          face, limiter=work))
@@ -114,7 +119,8 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
         with contextlib.suppress(WebSocketDisconnect):  # the client may leave at any point
             await socket.accept()
             try:
-                with cameras.take(f"{limits.cameras} cameras are connected already; close one, or try again later"):
+                async with cameras.take(f"{limits.cameras} cameras are connected already; close one, or try again "
+                                        "later"):
                     await _live(socket)
             except Refused as error:
                 await socket.send_json({"error": str(error)})

@@ -1,7 +1,9 @@
 """Reads a request's body within bounds, into memory and never onto the disk: raw bytes, a form with files, or JSON."""
 
+import asyncio
 import base64
 import binascii
+import contextlib
 import json
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
@@ -63,6 +65,21 @@ async def upload(request: "Request", bounds: Bounds, in_time: AbstractAsyncConte
     if not pictures or not any(data for _, data in pictures):
         raise Refused(422, "no picture in the request; send one as its body, in a form with its file, or in JSON")
     return Upload(pictures, face or marked)
+
+
+async def drop(request: "Request", bounds: Bounds) -> None:
+    """Read a request's body, as far as it comes in ``bounds.grace`` seconds, and drop it.
+
+    An answer to a client that is still sending is lost when the connection is closed after it.
+    """
+    from starlette.requests import ClientDisconnect
+
+    if "expect" in request.headers:  # it sends nothing before it is told to
+        return
+    with contextlib.suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(bounds.grace):
+            async for _ in request.stream():
+                pass
 
 
 def _flag(value: Any) -> bool:

@@ -13,7 +13,8 @@ class Bounds:
             times as many are read at half their width and height; a PNG cannot be, and would take seconds.
         batch: pictures in one request.
         batch_bytes: of the whole request.
-        requests: requests with pictures at one time; one more gets 503.
+        requests: requests with pictures at one time; one more waits for its turn.
+        queue: seconds for which it waits, then it gets 503.
         frame_bytes, frame_pixels: of a camera's frame.
         cameras: live connections at one time; one more gets an error and is closed.
         patience: seconds that a client may take to send a request or to accept an answer.
@@ -28,6 +29,7 @@ class Bounds:
     batch: int = 16
     batch_bytes: int = 60_000_000
     requests: int = 8
+    queue: float = 5.0
     frame_bytes: int = 2_000_000
     frame_pixels: int = 4_000_000
     cameras: int = 4

@@ -52,7 +52,8 @@ def html() -> str:
          + _read("reports/replications.md", "Their side findings, tried again")),
         ("Speed in use", _read("reports/bench.md", "A face under three runtimes")
          + _read("reports/bench-demo.md", "The demo, step by step")
-         + _read("reports/bench-static.md", "The static page")),
+         + _read("reports/bench-static.md", "The static page")
+         + _read("reports/load.md", "The server under load", required=False)),
         ("Every picture", _gallery()),
     ]
     title = "ferpipe: facial emotion recognition on FER-2013"

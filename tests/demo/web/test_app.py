@@ -40,7 +40,7 @@ from pipeline.system.failure import Failure
 ROOT = Path(__file__).parents[3]
 # Small, so that a test can reach them
 BOUNDS = replace(Bounds(), upload_bytes=1_000_000, pixels=1_000_000, batch=3, batch_bytes=2_000_000, requests=3,
-                 frame_bytes=500_000, frame_pixels=700_000, cameras=2, patience=3.0, idle=2.0)
+                 queue=0.5, frame_bytes=500_000, frame_pixels=700_000, cameras=2, patience=3.0, idle=2.0)
 
 
 @pytest.fixture(scope="module")

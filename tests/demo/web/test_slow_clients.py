@@ -16,7 +16,7 @@ import toy_models
 from pipeline.demo.web import main as web
 from pipeline.demo.web.bounds import Bounds
 
-BOUNDS = replace(Bounds(), connections=30, requests=3, cameras=2, patience=1.5, grace=0.4)
+BOUNDS = replace(Bounds(), connections=30, requests=3, queue=0.3, cameras=2, patience=1.0, grace=0.3)
 PICTURE = cv2.imencode(".png", np.zeros((20, 20), "uint8"))[1].tobytes()
 HEAD = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 500000\r\n\r\n\xff\xd8\xff"
 

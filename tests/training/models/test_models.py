@@ -8,7 +8,7 @@ from pipeline.system.failure import Failure
 from pipeline.training import models
 from pipeline.training.models import pretrained
 
-# Small options of every family; the backbone of deepfer comes in one size
+# Small options of every family; the backbone of deepfer comes in one size, see ``small_backbone``
 SMALL = {
     "cas": {},
     "compact": {"stem": 4, "width": 4, "stages": 3},
@@ -51,6 +51,18 @@ DESCRIBED: dict[str, tuple] = {
 }
 
 
+@pytest.fixture
+def small_backbone(monkeypatch):
+    """ResNet50V2's stem and blocks, but two stacks of two blocks in place of four of three to six, and few filters."""
+    import keras
+    from keras.src.applications.resnet import ResNet, stack_residual_blocks_v2
+
+    def stacks(x):
+        return stack_residual_blocks_v2(stack_residual_blocks_v2(x, 4, 2, name="conv2"), 8, 2, stride1=1, name="conv3")
+
+    monkeypatch.setattr(keras.applications, "ResNet50V2", lambda **options: ResNet(stacks, True, True, **options))
+
+
 def letters(net) -> str:
     return "".join(LETTERS.get(type(layer).__name__, "") for layer in net.layers)
 
@@ -59,6 +71,7 @@ def sizes(net, kind: str, what: str) -> list[int]:
     return [getattr(layer, what) for layer in net.layers if type(layer).__name__ == kind]
 
 
+@pytest.mark.usefixtures("small_backbone")
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize(("size", "classes"), [(48, 7), (24, 6)])
 def test_outputs_are_finite_logits_and_every_weight_gets_a_gradient(name, size, classes):
@@ -82,6 +95,7 @@ def test_outputs_are_finite_logits_and_every_weight_gets_a_gradient(name, size, 
             assert np.abs(gradient).max() > 0, weight.path
 
 
+@pytest.mark.usefixtures("small_backbone")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_saved_network_is_the_same_after_loading(name, tmp_path):
     import keras
@@ -94,6 +108,7 @@ def test_a_saved_network_is_the_same_after_loading(name, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_backbone")
 @pytest.mark.parametrize("name", models.FAMILIES)
 def test_the_exported_network_is_the_same_under_onnx_runtime(name, tmp_path):
     import keras

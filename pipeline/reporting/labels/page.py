@@ -61,9 +61,10 @@ votes* from the champion's probabilities and the votes together (fitted on the o
 {missed}
 """
 ALIKE = """\
-* {pairs:,} pairs of near copies show one photograph twice. {share} of them have one label, [{low:.1f}, {high:.1f}]; of
-  the others no model that answers by the photograph can get both. Copies were often found by one search and share its
-  word, so that labels given independently would agree less often."""
+* {pairs:,} pairs of near copies show one photograph twice (a few more or fewer where rounding decides at the limit).
+  {share} of them have one label, [{low:.1f}, {high:.1f}]; of the others no model that answers by the photograph can get
+  both. Copies were often found by one search and share its word, so that labels given independently would agree less
+  often."""
 
 
 def page(champion: str, agreement: Rows, suggestions: Rows, swaps: Rows, missed: Rows,

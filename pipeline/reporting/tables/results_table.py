@@ -39,8 +39,7 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
   learned from the votes themselves. Compare such rows with their like.
 * A row names the values that differ from its recipe's.
 * *MB* is the ONNX file's size, *ms a face* the median time of one face on one thread, *minutes* the training time of
-  the fastest seed, on the hardware named beside it: longer where other programs ran beside it, as with `attention`,
-  `multitask` and what they are compared with.
+  the fastest seed, on the hardware named beside it, longer where other programs ran too.
 
 """
 

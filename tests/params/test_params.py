@@ -69,7 +69,7 @@ def test_what_params_leaves_null_comes_from_the_recipe_and_what_it_names_wins(tm
     ("  strength: null", "  strong: null", "augment.strong: there is no such parameter"),
     ("  epochs: null", "  epochs: many", "train.epochs"),
     ("  epochs: null", "  epochs: 0", "train.epochs"),
-    ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are attention, cas, cas_plus,"),
+    ("recipe: compact", "recipe: nonsense", "there is no recipe 'nonsense'; there are attention, camera, cas,"),
     ("dataset: fer2013", "dataset: My Faces", "dataset: 'My Faces' is no name of a data set; expected fer2013"),
     ("dataset: fer2013", "dataset: ../faces", "dataset: '../faces' is no name of a data set"),
     ("dataset: fer2013", "dataset: results", "dataset: 'results' is reserved, it names a part of the project"),

@@ -53,7 +53,8 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
             raise ValueError(f"expected the members' origin, found {reprlib.repr(about)}")
         source, row_of = about["source_digest"], {name: row for row, name in enumerate(ids)}
     except (*DAMAGE, KeyError, TypeError, AttributeError) as error:
-        raise Failure(f"{path}: no teachers' probabilities ({error}); make them with {again} of models with the "
+        reason = getattr(error, "strerror", None) or error
+        raise Failure(f"{path}: no teachers' probabilities ({reason}); make them with {again} of models with the "
                       f"{protocols.phrase(protocol)}, or set train.teacher: 0") from error
     mapping = range(known) if own_classes else CLASS_SETS[faces.manifest["class_set"]][1]
     if source != faces.manifest["source_digest"] or mapping is None:

@@ -80,6 +80,7 @@ class Train(Block):
     mix_share: float = Field(1.0, ge=0, le=1)
     mix_until: float = Field(0.85, ge=0, le=1)
     votes: float = Field(0.0, ge=0, le=100)  # see pipeline.training.student.Student
+    action_units: float = Field(0.0, ge=0, le=100)  # another head, see pipeline.training.action_units
     teacher: float = Field(0.0, ge=0, le=1)
     teachers: str = Field("hour", pattern=r"^[\w-]+$")  # the folder in data/teacher
     temperature: float = Field(2.0, ge=0.01, le=100)

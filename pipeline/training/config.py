@@ -109,6 +109,7 @@ class TrainConfig(TypedDict):
     mix_share: NotRequired[float]
     mix_until: NotRequired[float]  # share of the epochs, then images are no longer mixed
     votes: NotRequired[LossWeight]  # of a second head that learns the FER+ votes
+    action_units: NotRequired[LossWeight]  # of another that learns those of the label's emotion
     teacher: NotRequired[LossWeight]  # share of the loss that is the divergence from the teachers' answers, 0 to 1
     teachers: NotRequired[str]  # the folder in data/teacher/ that they were taken from
     temperature: NotRequired[float]  # of the teachers' and the network's answers in that divergence
@@ -143,7 +144,8 @@ class ResolvedConfig(NetConfig):
 # What a config from before a key existed was trained with
 TRAIN_DEFAULTS: dict[str, Any] = {
     "ema": 0.0, "augment_until": 1.0, "degrade_from": 0.0, "mixup": 0.0, "cutmix": 0.0, "mix_share": 1.0,
-    "mix_until": 0.85, "votes": 0.0, "teacher": 0.0, "teachers": "hour", "temperature": 2.0, "stages": [],
+    "mix_until": 0.85, "votes": 0.0, "action_units": 0.0, "teacher": 0.0, "teachers": "hour", "temperature": 2.0,
+    "stages": [],
 }
 # In these an unknown key is an error: it would be ignored silently
 STRICT = (AugmentConfig, TrainConfig, StageConfig)

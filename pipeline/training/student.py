@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from pipeline.system.failure import Failure
-from pipeline.training import hardware, towers
+from pipeline.training import action_units, hardware, towers
 from pipeline.training.augment import Augment
 from pipeline.training.config import ResolvedConfig
 from pipeline.training.faster import faster
@@ -27,11 +27,12 @@ class Student(keras.Model):
 
     The loss is the cross-entropy with the smoothed label, a share ``train.teacher`` of it replaced by the divergence
     from the teachers' probabilities at ``train.temperature`` (Hinton et al. 2015, arXiv 1503.02531); plus
-    ``train.votes`` times the cross-entropy of a second head with the votes; plus the network's own regularisers.
+    ``train.votes`` times the cross-entropy of a second head with the votes; plus ``train.action_units`` times that of
+    another with the label's action units; plus the network's own regularisers.
 
     Attributes:
         net: the network, of layers that train faster where there are some; its weights are those that are kept.
-        trunk: ``net``, with the second head where votes are learned.
+        trunk: ``net``, or where other heads are learned a model of all outputs by name.
         towers: in how many parts a batch is trained, see pipeline.training.towers.
     """
 
@@ -40,18 +41,20 @@ class Student(keras.Model):
         settings = config["train"]
         # weights of two terms of the loss; config["votes"] and config["teacher"] are digests
         self.votes_weight, self.teacher_share = settings["votes"], settings["teacher"]
-        self.temperature = settings["temperature"]
+        self.temperature, self.action_units_weight = settings["temperature"], settings["action_units"]
         self.augment = Augment(**config["augment"])
         self.towers = hardware.towers(settings["precision"], settings["batch_size"])
         self.net = net = faster(net, self.towers)
         self.mix = None
         if settings["mixup"] or settings["cutmix"]:
             self.mix = Mix(mixup=settings["mixup"], cutmix=settings["cutmix"], share=settings["mix_share"])
-        self.trunk = net
+        features, heads = net.get_layer("logits").input, {}
         if self.votes_weight:
-            features = net.get_layer("logits").input
-            crowd = keras.layers.Dense(VOTED_CLASSES, dtype="float32", name="crowd")(features)
-            self.trunk = keras.Model(net.input, [net.output, crowd])
+            heads["crowd"] = keras.layers.Dense(VOTED_CLASSES, dtype="float32", name="crowd")(features)
+        if self.action_units_weight:
+            self.units_of_class = action_units.prototypes(config["classes"])
+            heads["units"] = keras.layers.Dense(self.units_of_class.shape[1], dtype="float32", name="units")(features)
+        self.trunk = keras.Model(net.input, {"logits": net.output, **heads}) if heads else net
         self.against_label = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=settings["label_smoothing"])
         self.accuracy = keras.metrics.Mean(name="accuracy")
@@ -62,8 +65,7 @@ class Student(keras.Model):
         if training and self.mix is not None:
             images, targets = self.mix(images, targets)
         outputs = self.trunk(images, training=training)
-        logits, crowd = outputs if self.votes_weight else (outputs, None)
-        return {"logits": logits, **({} if crowd is None else {"crowd": crowd}), "targets": targets}
+        return {**(outputs if isinstance(outputs, dict) else {"logits": outputs}), "targets": targets}
 
     def train_step(self, *arguments):
         # under JAX, Keras's takes the state of all variables as well
@@ -86,6 +88,12 @@ class Student(keras.Model):
             loss = (1 - self.teacher_share) * loss + self.teacher_share * divergence
         if self.votes_weight:
             loss = loss + self.votes_weight * ops.mean(_cross_entropy(targets["votes"], y_pred["crowd"]))
+        if self.action_units_weight:
+            # linear in the label, so that a mixed image has its parts' units
+            units = ops.matmul(targets["label"], self.units_of_class)
+            # a unit is moved or not, independently of the others: the sum of their cross-entropies
+            entropy = ops.sum(ops.binary_crossentropy(units, y_pred["units"], from_logits=True), axis=-1)
+            loss = loss + self.action_units_weight * ops.mean(entropy)
         return loss + sum(self.losses) if self.losses else loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):

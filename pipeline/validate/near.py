@@ -1,9 +1,10 @@
 """Near copies: two images of one photograph that differ in more than nothing, such as another crop, size or quality.
 
-Two steps, in about 20 seconds of one core for the 35,887 images of FER-2013. Every pair of images is *proposed* or not
-by one matrix product of small descriptors, also with one of the two mirrored; a pair that is proposed is *confirmed* by
-the normalised cross-correlation of its details at every shift of up to four pixels (Lewis 1995, Fast normalized
-cross-correlation, Vision Interface).
+Two steps, in 32 seconds of CPU time for the 35,887 images of FER-2013 (an AMD EPYC; 10 of them are the kernel's, for
+1.1 GB of memory), so within a minute. Every pair of images is *proposed* or not by one matrix product of small
+descriptors, also with one of the two mirrored; a pair that is proposed is *confirmed* by the normalised
+cross-correlation of its details at every shift of up to four pixels (Lewis 1995, Fast normalized cross-correlation,
+Vision Interface).
 """
 
 import os

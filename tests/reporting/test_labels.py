@@ -135,6 +135,23 @@ def test_the_wrong_labels_head_the_ranking_and_the_page_counts_them(judged):
     assert "| Training | 2 | 0 |" in text, "nobody misses a face that is easy"
 
 
+def test_a_model_whose_answers_are_kept_is_a_judge_of_the_tests_and_in_int8_no_second_one(judged, monkeypatch):
+    faces, champion, _ = judged
+
+    def kept(bundle, quantised=None):
+        return SimpleNamespace(bundle=bundle, recipe="other", seed=1, class_set="7", quantised=quantised,
+                               source_digest=faces.manifest["digest"])
+
+    entries = [kept("f" * 12), kept("8" * 12, SimpleNamespace(bundle="f" * 12))]
+    # knows but the first of the two wrong labels, which it has as its answer
+    answers = {split: np.eye(7)[faces.split(split).labels] for split in ("PublicTest", "PrivateTest")}
+    answers["PrivateTest"][160 - 140] = np.eye(7)[(faces.labels[160] - 1) % 7]
+    monkeypatch.setattr(main.ledger, "entries", lambda dataset: entries)
+    monkeypatch.setattr(main.ledger, "probabilities", lambda entry: answers)
+    text = main.report(main.judged(faces, champion), None, faces, "toy")
+    assert "| PrivateTest | 2 | 1 | 1.4 % | 100.0 [20.7, 100.0] |" in text and "`other` (seed 1). The more" in text
+
+
 def test_the_pictures_stay_on_this_machine(judged):
     _, _, by_split = judged
     text = main.pictures(by_split)

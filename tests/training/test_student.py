@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from pipeline.params.params import Train
+from pipeline.system.failure import Failure
+from pipeline.training.action_units import UNITS, prototypes
 
 CLASSES = 7
+EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 
 
 def student(**train):
@@ -15,7 +18,7 @@ def student(**train):
     settings = Train(**{"epochs": 1, "batch_size": 8, "optimizer": "adamw", "learning_rate": 0.01, "keep": "last",
                         "schedule": "constant", **train}).model_dump()
     net = models.build("compact", classes=CLASSES, stem=4, width=4, stages=1, dropout=0.0)
-    return Student(net, {"train": settings, "augment": {}})
+    return Student(net, {"train": settings, "augment": {}, "classes": EMOTIONS})
 
 
 def batch(count=8):
@@ -78,3 +81,35 @@ def test_the_network_that_is_kept_has_no_second_head():
     model = student(votes=0.5)
     assert model.net.output_shape == (None, CLASSES)
     assert len(model.trainable_variables) == len(model.net.trainable_variables) + 2
+
+
+def test_action_units_are_those_of_the_label_each_learned_by_itself():
+    model = student(action_units=0.4)
+    data = without(batch(), "votes", "teacher")
+    data["label"] = np.eye(CLASSES, dtype="float32")[[3, 6]]  # happy and neutral
+    data["images"] = data["images"][:2]
+    actual, answers = loss(model, data)
+    target = np.zeros((2, 13), "float32")
+    target[0, [UNITS.index(12), UNITS.index(25)]] = 1  # lip corners pulled, lips parted; neutral moves none
+    units = np.maximum(answers["units"], 0) - answers["units"] * target + np.log1p(np.exp(-np.abs(answers["units"])))
+    label = -(data["label"] * log_softmax(answers["logits"])).sum(axis=1)
+    assert actual == pytest.approx((label + 0.4 * units.sum(axis=1)).mean(), rel=1e-5)
+
+
+def test_all_heads_learn_at_once_and_are_left_out_of_what_is_kept():
+    import tensorflow as tf
+
+    model = student(votes=0.5, action_units=0.4)
+    with tf.GradientTape() as tape:
+        loss_ = model.compute_loss(y_pred=model(without(batch(), "teacher"), training=True))
+    assert all(np.abs(gradient).max() > 0 for gradient, variable in zip(
+        tape.gradient(loss_, model.trainable_variables), model.trainable_variables, strict=True)
+        if variable.path.split("/")[-2] in ("logits", "crowd", "units"))
+    assert model.net.output_shape == (None, CLASSES)
+    assert len(model.trainable_variables) == len(model.net.trainable_variables) + 4
+
+
+def test_a_class_without_known_action_units_is_named():
+    assert prototypes([name for name in EMOTIONS if name != "disgust"]).shape == (6, 13)
+    with pytest.raises(Failure, match="no action units are known for contempt"):
+        prototypes([*EMOTIONS, "contempt"])

@@ -12,15 +12,17 @@ from pipeline.system.failure import Failure
 
 REPORTS = Path("reports")
 # The folders whose pictures are in git, with what the gallery calls them
-GALLERIES = {"": "", "champion": "champion: ", "trust": "champion: ", "fer2013": "last run: ",
+GALLERIES = {"": "", "champion": "champion: ", "trust": "trust.md: ", "fer2013": "last run: ",
              "replications": "replication: "}
-# What the pictures in those folders show that people may leave further ones in, by name
+# What a picture shows, by name; people may leave others in reports/ and in reports/fer2013/, which are not shown.
+# A replication's picture has the replication's name
 CAPTIONS = {
     "augmentation": "training images as augmentation changes them, drawn faces",
     "balance": "classes before and after balance",
     "calibration": "reliability, and accuracy against coverage",
     "conditions": "accuracy by brightness and sharpness",
     "confusion": "confusion matrix",
+    "corrupted": "accuracy on corrupted faces",
     "curves": "learning curves",
     "demo": "the demo",
     "explanation": "the parts of a face that the champion's answers rest on, on average",
@@ -123,7 +125,8 @@ def _pictures(folder: str, large: bool = False) -> str:
     for path in sorted((project.root() / REPORTS / folder).glob("*.png")):
         if folder in ("", "fer2013") and path.stem not in CAPTIONS:
             continue
-        caption = GALLERIES[folder] + CAPTIONS.get(path.stem, path.stem.replace("_", " "))
+        caption = GALLERIES[folder] + ({} if folder == "replications" else CAPTIONS).get(
+            path.stem, path.stem.replace("_", " "))
         address = path.relative_to(project.root() / REPORTS).as_posix()
         figures.append(f'<figure><a href="{address}"><img src="{address}" alt="{escape(caption)}" loading="lazy"></a>'
                        f"<figcaption>{escape(caption)}</figcaption></figure>\n")

@@ -40,13 +40,13 @@ class Judged:
     Attributes:
         probabilities: ``(N, 7)``.
         missed: bool ``(N,)``, the faces that every one of several models gets wrong; None of fewer than two.
-        models: how many those are.
+        judges: what those models are.
     """
 
     faces: Faces
     probabilities: np.ndarray
     missed: np.ndarray | None
-    models: int
+    judges: tuple[str, ...]
 
     @cached_property
     def issues(self) -> Issues:
@@ -74,18 +74,22 @@ def judged(faces: Faces, champion: Bundle) -> dict[str, Judged]:
     entries = [entry for entry in ledger.entries("fer2013") if entry.class_set == "7"
                and entry.source_digest == faces.manifest["digest"]]
     kept = {entry.bundle: found for entry in entries if (found := ledger.probabilities(entry)) is not None}
+    # an int8 model gives nearly its float32 model's answers: one judge
+    twins = {entry.quantised.bundle for entry in entries if entry.quantised and entry.bundle in kept}
+    named = {entry.bundle: f"`{entry.recipe}` (seed {entry.seed})" for entry in entries
+             if entry.bundle in kept and entry.bundle not in {champion.id, *twins}}
     by_split = {}
     for split in SPLITS:
         part = faces.split(split)
         if split == "Training":
             answers = [_of_teachers(faces, name) for name in (TEACHERS, "hour")]
             missed = np.all([answer.argmax(axis=1) != part.labels for answer in answers], axis=0)
-            by_split[split] = Judged(part, answers[0], missed, len(answers))
+            by_split[split] = Judged(part, answers[0], missed, (f"`{TEACHERS}`", "`hour`"))
             continue
         own = kept[champion.id][split] if champion.id in kept else champion.predict(part.images)
-        others = [found[split] for bundle, found in kept.items() if bundle != champion.id]
-        wrong = [answer.argmax(axis=1) != part.labels for answer in (own, *others)]
-        by_split[split] = Judged(part, own, np.all(wrong, axis=0) if others else None, len(wrong))
+        wrong = [answer.argmax(axis=1) != part.labels for answer in (own, *(kept[bundle][split] for bundle in named))]
+        by_split[split] = Judged(part, own, np.all(wrong, axis=0) if named else None,
+                                 ("the champion", *named.values()))
     return by_split
 
 
@@ -126,7 +130,7 @@ def pictures(by_split: dict[str, Judged]) -> str:
             zip(part.issues.rows[:PICTURES].tolist(), part.issues.suggested[:PICTURES].tolist(), strict=True)]
         if part.missed is not None:
             drawn = np.random.default_rng(0).permutation(np.flatnonzero(part.missed))[:PICTURES]
-            sections[f"{split}: faces that none of {part.models} gets, drawn at random"] = [
+            sections[f"{split}: faces that none of {len(part.judges)} gets, drawn at random"] = [
                 _picture(part, row, f"answer {EMOTIONS[part.probabilities[row].argmax()]}") for row in drawn.tolist()]
     return sheet.contact_sheet("Labels", "Faces whose label, model's answer and FER+ votes differ.", sections)
 
@@ -154,12 +158,13 @@ def report(by_split: dict[str, Judged], near: copies.Copies | None, faces: Faces
                             _share(part.majority[rows] == suggested), _share(part.majority[rows] == labels[rows]),
                             f"{_share(part.majority[first] != labels[first])}, n = {len(first)}"))
         if part.missed is not None:
-            missed.append((split, part.models, int(part.missed.sum()), f"{100 * part.missed.mean():.1f} %",
+            missed.append((split, len(part.judges), int(part.missed.sum()), f"{100 * part.missed.mean():.1f} %",
                            _share(part.majority[part.missed] != labels[part.missed])))
         common = Counter(zip(labels[rows].tolist(), suggested.tolist(), strict=True)).most_common(5)
         swaps.append((split, ", ".join(f"{EMOTIONS[label]} → {EMOTIONS[other]} {count}"
                                        for (label, other), count in common)))
-    return page(champion, agreement, suggestions, swaps, missed, _ceiling(by_split, faces),
+    judges = {split: part.judges for split, part in by_split.items() if part.missed is not None}
+    return page(champion, agreement, suggestions, swaps, missed, judges, _ceiling(by_split, faces),
                 None if near is None else ceiling.labelled_alike(faces, near))
 
 

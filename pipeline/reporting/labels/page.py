@@ -1,6 +1,6 @@
 """reports/labels.md: the words around the figures that ``main`` computes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.evaluate.intervals import wilson
 
@@ -61,14 +61,15 @@ votes* from the champion's probabilities and the votes together (fitted on the o
 {missed}
 """
 ALIKE = """\
-* {pairs:,} pairs of near copies show one photograph twice. {share} of them have one label, [{low:.1f}, {high:.1f}]; of
-  the others no model that answers by the photograph can get both. Copies were often found by one search and share its
-  word, so that labels given independently would agree less often."""
+* {pairs:,} pairs of near copies show one photograph twice (a few more or fewer where rounding decides at the limit).
+  {share} of them have one label, [{low:.1f}, {high:.1f}]; of the others no model that answers by the photograph can get
+  both. Copies were often found by one search and share its word, so that labels given independently would agree less
+  often."""
 
 
-def page(champion: str, agreement: Rows, suggestions: Rows, swaps: Rows, missed: Rows, ceiling: Rows,
-         alike: tuple[int, int] | None) -> str:
-    """The page; every argument but the first and the last is the rows of a table, in the order of its columns."""
+def page(champion: str, agreement: Rows, suggestions: Rows, swaps: Rows, missed: Rows,
+         judges: Mapping[str, Sequence[str]], ceiling: Rows, alike: tuple[int, int] | None) -> str:
+    """The page; ``Rows`` are those of a table, in the order of its columns, ``judges`` those of ``missed`` by split."""
     return PAGE.format(
         champion=champion,
         agreement=table(("split", "n", "FER+ agrees with the label", "the model agrees with the label",
@@ -79,7 +80,7 @@ def page(champion: str, agreement: Rows, suggestions: Rows, swaps: Rows, missed:
         swaps="\n".join(f"* {split}: {words}" for split, words in swaps),
         ceiling=table(("split", "champion", "ten votes", "model and votes"), ceiling),
         alike=_alike(*alike) if alike and alike[1] else "* Near copies have not been looked for: `dvc repro validate`.",
-        missed=_missed(missed))
+        missed=_missed(missed, judges))
 
 
 def _alike(same: int, pairs: int) -> str:
@@ -88,15 +89,15 @@ def _alike(same: int, pairs: int) -> str:
                         high=100 * estimate.high)
 
 
-def _missed(rows: Rows) -> str:
+def _missed(rows: Rows, judges: Mapping[str, Sequence[str]]) -> str:
     text = table(("split", "judges", "missed by all", "of the split", "FER+ contradicts the label"), rows)
-    splits = {str(row[0]) for row in rows}
     text += ("\n\nTraining's judges are the two groups of teachers, `strong` and `hour`; in both are nets that learned "
              "from\nthese very labels.")
-    if splits != {"PublicTest", "PrivateTest", "Training"}:
-        text += (" Of a test split there have to be two models whose answers lie beside their ledger entries;\n"
-                 "the first entries have none.")
-    return text
+    if of_test := judges.get("PrivateTest"):
+        return (text + " A test split's are the champion and the models whose answers lie beside their ledger entry:\n"
+                + ", ".join(of_test[1:]) + ". The more judges, the fewer faces are missed by all.")
+    return (text + " Of a test split there have to be two models whose answers lie beside their ledger entries;\n"
+            "the first entries have none.")
 
 
 def table(head: Sequence[str], rows: Rows) -> str:

@@ -33,12 +33,13 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
   Kaggle's, both together: 7,178. With eight classes n is smaller: the faces whose FER+ votes have a majority.
 * *Protocol*: FER-2013 contains photographs more than once, and Training has copies of test images. *Published* trains
   with them, as published figures usually do; *without exact copies* leaves out the 703 Training images that equal a
-  test image in every pixel (`balance.drop_leaks: exact`), *without copies* near copies too (`near`).
+  test image in every pixel (`balance.drop_leaks: exact`), *without copies* near copies too (`near`). Teachers keep to
+  the protocol of what learns from them; so far none was trained *without copies*.
 * *Extra labels* are what a model learned from besides FER-2013's own: the FER+ votes and the answers of teachers, which
   learned from the votes themselves. Compare such rows with their like.
 * A row names the values that differ from its recipe's.
 * *MB* is the ONNX file's size, *ms a face* the median time of one face on one thread, *minutes* the training time of
-  the fastest seed, on the hardware named beside it.
+  the fastest seed, on the hardware named beside it, longer where other programs ran too.
 
 """
 

@@ -6,12 +6,14 @@ import pytest
 from pipeline.params import recipe as recipes
 from pipeline.system.failure import Failure
 from pipeline.training import models
-from pipeline.training.models import pretrained
+from pipeline.training.models import cbam, pretrained
 
-# Small options of every family; the backbone of deepfer comes in one size, see ``small_backbone``
+# Small options of every family; the backbone of deepfer comes in one size, see ``small_backbone``. After a dash:
+# another form of a family
 SMALL = {
     "cas": {},
     "compact": {"stem": 4, "width": 4, "stages": 3},
+    "compact-attention": {"stem": 4, "width": 4, "stages": 3, "attention": True},
     "deepfer": {"dense": 8},
     "harini": {"width": 4, "dense": 16},
     "javier": {"width": 4, "dense": 16},
@@ -23,8 +25,8 @@ SMALL = {
     "seresnet": {"width": 4, "blocks": (1, 1), "squeeze": 2, "drop_path": 0.0},
     "vgg": {"width": 4},
 }
-FAMILIES = [name if name in ("cas", "compact") else pytest.param(name, marks=pytest.mark.slow)
-            for name in models.FAMILIES]
+FORMS = [name if name.startswith(("cas", "compact")) else pytest.param(name, marks=pytest.mark.slow)
+         for name in SMALL]
 
 # C(onvolution), B(atch norm), M(ax pool), D(ropout), F(latten), H (a dense layer, hidden or the last), R(eLU), A(dd),
 # G(lobal average pool), + (branches side by side), K (the pretrained backbone)
@@ -63,6 +65,10 @@ def small_backbone(monkeypatch):
     monkeypatch.setattr(keras.applications, "ResNet50V2", lambda **options: ResNet(stacks, True, True, **options))
 
 
+def build(form: str, **options):
+    return models.build(form.split("-")[0], **options, **SMALL[form])
+
+
 def letters(net) -> str:
     return "".join(LETTERS.get(type(layer).__name__, "") for layer in net.layers)
 
@@ -72,14 +78,14 @@ def sizes(net, kind: str, what: str) -> list[int]:
 
 
 @pytest.mark.usefixtures("small_backbone")
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("size", "classes"), [(48, 7), (24, 6)])
-def test_outputs_are_finite_logits_and_every_weight_gets_a_gradient(name, size, classes):
+def test_outputs_are_finite_logits_and_every_weight_gets_a_gradient(form, size, classes):
     import keras
     import tensorflow as tf
 
     keras.utils.set_random_seed(0)
-    net = models.build(name, classes=classes, size=size, **SMALL[name])
+    net = build(form, classes=classes, size=size)
     for weight in net.trainable_weights:
         if weight.path.endswith("gamma"):  # a gamma of zero holds back what is before it, until it has moved
             weight.assign(np.ones(weight.shape))
@@ -96,11 +102,11 @@ def test_outputs_are_finite_logits_and_every_weight_gets_a_gradient(name, size, 
 
 
 @pytest.mark.usefixtures("small_backbone")
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_saved_network_is_the_same_after_loading(name, tmp_path):
+@pytest.mark.parametrize("form", FORMS)
+def test_a_saved_network_is_the_same_after_loading(form, tmp_path):
     import keras
 
-    net = models.with_softmax(models.build(name, classes=6, **SMALL[name]))
+    net = models.with_softmax(build(form, classes=6))
     images = np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype("float32")
     net.save(tmp_path / "net.keras")
     loaded = keras.saving.load_model(tmp_path / "net.keras", safe_mode=True)
@@ -109,19 +115,69 @@ def test_a_saved_network_is_the_same_after_loading(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_backbone")
-@pytest.mark.parametrize("name", models.FAMILIES)
-def test_the_exported_network_is_the_same_under_onnx_runtime(name, tmp_path):
+@pytest.mark.parametrize("form", SMALL)
+def test_the_exported_network_is_the_same_under_onnx_runtime(form, tmp_path):
     import keras
 
     from pipeline.bundle.bundle import onnx_session
     from pipeline.bundle.export import export
 
     keras.utils.set_random_seed(0)
-    net = models.with_softmax(models.build(name, classes=6, **SMALL[name]))
+    net = models.with_softmax(build(form, classes=6))
     images = np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype("float32")
     export(net, tmp_path / "net.onnx")
     served = onnx_session(tmp_path / "net.onnx").run(["probabilities"], {"image": images})[0]
     np.testing.assert_allclose(served, net.predict_on_batch(images), atol=1e-4)
+
+
+def test_every_family_is_tested():
+    assert {form.split("-")[0] for form in SMALL} == set(models.FAMILIES)
+
+
+def test_attention_weighs_channels_by_their_mean_and_maximum_and_then_positions():
+    import keras
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((6, 6, 8))
+    net = keras.Model(image, cbam.attend(image, "attention"))
+    rng = np.random.default_rng(0)
+    for weight in net.trainable_weights:
+        weight.assign(rng.normal(0, 1, weight.shape))
+    x = rng.normal(0, 1, (3, 6, 6, 8)).astype("float32")
+    first, bias_1, second, bias_2, kernel = [weight.numpy() for weight in net.trainable_weights]
+
+    def perceptron(pooled):
+        return np.maximum(pooled @ first + bias_1, 0) @ second + bias_2
+
+    def sigmoid(logits):
+        return 1 / (1 + np.exp(-logits))
+
+    weighed = x * sigmoid(perceptron(x.mean((1, 2))) + perceptron(x.max((1, 2))))[:, None, None]
+    padded = np.pad(np.stack([weighed.mean(-1), weighed.max(-1)], -1), ((0, 0), (3, 3), (3, 3), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), axis=(1, 2))
+    positions = sigmoid(np.einsum("nhwcyx,yxcf->nhwf", windows, kernel))
+    np.testing.assert_allclose(net.predict_on_batch(x), weighed * positions, rtol=1e-3, atol=1e-5)
+    seen = keras.Model(image, net.get_layer("attention").output).predict_on_batch(x)
+    np.testing.assert_allclose(seen, positions, rtol=1e-3)
+
+
+def test_the_recipe_attention_is_the_speedrun_with_an_attention_block_in_every_stage():
+    plain, attended = [models.build(classes=7, **recipes.named(name)["model"]) for name in ("speedrun", "attention")]
+    maps = [layer.output.shape[1:] for layer in attended.layers if layer.name.startswith("attention")]
+    assert maps == [(20, 20, 1), (10, 10, 1), (5, 5, 1)]
+    # less than two hundredths more weights
+    assert plain.count_params() < attended.count_params() < 1.02 * plain.count_params()
+
+
+@pytest.mark.parametrize("name", ["attention", "multitask"])
+def test_the_recipes_that_are_compared_with_the_speedrun_differ_from_it_in_one_value(name):
+    mine, plain = recipes.named(name), recipes.named("speedrun")
+    assert mine["augment"] == plain["augment"] and mine["balance"] == plain["balance"]
+    train = {key: value for key, value in plain["train"].items() if key != "votes"}
+    if name == "attention":
+        assert mine["model"] == {**plain["model"], "attention": True} and mine["train"] == train
+    else:
+        assert mine["model"] == plain["model"] and mine["train"] == {**train, "action_units": 0.4}
 
 
 @pytest.mark.slow

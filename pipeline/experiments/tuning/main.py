@@ -99,5 +99,5 @@ def main(argv: list[str] | None = None) -> None:
         compare(options.arms, options.repeats, options.minutes, dataset)
     elif not rows_of(dataset) and not workers_of(dataset):
         raise Failure(f"ferpipe bench-tune: {reports(dataset)} has no figures of it; run it without --page")
-    if options.page or options.trials >= workers.TRIALS and options.minutes == MINUTES:
+    if options.page or (options.trials >= workers.TRIALS and options.minutes == MINUTES):
         print(f"bench-tune: {write_page(dataset)}")

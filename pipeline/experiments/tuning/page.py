@@ -26,9 +26,9 @@ def page(rows: Rows, workers: Rows, votes: bool) -> str:
 as an idle one; on a small network: recipe `{RECIPE}` with {network}{", with the FER+ votes" if votes else ""}.
 
 * **{ARMS["tpe"].title}** and **{ARMS["random"].title}** spend {100 * SEARCH:.0f} % of them on trials of
-  {tune["epochs"]} epochs, the recipe's own values first. They are [the stage tune's](../pipeline/tune/README.md), with its slots and its
-  pruning; a random search is the same sampler that learns nothing. The rest trains the best trial's values at length,
-  for as many epochs as it buys.
+  {tune["epochs"]} epochs, the recipe's own values first. They are those of
+  [the stage tune](../pipeline/tune/README.md), with its slots and its pruning; a random search is the same sampler that
+  learns nothing. The rest trains the best trial's values at length, for as many epochs as it buys.
 * **{ARMS["recipe"].title}** is the same without a search: one trial, which gives the pace, and then all
   the epochs that the budget buys.
 

@@ -1,5 +1,7 @@
 """reports/tuning.md, from tuning.csv and tuning-workers.csv alone."""
 
+from textwrap import fill
+
 from pipeline.evaluate.intervals import Estimate
 from pipeline.experiments.tuning.evidence import Rows, estimate, of_arm, verdict
 from pipeline.experiments.tuning.plan import ARMS, MINUTES, RECIPE, SEARCH, VALUES
@@ -15,7 +17,9 @@ def page(rows: Rows, workers: Rows, votes: bool) -> str:
         votes: whether the networks learned from the FER+ votes.
     """
     tune = VALUES["tune"]
-    searched = ", ".join(f"`{path}`" for path in tune["space"])
+    names = ", ".join(f"`{path}`" for path in tune["space"])
+    searched = fill(f"Searched are {names}: none of them changes the network's size. Each arm ends with one network.",
+                    118, break_on_hyphens=False)
     network = " ".join(f"{path}={value}" for path, value in VALUES.items() if path.startswith("model."))
     return f"""\
 # Does the search pay, and how does it scale?
@@ -32,13 +36,14 @@ as an idle one; on a small network: recipe `{RECIPE}` with {network}{", with the
 * **{ARMS["recipe"].title}** is the same without a search: one trial, which gives the pace, and then all
   the epochs that the budget buys.
 
-Searched are {searched}:
-none of them changes how long an epoch takes. Each arm ends with one network. PublicTest is cut into two halves at
-random, for each repeat anew and for the three arms alike. One half chooses: the sampler, pruning, the best trial and
-the epoch of the training at length look at it, in an arm with many trials many times. *Held-out* is the accuracy on
-the other half, which no choice has seen; by it the arms are judged. PrivateTest is not read. Figures in per cent with
-95 % intervals: Wilson's over the images for one repeat, Student's t over several. A difference is the mean over the
-repeats' pairs, which have the seed and both halves in common.
+{searched}
+
+PublicTest is cut into two halves at random, for each repeat anew and for the three arms alike. One half chooses: the
+sampler, pruning, the best trial and the epoch of the training at length look at it, in an arm with many trials many
+times. *Held-out* is the accuracy on the other half, which no choice has seen; by it the arms are judged. PrivateTest is
+not read. Figures in per cent with 95 % intervals: Wilson's over the images for one repeat, Student's t over several. A
+difference is the mean over the repeats' pairs, which have the seed and both halves in common; the three differences are
+not corrected for being three.
 
 {arms(rows)}
 ## More workers
@@ -85,7 +90,7 @@ def scaling(rows: Rows) -> str:
                      f"{row['trials']} | {row['seconds']} |")
     return (f"![Trials a minute by workers](tuning-workers.png)\n\nA trial waits {rows[0]['waits']} s and computes "
             f"{rows[0]['computes']} s. Taken on {cores} cores, which cannot show more: workers that train would share "
-            f"them, and how many a machine of its own each could feed is not seen here.\n\n" + "\n".join(lines) + "\n")
+            f"them, and what workers on machines of their own do is not seen here.\n\n" + "\n".join(lines) + "\n")
 
 
 def _listed(rows: Rows, column: str) -> str:

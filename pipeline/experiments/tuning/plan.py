@@ -28,7 +28,7 @@ VALUES: dict[str, Any] = {
         "trials": MOST,
         "epochs": 4,
         "max_parameters": 10**9,
-        # All cost the same time, so that no arm gets more epochs by a smaller network
+        # None changes the network's size, so that no arm gets more epochs by a smaller one
         "space": {
             "train.learning_rate": {"low": 0.0003, "high": 0.03, "log": True},
             "train.batch_size": {"choices": [64, 128]},

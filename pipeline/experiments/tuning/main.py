@@ -14,7 +14,7 @@ from pipeline.system.failure import Failure
 
 COLUMNS = ("arm", "repeat", "minutes", "trials", "pruned", "search", "slot", "epochs", "best_epoch", "length", "chosen",
            "held_out", "values", "study", "machine")
-WORKERS = ("storage", "workers", "trials", "waits", "computes", "seconds", "per_minute", "cores")
+WORKERS = ("storage", "workers", "trials", "waits", "computes", "seconds", "per_minute", "cores", "load")
 
 
 def rows_of(dataset: str) -> list[dict[str, str]]:

@@ -81,6 +81,8 @@ def scaling(rows: Rows) -> str:
     if not rows:
         return "**Not run yet.**\n"
     cores = ", ".join(sorted({row["cores"] for row in rows}, key=int))
+    busy = max(float(row["load"] or 0) for row in rows)
+    beside = f" Other programs ran beside it: the load before was up to {busy:.0f}." if busy >= 1 else ""
     lines = ["| storage | workers | trials a minute | times one worker's | trials | seconds |", "|---" * 6 + "|"]
     for row in sorted(rows, key=lambda row: (row["storage"], int(row["workers"]))):
         single = next((float(other["per_minute"]) for other in rows
@@ -90,7 +92,8 @@ def scaling(rows: Rows) -> str:
                      f"{row['trials']} | {row['seconds']} |")
     return (f"![Trials a minute by workers](tuning-workers.png)\n\nA trial waits {rows[0]['waits']} s and computes "
             f"{rows[0]['computes']} s. Taken on {cores} cores, which cannot show more: workers that train would share "
-            f"them, and what workers on machines of their own do is not seen here.\n\n" + "\n".join(lines) + "\n")
+            f"them, and what workers on machines of their own do is not seen here.{beside}\n\n"
+            + "\n".join(lines) + "\n")
 
 
 def _listed(rows: Rows, column: str) -> str:

@@ -34,6 +34,8 @@ def measured(workers: int, trials: int, dataset: str) -> dict[str, Any]:
     """
     import optuna
 
+    # Of other programs: nothing of ours runs yet
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     where, name = studies.address(dataset), f"workers-{uuid.uuid4().hex[:12]}"
     with tempfile.TemporaryDirectory(prefix="ferpipe-workers-") as folder:
         # Their MLflow database is in the folder, and so is a study of this machine's
@@ -70,7 +72,7 @@ def measured(workers: int, trials: int, dataset: str) -> dict[str, Any]:
     seconds = (max(ends) - min(trial.datetime_start for trial in counted if trial.datetime_start)).total_seconds()
     return {"storage": "sqlite" if where.file else "PostgreSQL", "workers": workers, "trials": trials,
             "waits": f"{WAITS:g}", "computes": f"{COMPUTES:g}", "seconds": f"{seconds:.1f}",
-            "per_minute": f"{60 * trials / seconds:.2f}", "cores": processor.cores()}
+            "per_minute": f"{60 * trials / seconds:.2f}", "cores": processor.cores(), "load": load}
 
 
 @contextmanager

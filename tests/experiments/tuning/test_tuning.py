@@ -228,7 +228,8 @@ def test_the_page_has_every_figure_with_its_interval_and_what_was_not_run():
 def test_the_scaling_is_told_beside_the_cores_that_it_was_taken_on(project, capsys):
     made = {("sqlite", 1): 26.5, ("sqlite", 2): 50.0, ("PostgreSQL", 4): 90.0}
     measured = [{"storage": name, "workers": count, "trials": workers.TRIALS, "waits": "2", "computes": "0.1",
-                 "seconds": "90.0", "per_minute": str(rate), "cores": 2} for (name, count), rate in made.items()]
+                 "seconds": "90.0", "per_minute": str(rate), "cores": 2,
+                 "load": "3.4" if count == 4 else "0.2"} for (name, count), rate in made.items()]
     for new in (*measured, {**measured[0], "per_minute": "25.0"}):
         main.log(new, main.reports("fer2013") / "tuning-workers.csv", main.WORKERS)
     main.main(["--page", "--dataset", "fer2013"])
@@ -236,6 +237,7 @@ def test_the_scaling_is_told_beside_the_cores_that_it_was_taken_on(project, caps
     assert "| sqlite | 1 | 25.0 | 1.00 |" in text and "26.5" not in text, "the last measurement counts"
     assert "| sqlite | 2 | 50.0 | 2.00 |" in text and "| PostgreSQL | 4 | 90.0 |  |" in text
     assert "Taken on 2 cores, which cannot show more" in text
+    assert "Other programs ran beside it: the load before was up to 3." in text
     assert (project / "reports/tuning-workers.png").is_file()
 
 

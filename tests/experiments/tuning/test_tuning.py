@@ -221,6 +221,7 @@ def test_the_page_has_every_figure_with_its_interval_and_what_was_not_run():
     assert f"| search by TPE | 1, 2 | 20, 20 | 5, 5 | 20.5, 20.5 | 60, 60 | 19.4, 19.4 | {whole:.2f} [" in text
     assert "| random search | not run yet |" in text
     assert "**Not run yet**: search by TPE (repeat 3); random search (repeats 1, 2, 3); the recipe's own" in text
+    assert "from [tuning.csv](tuning.csv) and" in text and "`tuning-workers.csv`" in text
     assert "with the FER+ votes" in text and all(f"`{path}`" in text for path in VALUES["tune"]["space"])
     assert "| 1 | train.votes 0.4 | 58 of 60 |" in text
 

@@ -45,6 +45,7 @@ COMMANDS = {
     "speedrun": ("experiments.speedrun", "the most accuracy in eight minutes of two cores; the log of what was tried"),
     "replicate": ("experiments.replications.main", "the published systems' side findings, tried again"),
     "bench-train": ("reporting.bench.throughput", "time every recipe's training against plain Keras fit"),
+    "bench-tune": ("experiments.tuning.main", "does the search pay at the same CPU time, and how does it scale?"),
     "rebuild-mlflow": ("tracking.rebuild", "fill an empty MLflow from the ledger and the bundles"),
     COMPLETION: ("cli", "a script for bash, zsh or fish that completes commands by the Tab key"),
 }

@@ -37,6 +37,8 @@ RETRIES = 5
 WAIT = 5
 # Where a GPU is shared, no training may take all of its memory at its start
 SHARED_GPU = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+# Since April 2026 (pull request 62492) Ray itself leaves all GPUs of a node to a task that has asked for none
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--on", metavar="ADDRESS", help="ray://HOST:10001, or ray for a cluster on this machine, which "
                        "is started where none runs")
     group.add_argument("--gpus", type=float, default=0, metavar="N",
-                       help="of each training; 0.25 lets four share one (default: 0)")
+                       help="of each training; 0.25 lets four share one (default: 0, on the CPU alone)")
     group.add_argument("--cpus", type=float, default=1, metavar="N", help="of each training (default: 1)")
     group.add_argument("--shared", metavar="PATH", help="a folder that all nodes have there, for checkpoints: a "
                        "training whose node is lost goes on from its last epoch")
@@ -186,7 +188,8 @@ class Cluster:
 
     def _environment(self) -> dict[str, str]:
         backend = {name: os.environ[name] for name in ("KERAS_BACKEND",) if os.environ.get(name)}
-        return {"PYTHONUTF8": "1", **(SHARED_GPU if 0 < self._at.gpus < 1 else {}), **backend}
+        gpu = NO_GPU if self._at.gpus == 0 else SHARED_GPU if self._at.gpus < 1 else {}
+        return {"PYTHONUTF8": "1", **gpu, **backend}
 
 
 def _home(key: str) -> Path:
@@ -229,6 +232,8 @@ def connected(at: Where, say: Callable[[str], None] = print) -> Iterator[Cluster
         say(f"{len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}, "
             f"{sum(found.get('CPU', 0) for found in nodes):g} CPUs and "
             f"{sum(found.get('GPU', 0) for found in nodes):g} GPUs, at {at.address}")
+        if not at.gpus and any(found.get("GPU", 0) for found in nodes):
+            say("without --gpus the trainings use none of the GPUs")
         if not any(found.get("CPU", 0) >= at.cpus and found.get("GPU", 0) >= at.gpus for found in nodes):
             say(f"no node has {at.cpus:g} CPUs and {at.gpus:g} GPUs for a training; it waits for one, Ctrl-C ends it")
         yield Cluster(ray, at)

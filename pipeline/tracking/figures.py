@@ -22,16 +22,19 @@ class Table(TypedDict):
 
 
 def headline(measured: Mapping[str, Any]) -> dict[str, float]:
-    """``accuracy/PublicTest``, ``accuracy/PublicTest_flip``, ``accuracy/PublicTest_corrupted`` (the mean over the
-    corruptions) and ``.._corrupted_worst``, and the same of macro-F1 and the loss in nats.
+    """``accuracy/PublicTest``, ``accuracy/PublicTest_flip``, ``accuracy/PublicTest_copy_free``,
+    ``accuracy/PublicTest_corrupted`` (the mean over the corruptions) and ``.._corrupted_worst``; macro-F1 and the loss
+    in nats of the splits in single view. The rest is in ``tables``: a page of fifty charts shows none of them.
 
     Args:
         measured: ``Entry.all_figures``: figures by split and view, and ``corrupted`` by split.
     """
     metrics: dict[str, float] = {}
     for split, view, figures in _views(measured):
-        suffix = "" if view == "single" else f"_{view}"
-        metrics |= {f"{name}/{split}{suffix}": figures[name] for name in HEADLINE if name in figures}
+        if view == "single" and not split.endswith(COPY_FREE):
+            metrics |= {f"{name}/{split}": figures[name] for name in HEADLINE if name in figures}
+        elif view == "single" or not split.endswith(COPY_FREE):
+            metrics[f"accuracy/{split}" + ("" if view == "single" else f"_{view}")] = figures["accuracy"]
     for split, robustness in measured.get(CORRUPTED, {}).items():
         metrics[f"accuracy/{split}_corrupted"] = robustness["mean"]
         metrics[f"accuracy/{split}_corrupted_worst"] = robustness["worst"]

@@ -163,8 +163,8 @@ class Run:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         tags = {name: manifest[name] for name in ("dataset", "edition", "protocol", "digest") if name in manifest}
-        # MLflow holds 36 characters of a digest
-        data = Dataset(manifest["dataset"], manifest["digest"][:36], "code", json.dumps({"tags": tags}),
+        # Its lists show name and digest side by side; MLflow would hold 36 characters, and the tags have all
+        data = Dataset(manifest["dataset"], manifest["digest"][:12], "code", json.dumps({"tags": tags}),
                        profile=json.dumps(manifest.get("counts", {})))
         self._client.log_inputs(self.id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.tune.slots import CPU
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -22,12 +24,14 @@ class Budget:
         hours: of training, all workers together.
         flat: so many trials in a row that brought nothing end the study.
         images: that an accuracy is measured on.
+        cpu_seconds: of training, added up over the cores: the same on a busy machine as on an idle one.
     """
 
     trials: int
     hours: float
     flat: int
     images: int
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,18 +49,21 @@ def extent(counted: Mapping[int, Any], begun: int, budget: Budget) -> Extent:
         counted: the finished trials (Optuna's) by slot.
         begun: how many slots have been taken by now, by whoever: they are part of the study.
     """
-    seconds = 0.0
+    seconds = cpu = 0.0
     best: list[float] = []
     for slot in range(budget.trials):
         if slot not in counted:
             break
         trial = counted[slot]
         seconds += trial.duration.total_seconds() if trial.duration else 0.0
+        cpu += trial.user_attrs.get(CPU, 0.0)
         accuracy = trial.values[0] if trial.state.name == "COMPLETE" else 0.0
         best.append(max(accuracy, best[-1] if best else 0.0))
         reason = ""
         if budget.hours and seconds >= 3600 * budget.hours:
             reason = f"{seconds / 3600:.1f} hours of training, {budget.hours:g} were allowed"
+        elif budget.cpu_seconds and cpu >= budget.cpu_seconds:
+            reason = f"{cpu / 60:.1f} CPU-minutes of training, {budget.cpu_seconds / 60:g} were allowed"
         elif _flat(best, budget):
             reason = (f"flat: the last {budget.flat} trials raised the best accuracy by "
                       f"{100 * (best[-1] - best[-1 - budget.flat]):.2f} points")

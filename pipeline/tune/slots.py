@@ -16,6 +16,8 @@ from pipeline.tune.storage import Address
 FINISHED = ("COMPLETE", "PRUNED")
 # Names of a trial's user attributes
 SLOT, HOST, PROCESS, RUN = "slot", "host", "process", "run_id"
+# Seconds of all cores that it took
+CPU = "cpu_seconds"
 # Where Optuna looks for the values that a trial must take, and for the trials that a trial repeats
 VALUES, REPEATS, HISTORY = "fixed_params", "failed_trial", "retry_history"
 

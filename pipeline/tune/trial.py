@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from pipeline.training.importing import quiet
 from pipeline.tune import front, pruning, sampling, warm
 from pipeline.tune.budget import Budget
 from pipeline.tune.declared import check_networks
-from pipeline.tune.slots import RUN, Claim, Slots, TooLate, in_time
+from pipeline.tune.slots import CPU, RUN, Claim, Slots, TooLate, in_time
 from pipeline.tune.space import Space
 
 # So many networks of a slot may be too large, or have the values of another slot, before the search gives up
@@ -30,12 +31,16 @@ class Search:
         name: the study's, a hash of everything else.
         parts: a hash of every part, by its name.
         space: of the recipe, whose values slot 0 has.
+        learns: whether the sampler learns from finished trials; one that does not searches at random.
+        loop: what stands for pipeline.training.loop where nothing is to be trained.
     """
 
     name: str
     parts: dict[str, str]
     space: Space
     faces: Faces
+    learns: bool = True
+    loop: Any = None
 
     @property
     def params(self) -> Params:
@@ -64,10 +69,12 @@ def run(search: Search, slots: Slots, claim: Claim, parent: runs.Run) -> None:
     import optuna
     from optuna.storages._heartbeat import get_heartbeat_thread
 
+    begun = time.process_time()
+
     with get_heartbeat_thread(claim.id, slots.study._storage):
         try:
             with in_time():
-                _train(search, slots, claim, values_for(search, slots, claim), parent)
+                _train(search, slots, claim, values_for(search, slots, claim), parent, begun)
         except optuna.TrialPruned:
             pass
         except TooLate:
@@ -93,7 +100,8 @@ def values_for(search: Search, slots: Slots, claim: Claim) -> dict[str, Any]:
         if size <= most:
             slots.take(claim, fixed, equal=True)
             return fixed
-    drawing = sampling.drawing(search.params.seed, claim.slot, slots.history(claim), search.space.conditional,
+    history = slots.history(claim) if search.learns else ()
+    drawing = sampling.drawing(search.params.seed, claim.slot, history, search.space.conditional,
                                slots.study.directions)
     small = None
     for _ in range(DRAWS):
@@ -116,8 +124,10 @@ def values_for(search: Search, slots: Slots, claim: Claim) -> dict[str, Any]:
     return small
 
 
-def _loop():
+def _loop(search: Search):
     """The module that trains; the import of Keras takes seconds."""
+    if search.loop is not None:
+        return search.loop
     with quiet():
         from pipeline.training import loop
     return loop
@@ -130,20 +140,25 @@ def _config(search: Search, values: dict[str, Any]) -> ResolvedConfig:
 
 def check(search: Search) -> None:
     """Build the space's networks before the first trial; see ``declared.check_networks``."""
-    loop = _loop()
+    loop = _loop(search)
     check_networks(search.space, lambda params: loop.build_net(resolve(params, search.faces.manifest)))
 
 
 def _size(search: Search, values: dict[str, Any]) -> int:
     """The parameters of the network that a trial would train."""
-    return _loop().build_net(_config(search, values)).count_params()
+    return _loop(search).build_net(_config(search, values)).count_params()
 
 
-def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], parent: runs.Run) -> None:
-    """Train a trial and end it as COMPLETE, or as PRUNED, which is raised, too, for the MLflow run to see."""
+def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], parent: runs.Run,
+           begun: float) -> None:
+    """Train a trial and end it as COMPLETE, or as PRUNED, which is raised, too, for the MLflow run to see.
+
+    Args:
+        begun: this process's CPU seconds when the trial began.
+    """
     import optuna
 
-    params, last, loop = search.params, None, _loop()
+    params, last, loop = search.params, None, _loop(search)
     trial = optuna.Trial(sampling.judged(slots.study, params.tune.epochs), claim.id)
     # Leaves the values and their ranges in the storage
     search.space.suggest(trial)
@@ -173,6 +188,7 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
 
         def prune(what: str, why: str) -> None:
             trial.set_user_attr(pruning.WHY, why)
+            trial.set_user_attr(CPU, round(time.process_time() - begun, 2))
             slots.finish(claim, "PRUNED", None if search.weighs_speed or last is None else [last])
             run.tags({"pruned": "true", "why": why})
             print(f"tune: trial {claim.slot} {what}, {why}", flush=True)
@@ -186,6 +202,7 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
             prune(f"diverged with {shown(values)}", pruning.diverged(error))
         accuracy = fitted.history[-1]["val_accuracy"]
         figures = [accuracy, front.milliseconds(fitted.net)] if search.weighs_speed else [accuracy]
+        trial.set_user_attr(CPU, round(time.process_time() - begun, 2))
         # Before MLflow's run ends: what is trained counts, whatever comes of that
         slots.finish(claim, "COMPLETE", figures)
     speed = f", {figures[1]:.3f} ms a face," if search.weighs_speed else ""

@@ -71,7 +71,9 @@ def work(search: Search, study, where: Address, limits: Callable[[], Budget],
         _tidy(study, parent)
         begun, at_first, waiting = time.monotonic(), budget() - len(slots.counted(budget())), False
         if at_first > 0:
-            print(f"tune: {at_first} of {budget()} trials to run, {search.params.tune.epochs} epochs each", flush=True)
+            until = " at most" if limits().cpu_seconds else ""
+            print(f"tune: {at_first} of {budget()} trials to run{until}, {search.params.tune.epochs} epochs each",
+                  flush=True)
             trials.check(search)
         while True:
             claim = slots.claim(budget())
@@ -95,7 +97,8 @@ def work(search: Search, study, where: Address, limits: Callable[[], Budget],
                 print(f"tune: trial {claim.slot}: this process was silent for longer than {where.grace} s, so another "
                       "worker has the trial; what came of it here does not count", flush=True)
             missing = budget() - len(slots.counted(budget()))
-            if 0 < missing < budget() - before:
+            # How many a budget of CPU time buys is not known
+            if 0 < missing < budget() - before and not limits().cpu_seconds:
                 left = (time.monotonic() - begun) / max(1, at_first - missing) * missing
                 print(f"tune: {missing} of {budget()} trials to run, about {duration(left)} left", flush=True)
         counted, ended = slots.counted(budget()), extent().reason

@@ -5,15 +5,18 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import jsonschema
 import pytest
 import toy_models
 import toy_servers
+import toy_study
 from ruamel.yaml import YAML
 
 from pipeline.tracking import entering, ledger, registry, runs
+from pipeline.tune import storage as studies
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
@@ -81,7 +84,30 @@ def test_the_page_for_a_team_names_what_there_is():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def databases():
+    """PostgreSQL with the two databases, as compose.yaml makes them; its port."""
+    import psycopg2
+
+    with toy_servers.postgresql("ferpipe", PASSWORD) as port:
+        connection = psycopg2.connect(host="127.0.0.1", port=port, user="ferpipe", password=PASSWORD,
+                                      dbname="postgres")
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {SERVICES['postgresql']['environment']['POSTGRES_DB']}")
+        connection.cursor().execute(COMPOSE["configs"]["databases"]["content"])
+        connection.close()
+        yield port
+
+
+def command_of(service, database, port):
+    """A service's command as Compose would run it, at addresses of this machine."""
+    own = next(part.split(":")[-1] for part in SERVICES[service]["ports"])
+    return [filled(part, {"POSTGRES_PASSWORD": PASSWORD}).replace("postgresql:5432", f"127.0.0.1:{database}")
+            .replace("0.0.0.0", "127.0.0.1").replace(f"--port={own}", f"--port={port}")
+            .replace("--workers=2", "--workers=1") for part in SERVICES[service]["command"]]
+
+
+@pytest.fixture(scope="module")
+def server(databases, tmp_path_factory):
     """The services as compose.yaml starts them, at addresses of this machine: MLflow's address and the bucket."""
     import boto3
     from moto.server import ThreadedMotoServer
@@ -96,26 +122,14 @@ def server(tmp_path_factory):
     _, _, *bucket = SERVICES["bucket"]["command"]
     for _ in range(2):  # a second start finds it
         subprocess.run([sys.executable, ROOT / "deploy/bucket.py", *bucket], env=environment, check=True)
-    with toy_servers.postgresql("ferpipe", PASSWORD) as database:
-        import psycopg2
-
-        connection = psycopg2.connect(host="127.0.0.1", port=database, user="ferpipe", password=PASSWORD,
-                                      dbname="postgres")
-        connection.autocommit = True
-        connection.cursor().execute("CREATE DATABASE mlflow")
-        connection.cursor().execute(COMPOSE["configs"]["databases"]["content"])
-        connection.close()
-        port = toy_servers.free_port()
-        command = [filled(part, {"POSTGRES_PASSWORD": PASSWORD}).replace("postgresql:5432", f"127.0.0.1:{database}")
-                   .replace("0.0.0.0", "127.0.0.1").replace("--port=5000", f"--port={port}")
-                   .replace("--workers=2", "--workers=1") for part in SERVICES["mlflow"]["command"]]
-        allowed = filled(SERVICES["mlflow"]["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"], {})
-        with toy_servers.serving([sys.executable, "-m", *command], f"http://127.0.0.1:{port}/health",
-                                 folder / "mlflow.log", cwd=folder,
-                                 env={**environment, "MLFLOW_SERVER_ALLOWED_HOSTS": allowed}):
-            yield f"http://127.0.0.1:{port}", boto3.resource(
-                "s3", endpoint_url=address, aws_access_key_id="mlflow", aws_secret_access_key=KEY,
-                region_name="us-east-1").Bucket("mlflow")
+    port = toy_servers.free_port()
+    allowed = filled(SERVICES["mlflow"]["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"], {})
+    with toy_servers.serving([sys.executable, "-m", *command_of("mlflow", databases, port)],
+                             f"http://127.0.0.1:{port}/health", folder / "mlflow.log", cwd=folder,
+                             env={**environment, "MLFLOW_SERVER_ALLOWED_HOSTS": allowed}):
+        yield f"http://127.0.0.1:{port}", boto3.resource(
+            "s3", endpoint_url=address, aws_access_key_id="mlflow", aws_secret_access_key=KEY,
+            region_name="us-east-1").Bucket("mlflow")
     storage.stop()
 
 
@@ -137,3 +151,25 @@ def test_a_run_and_its_model_are_kept_by_the_services(server, project, monkeypat
     assert any(key.endswith("bundle/model.onnx") for key in kept)
     assert any(key.endswith("figures/per_class.json") for key in kept)
     assert not list(project.glob("mlruns/*")), "nothing of it lies here"
+
+
+@pytest.mark.slow
+def test_the_dashboard_shows_a_study_that_a_worker_has_made(databases, tmp_path, monkeypatch):
+    import optuna
+
+    monkeypatch.setenv(studies.STORAGE, f"postgresql+psycopg2://ferpipe:{PASSWORD}@127.0.0.1:{databases}/optuna")
+    storage = studies.open_storage(studies.address("fer2013"))
+    study = optuna.create_study(storage=storage, study_name="compact-0123456789ab", direction="maximize")
+    study.add_trial(toy_study.trial(0, 0.5))
+    port = toy_servers.free_port()
+    program, *options = command_of("optuna-dashboard", databases, port)
+    address = f"http://127.0.0.1:{port}"
+    with toy_servers.serving([Path(sys.executable).with_name(program), *options], f"{address}/dashboard/",
+                             tmp_path / "dashboard.log"):
+        listed = json.load(urllib.request.urlopen(f"{address}/api/studies"))["study_summaries"]
+        assert [summary["study_name"] for summary in listed] == ["compact-0123456789ab"]
+        number = listed[0]["study_id"]
+        assert urllib.request.urlopen(f"{address}/dashboard/studies/{number}").status == 200
+        shown = json.load(urllib.request.urlopen(f"{address}/api/studies/{number}?after=0"))
+        assert [trial["values"] for trial in shown["trials"]] == [[0.5]]
+    storage.engine.dispose()

@@ -13,6 +13,7 @@ import threading
 import time
 from argparse import ArgumentParser
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import toy_models
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 EPOCHS = '''
 import json, os, shutil, sys, time
 from pathlib import Path
+from unittest.mock import MagicMock
 config, faces, out = map(Path, sys.argv[1:])
 config, manifest = json.loads(config.read_text()), json.loads((faces / "manifest.json").read_text())
 made, seed = Path({made!r}), config["seed"]
@@ -66,6 +68,7 @@ def on_a_node(training: str, shared="", patience=5.0, **more) -> node.Outcome:
 LEAVE = """
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 out = Path(sys.argv[3])
 out.mkdir(parents=True, exist_ok=True)
 for name in ("net.keras", "history.json", "run.json"):
@@ -346,3 +349,11 @@ def test_faces_of_the_same_table_travel_once(project):
     other = Faces(**{**vars(faces), "manifest": {**faces.manifest, "protocol": "leak-free"}})
     assert running._sent(faces) == running._sent(faces) != running._sent(other)
     assert len(ray.sent) == 3 and set(ray.sent[1]) == {"images.npy", "faces.csv", "manifest.json"}
+
+
+@pytest.mark.parametrize(("gpus", "hidden", "memory"), [(0, True, False), (0.25, False, True), (1, False, False)])
+def test_a_training_sees_the_gpus_that_it_asked_for(gpus, hidden, memory):
+    """Ray gives whoever asks for some a CUDA_VISIBLE_DEVICES of its own, which nothing here may overwrite."""
+    environment = elsewhere.Cluster(MagicMock(), elsewhere.Where("ray", gpus=gpus))._environment()
+    assert environment.get("CUDA_VISIBLE_DEVICES") == ("" if hidden else None)
+    assert ("XLA_PYTHON_CLIENT_PREALLOCATE" in environment) == memory

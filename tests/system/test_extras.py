@@ -1,5 +1,6 @@
 """A package of an extra that is not installed ends in one line that names the extra."""
 
+import importlib
 import sys
 
 import pytest
@@ -11,20 +12,22 @@ from pipeline.system.failure import Failure
 
 @pytest.mark.parametrize(("module", "extra"), [
     ("mlflow", "pipeline"), ("keras.ops", "pipeline"), ("sklearn", "pipeline"), ("matplotlib.figure", "plots"),
-    ("jax", "dev"), ("numpy", None),
+    ("jax", "dev"), ("psycopg2.extensions", "team"), ("dvc_s3", "team"), ("ray", "cluster"), ("numpy", None),
 ])
 def test_a_module_belongs_to_the_extra_that_brings_it(module, extra):
     assert extras.extra_of(module) == extra
 
 
-def test_a_missing_package_of_an_extra_becomes_one_line_on_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mlflow", None)
+@pytest.mark.parametrize(("module", "extra"), [("mlflow.tracking", "pipeline"), ("psycopg2.extensions", "team"),
+                                               ("dvc_s3", "team")])
+def test_a_missing_package_of_an_extra_becomes_one_line_on_how_to_get_it(monkeypatch, module, extra):
+    package = module.partition(".")[0]
+    monkeypatch.setitem(sys.modules, package, None)
+    # What was imported before would be taken from here
+    monkeypatch.delitem(sys.modules, module) if module in sys.modules and module != package else None
 
-    def main() -> None:
-        import mlflow.tracking  # noqa: F401
-
-    with pytest.raises(Failure, match=r"^this needs the extra 'pipeline', but mlflow is not .*'\.\[pipeline\]'"):
-        extras.checked(main)()
+    with pytest.raises(Failure, match=rf"^this needs the extra '{extra}', but {package} is not .*'\.\[{extra}\]'"):
+        extras.checked(lambda: importlib.import_module(module))()
 
 
 def test_other_missing_modules_are_bugs_and_stay_errors():

@@ -16,7 +16,18 @@ import pytest
 import toy_models
 
 from pipeline.system.failure import Failure
-from pipeline.tracking import children, entering, killed, ledger, mlflow_server, registry, restoring, runs, ui
+from pipeline.tracking import (
+    children,
+    entering,
+    figures,
+    killed,
+    ledger,
+    mlflow_server,
+    registry,
+    restoring,
+    runs,
+    ui,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,9 +79,26 @@ def test_a_run_holds_parameters_curves_figures_data_and_tags(project, monkeypatc
                                  "val_loss"}
     assert {"recipe": "toy", "seed": "1", "DVC_EXP_NAME": "brave-name"}.items() <= data.tags.items()
     (given,) = facts(run.id).inputs.dataset_inputs
-    assert (given.dataset.name, given.dataset.digest) == ("my-moods", "f" * 36)
+    assert (given.dataset.name, given.dataset.digest) == ("my-moods", "f" * 12)
     assert facts(run.id).info.status == "FINISHED"
     assert list(project.glob("mlruns/sample-7/*/artifacts/reports/note.txt")), "artefacts lie beside the database"
+
+
+def test_a_run_s_page_has_the_headline_figures_as_metrics_and_all_of_them_as_tables(project):
+    """Some thirty metrics with the six curves, not one for every view of every split."""
+    measured = toy_models.figures()
+    corrupted = {"mean": 0.4, "worst": 0.2, "n": 28, "accuracy": {"fog": 0.4}}
+    measured = {**measured, "Training": {"single": measured["test"]["single"]}, "copy_free": toy_models.figures(),
+                "corrupted": {"PublicTest": corrupted, "PrivateTest": corrupted}}
+    metrics = figures.headline(measured)
+    assert len(metrics) == 22
+    for split in ("PublicTest", "PrivateTest"):
+        assert {name for name in metrics if split in name} == {
+            f"{figure}/{split}" for figure in ("accuracy", "macro_f1", "loss")} | {
+            f"accuracy/{split}_{view}" for view in ("flip", "copy_free", "corrupted", "corrupted_worst")}
+    assert (metrics["accuracy/PublicTest"], metrics["accuracy/PublicTest_flip"]) == (0.65, 0.67)
+    rows = figures.tables(measured)["splits"]["data"]
+    assert {"PublicTest_copy_free", "test", "Training"} <= {row[0] for row in rows} and len(rows) == 13
 
 
 class TrialPruned(Exception):
@@ -218,7 +246,7 @@ def test_the_comparison_of_runs_opens_on_accuracy(project):
     assert experiment.tags["mlflow.experiment.primaryMetric.name"] == "accuracy/PublicTest"
     assert "data set sample" in experiment.tags["mlflow.note.content"]
     assert sorted({name.rpartition("/")[0] for name in facts(run.id).data.metrics})[0] == "accuracy"
-    assert len(facts(run.id).data.metrics) == 20
+    assert len(facts(run.id).data.metrics) == 14
 
 
 def test_a_model_is_logged_once_with_its_signature_and_the_whole_bundle(project):

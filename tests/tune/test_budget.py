@@ -8,6 +8,7 @@ from pipeline.params import params
 from pipeline.tune import declared, pruning, warm
 from pipeline.tune.budget import Budget, extent
 from pipeline.tune.front import front
+from pipeline.tune.slots import CPU
 from pipeline.tune.warm import Older
 
 HOUR = 3600.0
@@ -28,6 +29,14 @@ def test_the_hours_are_those_of_all_workers_together():
     assert ends(trials, hours=2.5) == (10, "")
     slots, reason = ends(trials, hours=1.5)
     assert slots == 4 and reason == "1.5 hours of training, 1.5 were allowed"
+
+
+def test_cpu_time_ends_a_study_however_long_a_busy_machine_took():
+    trials = [trial(slot, 0.5, seconds=9 * HOUR) for slot in range(3)]
+    for made in trials:
+        made.set_user_attr(CPU, 90.0)
+    assert ends(trials, cpu_seconds=300.0) == (10, "")
+    assert ends(trials, cpu_seconds=240.0) == (3, "4.5 CPU-minutes of training, 4 were allowed")
 
 
 def test_the_same_trials_end_the_study_at_the_same_slot_whoever_ran_them():

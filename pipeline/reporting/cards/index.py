@@ -29,6 +29,8 @@ CAPTIONS = {
     "per_class": "figures of every class",
     "recipes": "every recipe beside the published figures",
     "robustness": "accuracy on corrupted faces",
+    "tuning": "two searches and the recipe's own values at the same CPU time",
+    "tuning-workers": "the search's trials a minute by workers",
     "web": "the page for browsers",
 }
 
@@ -47,7 +49,8 @@ def html() -> str:
          + _read("reports/labels.md", "How far the labels can be trusted", required=False)),
         ("Training", _markdown(_section(_text("pipeline/recipes/README.md"), "Ours"), "pipeline/recipes")
          + _read("reports/bench-train.md", "How fast training is beside plain Keras")
-         + _read("reports/speedrun.md", "Eight minutes of two cores")),
+         + _read("reports/speedrun.md", "Eight minutes of two cores")
+         + _read("reports/tuning.md", "Whether the search pays", required=False)),
         ("Results", _markdown(_section(readme, "Results"), "") + _read("reports/results.md", "Every model")),
         ("Champion", _champion() + _read("reports/trust.md", "How far it can be trusted", required=False)),
         ("Comparison", _read("reports/recipes.md", "The published systems and ours, every recipe", opened=True)

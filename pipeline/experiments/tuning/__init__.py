@@ -1,0 +1,1 @@
+"""Whether the search pays, and how it scales: reports/tuning.md."""

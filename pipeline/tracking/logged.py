@@ -13,7 +13,7 @@ def model_of(client, run_id: str, bundle: Bundle) -> str | None:
     run = client.get_run(run_id)
     for output in run.outputs.model_outputs if run.outputs else []:
         model = client.get_logged_model(output.model_id)
-        # a model whose logging was interrupted is not ready, and is logged anew
+        # a model whose logging was interrupted is not ready
         if model.tags.get("bundle") == bundle.id and model.status == "READY":
             return model.model_id
     return None
@@ -31,9 +31,16 @@ def log(client, run_id: str, bundle: Bundle) -> str:
                                Schema([TensorSpec(single, (-1, len(bundle.classes)), "probabilities")]))
     # pyfunc.log_model would take the run and the experiment that happen to be active
     experiment = client.get_run(run_id).info.experiment_id
-    made = client.create_logged_model(experiment, "model", run_id, {"bundle": bundle.id})
-    Model.log(None, mlflow.pyfunc, name="model", model_id=made.model_id, run_id=run_id, signature=signature,
+    model_id = _begun(client, experiment, run_id, bundle) or client.create_logged_model(
+        experiment, "model", run_id, {"bundle": bundle.id}).model_id
+    Model.log(None, mlflow.pyfunc, name="model", model_id=model_id, run_id=run_id, signature=signature,
               python_model=str(SERVED), artifacts={"onnx": str(bundle.folder / "model.onnx")},
               input_example={"image": np.full((1, 48, 48, 1), 128, single)},
               pip_requirements=["mlflow", "numpy", "onnxruntime"])
-    return made.model_id
+    return model_id
+
+
+def _begun(client, experiment: str, run_id: str, bundle: Bundle) -> str | None:
+    """The id of the bundle's model whose logging was interrupted: it is logged again under the same id."""
+    models = client.search_logged_models([experiment], f"source_run_id = '{run_id}' AND tags.bundle = '{bundle.id}'")
+    return next((model.model_id for model in models if model.status == "PENDING"), None)

@@ -23,7 +23,7 @@ def enter(project):
 
     def call(make=lambda folder, run_id: toy_models.bundle(folder, run_id=run_id), measure=lambda bundle: MEASURED):
         origin = entering.Origin("train", ("imported", "abc"), trained, shelf, history=tuple(toy_models.HISTORY))
-        return entering.enter(origin, shelves.first(shelf, lambda bundle: True), make, measure)
+        return entering.enter(origin, lambda: shelves.first(shelf, lambda bundle: True), make, measure)
 
     return call
 

@@ -54,8 +54,9 @@ def _swap(new: Path, old: Path, path: Path) -> None:
     """Rename the old folder away and the new one into its place; one that another process puts there in between is an
     old one, too."""
     while True:
-        with suppress(FileNotFoundError):
-            path.rename(old)
+        if path.exists():
+            with suppress(FileNotFoundError):
+                path.rename(old)
         try:
             new.rename(path)
             return

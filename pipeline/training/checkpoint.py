@@ -117,7 +117,9 @@ def alone(folder: Path, keep: bool = False) -> Iterator[None]:
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            raise Failure(f"{folder}: another process trains exactly this run ({error}); wait for it") from error
+            if "locked" in str(error):
+                raise Failure(f"{folder}: another process trains exactly this run; wait for it") from error
+            raise Failure(f"{folder}: cannot be locked ({error}); free some space or make it writable") from error
         yield
     if not keep:
         shutil.rmtree(folder)

@@ -67,7 +67,10 @@ def main(argv: list[str] | None = None) -> None:
                   for number in range(count) if (command.name, kind, number) not in done]
         # a few of each, then more
         wanted.sort(key=lambda trial: trial[0])
-        for future in as_completed([pool.submit(disturb[kind], command, number) for number, command, kind in wanted]):
+        futures = [pool.submit(disturb[kind], command, number) for number, command, kind in wanted]
+        for future in as_completed(futures):
+            if future.exception() is not None:
+                pool.shutdown(cancel_futures=True)
             trial = future.result()
             trials.append(trial)
             keep(trial)

@@ -12,11 +12,18 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parent.parent
-# For the process that the others are forked from: this tree's pipeline, whatever is installed
-sys.path.insert(0, str(ROOT))
-PRELOADED = ("tensorflow", "keras", "mlflow", "optuna", "great_expectations", "matplotlib.figure", "sklearn", "pandas",
-             "onnx", "onnxruntime", "cv2", "tf2onnx", "pipeline.cli")
+from pipeline.system import telemetry
+from pipeline.training import importing
+
+# For the process that the others are forked from
+PRELOADED = ("tensorflow", "keras", "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store",
+             "mlflow.store.model_registry.sqlalchemy_store", "mlflow.system_metrics.system_metrics_monitor",
+             "optuna.storages._rdb.storage", "great_expectations", "matplotlib.backends.backend_agg",
+             "matplotlib.figure", "sklearn.metrics", "pandas", "onnx", "onnxruntime.quantization", "cv2", "tf2onnx",
+             "pipeline.cli")
+# What the libraries read when that process imports them; these modules are light
+for variable, setting in (telemetry.OFF | importing.ENVIRONMENT).items():
+    os.environ.setdefault(variable, setting)
 # No command on toy data takes longer, on the slowest machine
 LIMIT = 600
 

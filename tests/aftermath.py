@@ -29,15 +29,22 @@ WRONG = (
 
 
 def contents(folder: Path, patterns: tuple[str, ...]) -> dict[str, str]:
-    """What the files hold, by a digest: JSON, line by line where it is that, without what no two runs share. And how
-    many finished runs, models, versions and trials MLflow and the study have."""
+    """``files``, and how many finished runs, models, versions and trials MLflow and the study have."""
+    return files(folder, patterns) | {name: str(count) for name, count in _rows(folder, COUNTS)}
+
+
+def files(folder: Path, patterns: tuple[str, ...]) -> dict[str, str]:
+    """What the files hold, by a digest: JSON, line by line where it is that, without what no two runs share."""
     found: dict[str, list[str]] = {}
     for path in (path for pattern in patterns for path in sorted(folder.glob(pattern))):
         # a bundle's id, which the time of the training is a part of, is in names
         name = re.sub(r"\b[0-9a-f]{12}\b", "ID", path.relative_to(folder).as_posix())
-        found.setdefault(name, []).append(hashlib.sha256(_lasting(path)).hexdigest())
-    return {name: " ".join(sorted(digests)) for name, digests in found.items()} | {
-        name: str(count) for name, count in _rows(folder, COUNTS)}
+        try:
+            digest = hashlib.sha256(_lasting(path)).hexdigest()
+        except (ValueError, zipfile.BadZipFile) as error:
+            digest = f"unreadable: {error}"
+        found.setdefault(name, []).append(digest)
+    return {name: " ".join(sorted(digests)) for name, digests in found.items()}
 
 
 def _rows(folder: Path, queries: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, int]]:

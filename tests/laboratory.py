@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import toy_models
-from aftermath import contents, differences, left_behind
+from aftermath import contents, differences, files, left_behind
 from processes import Running, start
 from ruamel.yaml import YAML
 
@@ -181,12 +181,12 @@ class Laboratory:
         """Kill the command at a random moment."""
         moment = random.Random(f"{command.name} {number}").random()
         with self._copy(command) as copy:
-            first, *others = (start(command.argv, copy) for _ in range(command.twins))
-            first.run(moment * self.reach(command).seconds)
-            hit = first.alive
+            processes = [start(command.argv, copy) for _ in range(command.twins)]
+            processes[0].run(moment * self.reach(command).seconds)
+            hit = processes[0].alive
             if hit:
-                first.kill()
-            problems = [problem for running in ([] if hit else [first], *others) if (problem := running.end())]
+                processes.pop(0).kill()
+            problems = [problem for running in processes if (problem := running.end())]
             problems += self._afterwards(command, copy)
         return Trial(command.name, KILL, number, round(moment, 3), hit, tuple(problems))
 
@@ -243,9 +243,8 @@ class Laboratory:
         if problem and not running.in_one_line:
             problems.append(f"{condition}: {problem}")
         undisturbed = self.reach(command)
-        problems += [f"{condition}: {name}: half-written" for name, digest in contents(copy, command.leaves).items()
-                     if digest not in (undisturbed.earlier.get(name), undisturbed.expected.get(name))
-                     and not name.startswith(("MLflow", "study"))]
+        problems += [f"{condition}: {name}: half-written" for name, digest in files(copy, command.leaves).items()
+                     if digest not in (undisturbed.earlier.get(name), undisturbed.expected.get(name))]
         return bool(problem)
 
 

@@ -15,7 +15,8 @@ VOLATILE = {"finished", "minutes", "milliseconds", "seconds", "run_id", "time", 
 COUNTS = (
     ("mlflow.db", "select 'MLflow: finished runs of kind ' || value, count(*) from runs join tags using (run_uuid) "
                   "where status = 'FINISHED' and key = 'kind' group by value"),
-    ("mlflow.db", "select 'MLflow: models', count(*) from logged_models where status = 2"),
+    ("mlflow.db", "select 'MLflow: models', count(*) from logged_models where status = 2 and "
+                  "lifecycle_stage = 'active'"),
     ("mlflow.db", "select 'MLflow: versions of ' || name, count(*) from model_versions group by name"),
     ("mlflow.db", "select 'MLflow: the ' || alias || ' of ' || name, version from registered_model_aliases"),
     (".studies/*.db", "select 'study: finished trials', count(*) from trials where state in ('COMPLETE', 'PRUNED')"),
@@ -23,7 +24,8 @@ COUNTS = (
 # And what there must be none of
 WRONG = (
     ("mlflow.db", "select 'runs RUNNING in MLflow', count(*) from runs where status = 'RUNNING'"),
-    ("mlflow.db", "select 'models half logged in MLflow', count(*) from logged_models where status != 2"),
+    ("mlflow.db", "select 'models half logged in MLflow', count(*) from logged_models where status != 2 and "
+                  "lifecycle_stage = 'active'"),
     (".studies/*.db", "select 'trials RUNNING in the study', count(*) from trials where state = 'RUNNING'"),
 )
 

@@ -26,6 +26,8 @@ def export(net: keras.Model, path: Path) -> None:
     _rename_output(model.graph, "probabilities")
     _widen_scalars(model.graph, onnx.shape_inference.infer_shapes(model).graph)
     _name_by_order(model.graph)
+    # the name of TensorFlow's function, which has the number of all that this process has made so far
+    model.graph.ClearField("doc_string")
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 

@@ -31,16 +31,12 @@ def log(client, run_id: str, bundle: Bundle) -> str:
                                Schema([TensorSpec(single, (-1, len(bundle.classes)), "probabilities")]))
     # pyfunc.log_model would take the run and the experiment that happen to be active
     experiment = client.get_run(run_id).info.experiment_id
-    model_id = _begun(client, experiment, run_id, bundle) or client.create_logged_model(
-        experiment, "model", run_id, {"bundle": bundle.id}).model_id
-    Model.log(None, mlflow.pyfunc, name="model", model_id=model_id, run_id=run_id, signature=signature,
+    # a run makes one model: this one takes the place of what an interrupted call logged, whole or by half
+    for begun in client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
+        client.delete_logged_model(begun.model_id)
+    made = client.create_logged_model(experiment, "model", run_id, {"bundle": bundle.id})
+    Model.log(None, mlflow.pyfunc, name="model", model_id=made.model_id, run_id=run_id, signature=signature,
               python_model=str(SERVED), artifacts={"onnx": str(bundle.folder / "model.onnx")},
               input_example={"image": np.full((1, 48, 48, 1), 128, single)},
               pip_requirements=["mlflow", "numpy", "onnxruntime"])
-    return model_id
-
-
-def _begun(client, experiment: str, run_id: str, bundle: Bundle) -> str | None:
-    """The id of the bundle's model whose logging was interrupted: it is logged again under the same id."""
-    models = client.search_logged_models([experiment], f"source_run_id = '{run_id}' AND tags.bundle = '{bundle.id}'")
-    return next((model.model_id for model in models if model.status == "PENDING"), None)
+    return made.model_id

@@ -67,7 +67,7 @@ def complete(client, run_id: str, bundle_id: str) -> None:
     """The run of a model that is complete is FINISHED, though its process was killed, or failed to store it, right
     after it had written it."""
     run = client.get_run(run_id)
-    over = run.info.status == "FAILED" or is_dead(run.data.tags.get(TAG, ""))
+    over = run.info.status != "RUNNING" or is_dead(run.data.tags.get(TAG, ""))
     if run.info.status != "FINISHED" and over:
         client.set_tag(run_id, "bundle", bundle_id)
         client.set_terminated(run_id, "FINISHED")

@@ -30,13 +30,18 @@ def log(client, run_id: str, bundle: Bundle) -> str:
     signature = ModelSignature(Schema([TensorSpec(single, (-1, 48, 48, 1), "image")]),
                                Schema([TensorSpec(single, (-1, len(bundle.classes)), "probabilities")]))
     # pyfunc.log_model would take the run and the experiment that happen to be active
-    experiment = client.get_run(run_id).info.experiment_id
+    run = client.get_run(run_id)
+    experiment = run.info.experiment_id
     # a run makes one model: this one takes the place of what an interrupted call logged, whole or by half
-    for begun in client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
-        client.delete_logged_model(begun.model_id)
-    made = client.create_logged_model(experiment, "model", run_id, {"bundle": bundle.id})
-    Model.log(None, mlflow.pyfunc, name="model", model_id=made.model_id, run_id=run_id, signature=signature,
+    begun = client.search_logged_models([experiment], f"source_run_id = '{run_id}'", max_results=1)
+    made = begun[0] if begun else client.create_logged_model(experiment, "model", run_id)
+    # MLflow refuses the same output of a run twice
+    linked = made.model_id in [output.model_id for output in run.outputs.model_outputs] if run.outputs else False
+    Model.log(None, mlflow.pyfunc, name="model", model_id=made.model_id, run_id=None if linked else run_id,
+              signature=signature,
               python_model=str(SERVED), artifacts={"onnx": str(bundle.folder / "model.onnx")},
               input_example={"image": np.full((1, 48, 48, 1), 128, single)},
               pip_requirements=["mlflow", "numpy", "onnxruntime"])
+    # last: only now it is this bundle's
+    client.set_logged_model_tags(made.model_id, {"bundle": bundle.id})
     return made.model_id

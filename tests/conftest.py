@@ -19,7 +19,8 @@ for name, value in importing.ENVIRONMENT.items():
 
 # The files that take longest come first, so that with several processes none waits for another at the end
 LONGEST = ("tests/test_chaos.py", "tests/test_repro.py", "tests/training/test_loop.py",
-           "tests/experiments/test_import_run.py", "tests/training/models/test_models.py", "tests/test_packaging.py", "tests/tune/test_search.py")
+           "tests/experiments/test_import_run.py", "tests/training/models/test_models.py", "tests/test_packaging.py",
+           "tests/tune/test_search.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -42,7 +42,10 @@ class Running:
 
     def kill(self) -> None:
         """``kill -9``, to the whole process group."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:  # so early that it leads no group yet, or over by now
+            self.process.kill()
         self.process.join()
 
     def run(self, seconds: float = float("inf")) -> float:

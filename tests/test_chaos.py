@@ -1,10 +1,14 @@
 """Killed at a random moment, run twice at once, on a full disk, without the right to write: a command that is called
 again leaves what an undisturbed run leaves. ``make chaos`` tries more moments."""
 
+import sys
+
 import pytest
 from laboratory import COMMANDS, Laboratory, may_mount
 
-pytestmark = pytest.mark.slow
+# A busy machine takes its time
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900),
+              pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9 and no fork")]
 # Other moments than those of `make chaos`, the same in every run
 KILLS, PAIR, DISK = (1001, 1002, 1003), 0, 1001
 SINGLE = [command for command in COMMANDS if command.twins == 1]

@@ -1,6 +1,8 @@
 """One door: run, bundle on its shelf, ledger entry; cut short anywhere it goes on, called again it adds nothing."""
 
 import errno
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -99,6 +101,16 @@ def test_one_that_was_cut_while_it_was_made_goes_on_in_its_run(enter, project):
     entered = enter()
     (run,) = all_runs()
     assert run.info.run_id == entered.bundle.run_id and run.info.status == "FINISHED"
+
+
+def test_what_a_killed_process_left_on_the_shelf_is_removed(enter, project):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    shelf = project / "data/sample/imported"
+    for name in (f".new-{dead.pid}", f"..new-{dead.pid}.{dead.pid}.new"):
+        (shelf / name).mkdir(parents=True)
+    entered = enter()
+    assert [path.name for path in shelf.iterdir()] == [entered.bundle.id]
 
 
 def test_one_that_was_cut_before_it_was_measured_is_not_made_again(enter):

@@ -18,8 +18,9 @@ for name, value in importing.ENVIRONMENT.items():
 
 
 # The files that take longest come first, so that with several processes none waits for another at the end
-LONGEST = ("tests/test_repro.py", "tests/experiments/test_import_run.py", "tests/training/test_loop.py",
-           "tests/experiments/test_elsewhere.py", "tests/tune/test_team.py", "tests/training/models/test_models.py",
+LONGEST = ("tests/test_chaos.py", "tests/test_repro.py", "tests/experiments/test_import_run.py",
+           "tests/training/test_loop.py", "tests/experiments/test_elsewhere.py", "tests/tune/test_team.py",
+           "tests/training/models/test_models.py",
            "tests/tune/test_search.py", "tests/training/test_towers.py", "tests/test_packaging.py",
            "tests/reporting/bench/test_throughput.py", "tests/reporting/bench/test_gains.py")
 

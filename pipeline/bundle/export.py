@@ -25,6 +25,9 @@ def export(net: keras.Model, path: Path) -> None:
     model, _ = tf2onnx.convert.from_function(serve, input_signature=[spec], opset=OPSET)
     _rename_output(model.graph, "probabilities")
     _widen_scalars(model.graph, onnx.shape_inference.infer_shapes(model).graph)
+    _name_by_order(model.graph)
+    # the name of TensorFlow's function, which has the number of all that this process has made so far
+    model.graph.ClearField("doc_string")
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 
@@ -51,3 +54,36 @@ def _widen_scalars(graph, inferred) -> None:
         others = [ranks.get(name) for node in users for name in node.input if name != scalar.name]
         if not scalar.dims and all(node.op_type in ("Add", "Mul") for node in users) and set(others) == {4}:
             scalar.dims.extend([1] * 4)
+
+
+def _name_by_order(graph) -> None:
+    """Order nodes and constants by when the output needs them, and name them by that: ``Conv_3``, its weights
+    ``Conv_3.1``.
+
+    tf2onnx goes through sets, and numbers what it makes in the order that they happen to have: the next process would
+    write the same network as other bytes.
+    """
+    maker = {output: node for node in graph.node for output in node.output}
+    names = {value.name: value.name for value in (*graph.input, *graph.output)}
+    order: dict[str, int] = {}
+    waiting = [graph.output[0].name]
+    while waiting:
+        node = maker[waiting[-1]]
+        missing = [name for name in reversed(node.input) if name in maker and name not in order]
+        waiting += missing
+        if not missing:
+            waiting.pop()
+            order.update(dict.fromkeys(node.output, order.get(node.output[0], len(order))))
+    graph.node.sort(key=lambda node: order[node.output[0]])
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        for values, separator in ((node.input, "."), (node.output, ":")):
+            for index, name in enumerate(values):
+                names.setdefault(name, f"{node.name}{separator}{index}" if name else "")
+            values[:] = [names[name] for name in values]
+    # in the order of their first use
+    rank = {name: number for number, name in enumerate(names.values())}
+    for constant in graph.initializer:
+        constant.name = names[constant.name]
+    graph.initializer.sort(key=lambda constant: rank[constant.name])
+    del graph.value_info[:]

@@ -73,12 +73,15 @@ def import_run(remote: RemoteRun, faces: Faces, settings: Evaluate) -> Entered:
     trained = remote.trained
     check_faces(trained, faces.manifest, remote.net.parent)
     shelf = shelves.shelf_of(trained.dataset, "imported")
-    bundle = shelves.first(shelf, lambda other: other.provenance.net == remote.sha256)
+
+    def known() -> Bundle | None:
+        return shelves.first(shelf, lambda other: other.provenance.net == remote.sha256)
+
     # a file that is no network is found before there is a run of it
-    net = load(remote.net) if bundle is None else None
+    net = load(remote.net) if known() is None else None
     return enter(
         Origin("train", ("imported", remote.sha256), trained, shelf, history=tuple(remote.history)),
-        bundle,
+        known,
         make=lambda folder, run_id: _write(folder, run_id, net, remote, faces),
         measure=lambda made: measure.evaluate(made, faces, settings, copies.at_hand(faces)),
     )

@@ -39,7 +39,7 @@ def quantise(bundle: Bundle, faces: Faces, settings: Quantise, evaluation: Evalu
     return enter(
         Origin("quantise", ("quantised", mark), provenance, shelf,
                name=runs.run_name(restoring.tags_of(provenance)) + " in int8"),
-        shelves.first(shelf, lambda other: _made_from(other) == (bundle.id, gates)),
+        lambda: shelves.first(shelf, lambda other: _made_from(other) == (bundle.id, gates)),
         make=lambda folder, run_id: int8.quantise(bundle, folder, faces.with_classes(bundle.class_set), settings,
                                                   run_id=run_id),
         measure=lambda made: measure.evaluate(made, faces, evaluation, copies.at_hand(faces)),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.faces.faces import Faces
-from pipeline.system import project
+from pipeline.system import plain_json, project
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 
@@ -110,14 +110,14 @@ def load(path: Path, faces: Faces) -> Copies | None:
     if not path.exists():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = plain_json.parse(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"expected format {FORMAT}, found {reprlib.repr(content)}")
         columns = list(zip(*content["near"], strict=True)) or [(), (), (), ()]
         first, second = (np.array(names, str) for names in columns[:2])
         correlation, mirrored = np.array(columns[2], float), np.array(columns[3], bool)
         digest = content["digest"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise Failure(f"{path}: no list of near copies ({error}); run `dvc repro -f validate`") from error
     return Copies(digest, first, second, correlation, mirrored) if digest == faces.manifest.get("digest") else None
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.faces.fer2013 import EMOTIONS
 from pipeline.faces.manifest import Counts, Manifest
+from pipeline.system import plain_json
 from pipeline.system.atomic import atomic_folder, put_back
 from pipeline.system.failure import Failure
 
@@ -197,7 +198,7 @@ def _array(path: Path) -> np.ndarray:
 
 def read_manifest(path: Path) -> Manifest:
     """The manifest in a JSON file. Raises ValueError where a key has another type than ``Manifest`` says."""
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = plain_json.parse(path.read_text(encoding="utf-8"))
     if not isinstance(manifest, dict):
         raise ValueError(f"{path.name}: expected an object, found {reprlib.repr(manifest)}")
     for name, hint in get_type_hints(Manifest).items():

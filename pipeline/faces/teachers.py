@@ -6,7 +6,6 @@ data/teacher/NAME/published.npz, leak-free.npz (without exact copies) and copy-f
 """
 
 import hashlib
-import json
 import reprlib
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from pipeline.faces import protocols
 from pipeline.faces.faces import CLASS_SETS, EMOTIONS, Faces
 from pipeline.faces.manifest import TeacherOrigin
+from pipeline.system import plain_json
 from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure
 
@@ -45,7 +45,8 @@ def with_teacher(faces: Faces, path: Path) -> Faces:
     try:
         content = path.read_bytes()
         with np.load(path, allow_pickle=False) as arrays:
-            ids, answers, about = arrays["ids"].tolist(), arrays["probabilities"], json.loads(str(arrays["about"]))
+            ids, answers = arrays["ids"].tolist(), arrays["probabilities"]
+            about = plain_json.parse(str(arrays["about"]))
         if answers.dtype.kind != "f" or answers.shape != (len(ids), known) or not np.isfinite(answers).all():
             raise ValueError(f"expected {len(ids)} rows of {known} probabilities, found {answers.dtype} "
                              f"{answers.shape}")

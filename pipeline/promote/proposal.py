@@ -116,8 +116,7 @@ def approve(name: str, bundle: Bundle | None = None) -> PromotionRecord:
 
 def only(dataset: str) -> str:
     """The registered model of a data set that something is proposed for. Raises Failure where it is not one."""
-    names = sorted(json.loads(file.read_text(encoding="utf-8")).get("model", "")
-                   for file in ledger.folder(dataset).parent.glob(f"{cards.PROPOSAL}*/{FILE}"))
+    names = sorted(_record(file).model for file in ledger.folder(dataset).parent.glob(f"{cards.PROPOSAL}*/{FILE}"))
     if len(names) != 1:
         raise Failure(f"{ledger.folder(dataset).parent}: {'nothing is' if not names else ', '.join(names) + ' are'} "
                       "proposed; " + ("propose a bundle with `ferpipe promote --propose`" if not names else
@@ -129,11 +128,15 @@ def _read(folder: Path, name: str) -> PromotionRecord:
     path = folder / FILE
     if not path.exists():
         raise Failure(f"{path}: nothing is proposed for {name}; propose a bundle with `ferpipe promote --propose`")
-    record = PromotionRecord.read(path.read_bytes(), path, "a proposal", "restore it from git")
+    record = _record(path)
     if record.model != name or record.decision != promotions.PROPOSED:
         raise Failure(f"{path}: expected a proposal for {name}, found {record.model}, {record.decision}; restore it "
                       "from git")
     return record
+
+
+def _record(path: Path) -> PromotionRecord:
+    return PromotionRecord.read(path.read_bytes(), path, "a proposal", "restore it from git")
 
 
 def _challenger(record: PromotionRecord, scratch: Path) -> Bundle:

@@ -40,15 +40,29 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         with _named(path):
             yield new
             _tree_to_disk(new)
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
+        _swap(new, old, path)
         _to_disk(path.parent)
     finally:
         # Where this fails too, the next call puts the old folder back
         if old.exists() and not path.exists():
             old.rename(path)
         shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(new: Path, old: Path, path: Path) -> None:
+    """Rename the old folder away and the new one into its place; one that another process puts there in between is an
+    old one, too."""
+    while True:
+        if path.exists():
+            with suppress(FileNotFoundError):
+                path.rename(old)
+        try:
+            new.rename(path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
         shutil.rmtree(old, ignore_errors=True)
 
 

@@ -30,7 +30,7 @@ def exclusive(path: Path, task: str, patience: float = PATIENCE) -> Iterator[Non
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as gate:
+    with contextlib.closing(_opened(path)) as gate:
         if not _taken(gate, path):
             print(f"{task}: another process does this at the moment; waiting for it", flush=True)
             gate.execute(f"PRAGMA busy_timeout = {round(1000 * patience)}")
@@ -44,13 +44,24 @@ def exclusive(path: Path, task: str, patience: float = PATIENCE) -> Iterator[Non
             locks.discard(path.absolute())
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, timeout=0, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: sqlite3.OperationalError) -> Failure:
+    return Failure(f"{path}: cannot be locked ({error}); free some space, make its folder writable, or remove it")
+
+
 def _taken(gate: sqlite3.Connection, path: Path) -> bool:
     try:
         gate.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             return False
-        raise Failure(f"{path}: cannot be locked ({error}); make its folder writable, or remove it") from error
+        raise _refused(path, error) from error
     except sqlite3.DatabaseError as error:
         raise Failure(f"{path}: no lock of this program ({error}); remove it") from error
     return True

@@ -14,9 +14,14 @@ import numpy as np
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.bundle.manifest import Trained
+from pipeline.system import project
+from pipeline.system.lock import exclusive
 from pipeline.tracking import ledger, registry, restoring, runs, shelves
 from pipeline.tracking.entry import Entry, SplitFigures, SplitRobustness
 from pipeline.tracking.runs import Run
+
+# Seconds to wait for another process that makes and measures a model of the same shelf
+PATIENCE = 3600.0
 
 
 class Measured(Protocol):
@@ -71,17 +76,24 @@ class Entered:
 
 def enter(
     origin: Origin,
-    bundle: Bundle | None,
+    known: Callable[[], Bundle | None],
     make: Callable[[Path, str], Bundle],
     measure: Callable[[Bundle], Measured],
 ) -> Entered:
-    """Take a model into the records; an interrupted call continues where it was, a second one adds nothing.
+    """Take a model into the records; an interrupted call continues where it was, a second one adds nothing, and waits
+    for the first where both are at it.
 
     Args:
-        bundle: the model, where it is on its shelf already (``shelves.first``).
+        known: looks for the model on its shelf (``shelves.first``); None where it has to be made.
         make: writes its bundle into a folder, with the id of the run in it.
         measure: evaluate's; not called for a model that the ledger has.
     """
+    with exclusive(origin.shelf.with_name(f".{origin.shelf.name}.lock"), str(origin.shelf), PATIENCE):
+        return _enter(origin, known(), make, measure)
+
+
+def _enter(origin: Origin, bundle: Bundle | None, make: Callable[[Path, str], Bundle],
+           measure: Callable[[Bundle], Measured]) -> Entered:
     if bundle is None:
         trained, (tag, value) = origin.trained, origin.mark
         tags = {**restoring.tags_of(trained), "kind": origin.kind, tag: value}
@@ -137,12 +149,13 @@ def record(entry: Entry, bundle: Bundle, probabilities: Mapping[str, np.ndarray]
         probabilities: of every face by test split, for the ledger; None for a model that it has.
         files: reports that the run keeps.
     """
-    run = Run(runs.connect(), restoring.restore(entry, bundle))
-    run.history(entry.history)
-    run.evaluation(entry.all_figures)
-    run.files(files, "reports")
-    # last: a model that the ledger has is not measured again
-    return ledger.record(entry, probabilities)
+    with exclusive(project.root() / "data" / ".record.lock", "record"):
+        run = Run(runs.connect(), restoring.restore(entry, bundle))
+        run.history(entry.history)
+        run.evaluation(entry.all_figures)
+        run.files(files, "reports")
+        # last: a model that the ledger has is not measured again
+        return ledger.record(entry, probabilities)
 
 
 def register(name: str, bundle: Bundle) -> str:

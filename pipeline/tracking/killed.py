@@ -64,8 +64,10 @@ def end_children(client, parent_id: str, states: Callable[[], Mapping[str, str]]
 
 
 def complete(client, run_id: str, bundle_id: str) -> None:
-    """The run of a model that is complete is FINISHED, though its process was killed right after it had written it."""
+    """The run of a model that is complete is FINISHED, though its process was killed, or failed to store it, right
+    after it had written it."""
     run = client.get_run(run_id)
-    if run.info.status in ("RUNNING", "KILLED") and is_dead(run.data.tags.get(TAG, "")):
+    over = run.info.status != "RUNNING" or is_dead(run.data.tags.get(TAG, ""))
+    if run.info.status != "FINISHED" and over:
         client.set_tag(run_id, "bundle", bundle_id)
         client.set_terminated(run_id, "FINISHED")

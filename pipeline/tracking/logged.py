@@ -13,7 +13,7 @@ def model_of(client, run_id: str, bundle: Bundle) -> str | None:
     run = client.get_run(run_id)
     for output in run.outputs.model_outputs if run.outputs else []:
         model = client.get_logged_model(output.model_id)
-        # a model whose logging was interrupted is not ready, and is logged anew
+        # a model whose logging was interrupted is not ready
         if model.tags.get("bundle") == bundle.id and model.status == "READY":
             return model.model_id
     return None
@@ -30,10 +30,18 @@ def log(client, run_id: str, bundle: Bundle) -> str:
     signature = ModelSignature(Schema([TensorSpec(single, (-1, 48, 48, 1), "image")]),
                                Schema([TensorSpec(single, (-1, len(bundle.classes)), "probabilities")]))
     # pyfunc.log_model would take the run and the experiment that happen to be active
-    experiment = client.get_run(run_id).info.experiment_id
-    made = client.create_logged_model(experiment, "model", run_id, {"bundle": bundle.id})
-    Model.log(None, mlflow.pyfunc, name="model", model_id=made.model_id, run_id=run_id, signature=signature,
+    run = client.get_run(run_id)
+    experiment = run.info.experiment_id
+    # a run makes one model: this one takes the place of what an interrupted call logged, whole or by half
+    begun = client.search_logged_models([experiment], f"source_run_id = '{run_id}'", max_results=1)
+    made = begun[0] if begun else client.create_logged_model(experiment, "model", run_id)
+    # MLflow refuses the same output of a run twice
+    linked = made.model_id in [output.model_id for output in run.outputs.model_outputs] if run.outputs else False
+    Model.log(None, mlflow.pyfunc, name="model", model_id=made.model_id, run_id=None if linked else run_id,
+              signature=signature,
               python_model=str(SERVED), artifacts={"onnx": str(bundle.folder / "model.onnx")},
               input_example={"image": np.full((1, 48, 48, 1), 128, single)},
               pip_requirements=["mlflow", "numpy", "onnxruntime"])
+    # last: only now it is this bundle's
+    client.set_logged_model_tags(made.model_id, {"bundle": bundle.id})
     return made.model_id

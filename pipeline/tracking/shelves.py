@@ -30,8 +30,10 @@ def draft(shelf: Path) -> Path:
     """Where this process makes a bundle before it has an id; what killed processes left is removed."""
     import psutil
 
-    for other in shelf.glob(".new-*"):
-        if not psutil.pid_exists(int(other.name.rpartition("-")[2])):
+    # with two dots where it was killed before atomic_folder had all of it
+    for other in shelf.glob(".*new-*"):
+        process = re.match(r"\.{1,2}new-(\d+)", other.name)
+        if process and not psutil.pid_exists(int(process[1])):
             shutil.rmtree(other, ignore_errors=True)
     return shelf / f".new-{os.getpid()}"
 

@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -113,11 +113,14 @@ def alone(folder: Path, keep: bool = False) -> Iterator[None]:
     Raises Failure when another process trains the very same run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(folder / "lock", timeout=0, isolation_level=None)) as lock:
+    with ExitStack() as stack:
         try:
+            lock = stack.enter_context(closing(sqlite3.connect(folder / "lock", timeout=0, isolation_level=None)))
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            raise Failure(f"{folder}: another process trains exactly this run ({error}); wait for it") from error
+            if "locked" in str(error):
+                raise Failure(f"{folder}: another process trains exactly this run; wait for it") from error
+            raise Failure(f"{folder}: cannot be locked ({error}); free some space or make it writable") from error
         yield
     if not keep:
         shutil.rmtree(folder)

@@ -5,7 +5,6 @@ describe it; ``read`` checks a file against them, so that a machine with keras a
 Keys that are ``NotRequired`` came later than the first ledger entries: ``complete`` fills them in.
 """
 
-import json
 import types
 from pathlib import Path
 from typing import (
@@ -22,6 +21,7 @@ from typing import (
     is_typeddict,
 )
 
+from pipeline.system import plain_json
 from pipeline.system.failure import Failure
 
 # sha256 of the labels beside the seven emotions, by face: says *which* votes or answers a network learned from
@@ -160,7 +160,7 @@ def read(path: Path) -> ResolvedConfig:
     """The resolved config in a JSON file. Raises Failure that names everything that is missing or wrong in it."""
     advice = "make one with `ferpipe resolve`"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = plain_json.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Failure(f"{path}: not a resolved config ({error}); {advice}") from error
     if wrong := problems(config):

@@ -81,9 +81,9 @@ class Address:
         with contextlib.ExitStack() as stack:
             if self.file:
                 # An empty sqlite beside the file: a lock that every system has
-                gate = sqlite3.connect(f"{self.file}.lock", PATIENCE, isolation_level=None)
-                stack.callback(gate.close)
                 try:
+                    gate = sqlite3.connect(f"{self.file}.lock", PATIENCE, isolation_level=None)
+                    stack.callback(gate.close)
                     gate.execute("BEGIN EXCLUSIVE")
                 except sqlite3.OperationalError as error:
                     raise self.refused(str(error)) from error

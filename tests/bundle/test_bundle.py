@@ -41,6 +41,29 @@ def test_keras_and_onnx_agree_whatever_the_batch(made):
     assert bundle.predict(images[:0]).shape == (0, 7)
 
 
+def test_an_onnx_file_has_neither_the_names_nor_the_order_that_its_exporter_happened_to_choose():
+    from onnx import helper, numpy_helper
+
+    from pipeline.bundle.export import _name_by_order
+
+    def graph(names, reverse):
+        one, two, sums, product = names
+        nodes = [helper.make_node("Add", ["image", one], [sums]), helper.make_node("Mul", ["image", two], [product]),
+                 helper.make_node("Sub", [sums, product], ["probabilities"])]
+        constants = [numpy_helper.from_array(np.array(value, "float32"), name) for name, value in ((one, 1), (two, 2))]
+        step = -1 if reverse else 1
+        image, answer = (helper.make_tensor_value_info(name, 1, [None]) for name in ("image", "probabilities"))
+        made = helper.make_graph([*nodes[:2][::step], nodes[2]], "net", [image], [answer], constants[::step])
+        _name_by_order(made)
+        return made
+
+    first, second = graph("abcd", False), graph(["x__8", "const_fold_opt__139", "y__9", "z"], True)
+    assert first.SerializeToString() == second.SerializeToString()
+    assert [node.name for node in first.node] == ["Add_0", "Mul_1", "Sub_2"]
+    assert [constant.name for constant in first.initializer] == ["Add_0.1", "Mul_1.1"]
+    assert first.node[2].input == ["Add_0:0", "Mul_1:0"] and first.node[2].output == ["probabilities"]
+
+
 def test_the_flipped_view_is_the_view_of_the_mirror_image(made):
     bundle, images = made
     np.testing.assert_array_equal(bundle.predict(images, flip=True), bundle.predict(images[:, :, ::-1]))

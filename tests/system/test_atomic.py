@@ -155,6 +155,22 @@ def test_a_full_disk_is_one_line_with_the_file_s_name_and_the_old_file_stays(tmp
     assert names(tmp_path) == {"out.npy"}
 
 
+def test_two_processes_that_write_the_same_folder_at_once_leave_one_whole_version(out, monkeypatch):
+    """Between the two renames of this one, the other puts its own version there."""
+    rename = Path.rename
+
+    def between(self, target):
+        if self.name.endswith(".new"):
+            monkeypatch.undo()
+            (out / "file").parent.mkdir()
+            (out / "file").write_text("the other's")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", between)
+    make(out, "new")
+    assert (out / "file").read_text() == "new" and names(out.parent) == {"out"}
+
+
 @pytest.fixture
 def order(monkeypatch):
     """What is renamed and what is sent to the disk, by name, in this order."""

@@ -81,3 +81,9 @@ def test_a_file_that_is_no_lock_is_one_line(tmp_path):
     with pytest.raises(Failure, match="no lock of this program"), exclusive(path, "count"):
         pass
     assert path.read_text().startswith("a person's"), "it is left alone"
+
+
+def test_a_lock_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(Failure, match=r"lock: cannot be locked .*make its folder writable"):
+        exclusive(tmp_path / "lock", "count").__enter__()

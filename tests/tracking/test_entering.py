@@ -1,5 +1,9 @@
 """One door: run, bundle on its shelf, ledger entry; cut short anywhere it goes on, called again it adds nothing."""
 
+import errno
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import toy_models
@@ -23,7 +27,7 @@ def enter(project):
 
     def call(make=lambda folder, run_id: toy_models.bundle(folder, run_id=run_id), measure=lambda bundle: MEASURED):
         origin = entering.Origin("train", ("imported", "abc"), trained, shelf, history=tuple(toy_models.HISTORY))
-        return entering.enter(origin, shelves.first(shelf, lambda bundle: True), make, measure)
+        return entering.enter(origin, lambda: shelves.first(shelf, lambda bundle: True), make, measure)
 
     return call
 
@@ -99,6 +103,16 @@ def test_one_that_was_cut_while_it_was_made_goes_on_in_its_run(enter, project):
     assert run.info.run_id == entered.bundle.run_id and run.info.status == "FINISHED"
 
 
+def test_what_a_killed_process_left_on_the_shelf_is_removed(enter, project):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    shelf = project / "data/sample/imported"
+    for name in (f".new-{dead.pid}", f"..new-{dead.pid}.{dead.pid}.new"):
+        (shelf / name).mkdir(parents=True)
+    entered = enter()
+    assert [path.name for path in shelf.iterdir()] == [entered.bundle.id]
+
+
 def test_one_that_was_cut_before_it_was_measured_is_not_made_again(enter):
     with pytest.raises(KeyboardInterrupt):
         enter(measure=cut)
@@ -113,6 +127,28 @@ def test_one_that_was_cut_before_the_ledger_is_measured_again_and_recorded_once(
         enter()
     entered = enter(make=forbidden)
     assert ledger.entries("sample") == [entered.entry] and len(all_runs()) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")],
+                         ids=["Ctrl-C", "full disk"])
+def test_one_whose_storing_in_mlflow_was_cut_has_one_whole_model_in_one_finished_run(enter, monkeypatch, error):
+    import mlflow.models
+
+    log = mlflow.models.Model.log
+
+    def cut_short(*arguments, **options):
+        log(*arguments, **options)
+        raise error
+
+    with monkeypatch.context() as patched, pytest.raises(type(error)):
+        patched.setattr(mlflow.models.Model, "log", cut_short)
+        patched.setattr(mlflow.tracking.MlflowClient, "finalize_logged_model", lambda *_: None)
+        enter()
+    entered = enter(make=forbidden)
+    (run,) = all_runs()
+    assert run.info.status == "FINISHED" and run.info.run_id == entered.bundle.run_id
+    (model,) = runs.connect().search_logged_models([run.info.experiment_id])
+    assert model.status == "READY" and model.tags["bundle"] == entered.bundle.id
 
 
 def test_a_training_goes_on_in_the_run_that_its_note_names(project):

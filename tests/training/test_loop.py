@@ -245,6 +245,9 @@ def test_one_run_is_trained_by_one_process_at_a_time(tmp_path):
             raise AssertionError("two processes hold the same run")
         assert (tmp_path / "run").is_dir()
     assert not (tmp_path / "run").exists(), "nothing stays behind a finished run"
+    (tmp_path / "run" / "lock").mkdir(parents=True)
+    with pytest.raises(Failure, match="run: cannot be locked"):
+        checkpoint.alone(tmp_path / "run").__enter__()
 
 
 @pytest.mark.slow

@@ -4,13 +4,13 @@ import asyncio
 import base64
 import binascii
 import contextlib
-import json
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.demo.web.bounds import Bounds
 from pipeline.demo.web.picture import Refused
+from pipeline.system import plain_json
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -93,8 +93,8 @@ def _json(data: bytes, most: int) -> tuple[list[tuple[str, bytes]], bool]:
     """The pictures of ``{"image": BASE64}`` or ``{"images": [BASE64, ...]}``, and its ``face``."""
     expected = '{"image": "..."}' if most == 1 else '{"images": ["...", ...]}'
     try:
-        content = json.loads(data) if data else {}
-    except (ValueError, RecursionError):
+        content = plain_json.parse(data) if data else {}
+    except ValueError:
         raise Refused(422, f"not JSON; send {expected}") from None
     if not isinstance(content, dict):
         raise Refused(422, f"expected {expected}")

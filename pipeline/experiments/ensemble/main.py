@@ -88,7 +88,7 @@ def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> Entered:
     return enter(
         Origin(ledger.ENSEMBLE, ("ensemble", mark), provenance, shelf,
                name=f"ensemble of {len(choice.members)}, {choice.weighting}"),
-        shelves.first(shelf, lambda bundle: _choice_of(bundle) == wanted),
+        lambda: shelves.first(shelf, lambda bundle: _choice_of(bundle) == wanted),
         make=lambda folder, run_id: merging.write(folder, choice.members, choice.weights, public, choice.predictions,
                                                   provenance.model_copy(update={"run_id": run_id})),
         measure=lambda made: measure.evaluate(made, faces, settings, copies.at_hand(faces)),

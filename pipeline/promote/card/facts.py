@@ -1,7 +1,6 @@
 """What a card says, from the bundle, its ledger entry, the record of its promotion and the measurements: no numbers are
 typed in the card's text."""
 
-import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from pipeline.evaluate.robustness import TESTS, WORDS
 from pipeline.faces import teachers
 from pipeline.faces.protocols import title
 from pipeline.promote.card.measured import Measured
-from pipeline.system import project
+from pipeline.system import plain_json, project
 from pipeline.tracking import ledger
 from pipeline.tracking.entry import Entry
 from pipeline.tracking.promotions import PromotionRecord
@@ -202,7 +201,7 @@ def _teachers(entry: Entry) -> Iterator[Teacher]:
     path = project.root() / teachers.file_of(train.get("teachers") or "hour", entry.protocol, entry.dataset)
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            members = json.loads(str(arrays["about"]))["members"]
+            members = plain_json.parse(str(arrays["about"]))["members"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return  # the card names them all the same; the training has checked the file
     by_id = {other.bundle: other for other in ledger.entries(entry.dataset)}

@@ -170,9 +170,10 @@ class Laboratory:
                 if mounted:
                     subprocess.run(["umount", "--lazy", copy], check=True)
 
-    def _afterwards(self, command: Command, copy: Path) -> Iterator[str]:
-        """What is wrong once the command has run again."""
-        if problem := start(command.argv, copy).end():
+    def _afterwards(self, command: Command, copy: Path, again: bool = True) -> Iterator[str]:
+        """What is wrong once the command has run again, or without that where it has already ended well: train would
+        train once more."""
+        if again and (problem := start(command.argv, copy).end()):
             yield f"the same command again: {problem}"
         yield from differences(self.reach(command).expected, contents(copy, command.leaves))
         yield from left_behind(copy)
@@ -187,7 +188,7 @@ class Laboratory:
             if hit:
                 processes.pop(0).kill()
             problems = [problem for running in processes if (problem := running.end())]
-            problems += self._afterwards(command, copy)
+            problems += self._afterwards(command, copy, again=hit)
         return Trial(command.name, KILL, number, round(moment, 3), hit, tuple(problems))
 
     def pair(self, command: Command, number: int) -> Trial:
@@ -212,8 +213,10 @@ class Laboratory:
                 room = _used(copy) + int(moment * self.reach(command).bytes)
                 mount("-o", f"remount,size={room}", copy)
                 hits.append(self._refused(command, copy, f"{room:,} bytes", problems))
+                if not hits[-1]:
+                    break
             mount("-o", f"remount,size={ROOM}", copy)
-            problems += self._afterwards(command, copy)
+            problems += self._afterwards(command, copy, again=hits[-1])
         return Trial(command.name, FULL, number, round(moments[0], 3), any(hits), tuple(problems))
 
     def read_only(self, command: Command, number: int) -> Trial:

@@ -6,7 +6,6 @@ be trained on.
 """
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 # The root mean square of a trained kernel's values: about what our recipes' (Muon, rate .003, decay .05) end with in
 # every layer. A norm after it makes its scale indifferent to the answers, but not to steps of a fixed size
 KERNEL_RMS = 0.13
+UNFIT = "networks of convolutions with a batch norm behind each, and one dense layer, can be started from"
 # Faces that the norms' statistics are taken from
 SAMPLE = 1024
 
@@ -50,7 +50,7 @@ def start_from(bundle: Bundle, faces: Faces, name: str) -> Path:
     agreement = float((expected == actual).mean())
     if agreement < 0.97:
         raise Failure(f"{bundle.folder}: its weights would agree with it on {agreement:.1%} of {len(images):,} faces; "
-                      "networks whose every convolution has a batch norm behind it can be started from")
+                      f"{UNFIT}")
     train = config["train"]
     about = {"bundle": bundle.id, "recipe": bundle.provenance.recipe, "seed": bundle.provenance.seed,
              "dataset": bundle.provenance.dataset, "protocol": bundle.provenance.protocol,
@@ -68,21 +68,25 @@ def unfolded(bundle: Bundle, config: dict[str, Any], images: np.ndarray) -> "ker
     model = {**config["model"], "weights": start.RANDOM} if "weights" in config["model"] else config["model"]
     net = models.build(classes=len(bundle.classes), **model)
     convolutions = [layer for layer in net.layers if isinstance(layer, keras.layers.Conv2D)]
-    convolutions.sort(key=lambda layer: _number(layer.name))
     norms = [layer for layer in net.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    norms.sort(key=lambda layer: _number(layer.name))
     folded, dense = _folded(bundle.folder / "model.onnx")
-    if len({len(convolutions), len(norms), len(folded)}) != 1:
-        raise Failure(f"{bundle.folder}: {len(folded)} convolutions and {len(norms)} batch norms; networks whose every "
-                      "convolution has a batch norm behind it can be started from")
+    norm_of = {id(norm.input): norm for norm in norms}
+    if not folded or sorted(kernel.shape for kernel, _ in folded) != sorted(
+            tuple(layer.kernel.shape) for layer in convolutions if id(layer.output) in norm_of):
+        raise Failure(f"{bundle.folder}: {UNFIT}")
     net.get_layer("logits").set_weights(dense)
-    for convolution, norm, (kernel, bias) in zip(convolutions, norms, folded, strict=True):
+    for convolution in convolutions:
+        # both orders follow the network, but for branches beside each other, whose kernels differ in shape
+        shape = convolution.kernel.shape
+        kernel, bias = folded.pop(next(index for index, (other, _) in enumerate(folded) if other.shape == shape))
         scale = KERNEL_RMS / np.maximum(np.sqrt((kernel**2).mean(axis=(0, 1, 2))), 1e-6)
         convolution.set_weights([kernel * scale])
         # divides by the scale again, until it has statistics
+        norm = norm_of[id(convolution.output)]
         norm.set_weights([np.sqrt(1 + norm.epsilon) / scale, bias, np.zeros_like(bias), np.ones_like(bias)])
     before_norms = keras.Model(net.input, [layer.output for layer in convolutions])
-    for norm, maps in zip(norms, before_norms.predict_on_batch(images[..., None]), strict=True):
+    for convolution, maps in zip(convolutions, before_norms.predict_on_batch(images[..., None]), strict=True):
+        norm = norm_of[id(convolution.output)]
         gamma, beta, _, variance = norm.get_weights()
         factor = gamma / np.sqrt(variance + norm.epsilon)
         mean, variance = maps.mean(axis=(0, 1, 2)), maps.var(axis=(0, 1, 2))
@@ -91,7 +95,7 @@ def unfolded(bundle: Bundle, config: dict[str, Any], images: np.ndarray) -> "ker
 
 
 def _folded(path: Path) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[np.ndarray]]:
-    """An ONNX file's convolutions, kernel ``(H, W, I, O)`` and bias each, in the order in which Keras made them, and
+    """An ONNX file's convolutions, kernel ``(H, W, I, O)`` and bias each, in the order in which they are computed, and
     the last layer's kernel and bias."""
     import onnx
     from onnx import numpy_helper
@@ -102,20 +106,12 @@ def _folded(path: Path) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[np.nd
         if node.op_type == "DequantizeLinear" and node.input[0] in values:
             array, scale, zero = (values[name].astype("float32") for name in node.input)
             # by filter, the first axis of a convolution's kernel and the last one of a dense layer's
-            by_filter = scale.reshape(-1, *[1] * (array.ndim - 1)) if array.ndim == 4 else scale
-            shift = zero.reshape(by_filter.shape) if zero.size > 1 else zero
-            values[node.output[0]] = (array - shift) * by_filter
-    folded = [(values[node.input[1]].transpose(2, 3, 1, 0), values[node.input[2]], _number(node.input[1]))
-              for node in graph.node if node.op_type == "Conv"]
-    folded.sort(key=lambda layer: layer[2])
+            by_filter = [-1, *[1] * (array.ndim - 1)] if array.ndim == 4 else [-1]
+            values[node.output[0]] = (array - zero.reshape(by_filter)) * scale.reshape(by_filter)
+    folded = [(values[node.input[1]].transpose(2, 3, 1, 0), values[node.input[2]]) for node in graph.node
+              if node.op_type == "Conv"]
     last = next(node for node in graph.node if node.op_type in ("Gemm", "MatMul"))
-    return [layer[:2] for layer in folded], [values[name] for name in last.input[1:3]]
-
-
-def _number(name: str) -> int:
-    """Of a layer by its name: ``conv2d_30``, in a file ``resnet_1/conv2d_30_1/...``; the first has none."""
-    number = re.search(r"(?:conv2d|batch_normalization)_(\d+)(?:_\d+)?(?:/|$)", name)
-    return int(number[1]) if number else 0
+    return folded, [values[name] for name in last.input[1:3]]
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -11,9 +11,9 @@ BASE = "onnxruntime"
 EXTRAS = {
     "plots": ("matplotlib",),
     "static": ("onnx",),
-    "pipeline": ("ai_edge_litert", "dvc", "great_expectations", "jinja2", "kagglehub", "keras", "markdown_it",
-                 "mlflow", "optuna", "optuna_dashboard", "pandas", "psutil", "ruamel", "scipy", "shtab", "sklearn",
-                 "sqlalchemy", "tensorflow", "tf2onnx"),
+    "pipeline": ("ai_edge_litert", "aiohttp", "dvc", "great_expectations", "jinja2", "kagglehub", "keras",
+                 "markdown_it", "mlflow", "optuna", "optuna_dashboard", "pandas", "psutil", "ruamel", "scipy", "shtab",
+                 "sklearn", "sqlalchemy", "tensorflow", "tf2onnx"),
     "team": ("dvc_s3", "psycopg2"),
     "cluster": ("ray",),
     "dev": ("jax", "jsonschema"),

@@ -76,7 +76,7 @@ def judged(faces: Faces, champion: Bundle) -> dict[str, Judged]:
     kept = {entry.bundle: found for entry in entries if (found := ledger.probabilities(entry)) is not None}
     # an int8 model gives nearly its float32 model's answers: one judge
     twins = {entry.quantised.bundle for entry in entries if entry.quantised and entry.bundle in kept}
-    named = {entry.bundle: f"`{entry.recipe}` (seed {entry.seed})" for entry in entries
+    named = {entry.bundle: f"`{entry.recipe}` (seed {entry.seed}, {entry.bundle})" for entry in entries
              if entry.bundle in kept and entry.bundle not in {champion.id, *twins}}
     by_split = {}
     for split in SPLITS:

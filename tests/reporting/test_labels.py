@@ -149,7 +149,8 @@ def test_a_model_whose_answers_are_kept_is_a_judge_of_the_tests_and_in_int8_no_s
     monkeypatch.setattr(main.ledger, "entries", lambda dataset: entries)
     monkeypatch.setattr(main.ledger, "probabilities", lambda entry: answers)
     text = main.report(main.judged(faces, champion), None, faces, "toy")
-    assert "| PrivateTest | 2 | 1 | 1.4 % | 100.0 [20.7, 100.0] |" in text and "`other` (seed 1, 888888888888). The more" in text
+    assert "| PrivateTest | 2 | 1 | 1.4 % | 100.0 [20.7, 100.0] |" in text
+    assert "`other` (seed 1, 888888888888). The more" in text
 
 
 def test_the_pictures_stay_on_this_machine(judged):

@@ -64,7 +64,7 @@ def _check_start(params: Params) -> None:
     weights = params.model.model_dump().get("weights")
     if weights not in start.names():
         return
-    about, protocol = start.read(weights).about, protocols.OF_DROP_LEAKS[params.balance.drop_leaks]
+    about, protocol = start.about(weights), protocols.OF_DROP_LEAKS[params.balance.drop_leaks]
     order = [*protocols.OF_DROP_LEAKS.values()]
     if about["dataset"] == params.dataset and order.index(about["protocol"]) < order.index(protocol):
         raise Failure(f"model.weights: {weights} learned from the {protocols.phrase(about['protocol'])}, but "

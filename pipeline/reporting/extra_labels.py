@@ -50,7 +50,7 @@ def _learned(config: Mapping[str, Any], class_set: str) -> list[str]:
     names = [teachers] if train.get("teacher") else []
     votes = bool(train.get("votes")) or class_set == "8"
     if weights in start.names():
-        about = start.read(weights).about
+        about = start.about(weights)
         votes = votes or bool(about["votes"])
         names += [about["teachers"]] if about["teachers"] and about["teachers"] not in names else []
     return [*([VOTES] if votes else []), *(f"teachers `{name}`" for name in names),

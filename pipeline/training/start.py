@@ -7,12 +7,15 @@ on. Needs numpy alone.
 
 import json
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline.system import plain_json
 from pipeline.system.atomic import atomic_file
 from pipeline.system.damage import DAMAGE
 from pipeline.system.failure import Failure, did_you_mean
@@ -55,22 +58,38 @@ def names() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.npz"))
 
 
+def about(name: str) -> dict[str, Any]:
+    """The origin of the weights of this name, as in ``Start``, without the weights. Raises Failure as ``read`` does."""
+    with _opened(name) as file:
+        return _about(file)
+
+
 def read(name: str) -> Start:
     """The weights of this name. Raises Failure where there are none, or the file is another kind of file."""
+    with _opened(name) as file:
+        arrays = [file[str(index)] * file[f"{index} scale"] if f"{index} scale" in file else file[str(index)]
+                  for index in range(int(file["count"]))]
+        return Start(name, _about(file), arrays)
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[Any]:
     path = FOLDER / f"{name}.npz"
     if name not in names():
         raise Failure(f"model.weights: there are no weights {name!r:.40}{did_you_mean(name, names())}; there are "
                       f"{', '.join([RANDOM, *names()])}")
     try:
         with np.load(path, allow_pickle=False) as file:
-            about = json.loads(str(file["about"]))
-            if not isinstance(about, dict) or not {"bundle", "protocol"} <= about.keys():
-                raise ValueError(f"expected the model's origin, found {reprlib.repr(about)}")
-            arrays = [file[str(index)] * file[f"{index} scale"] if f"{index} scale" in file else file[str(index)]
-                      for index in range(int(file["count"]))]
+            yield file
     except (*DAMAGE, KeyError, TypeError) as error:
         raise Failure(f"{path}: no weights to start from ({error}); make them with `ferpipe start-from`") from error
-    return Start(name, about, arrays)
+
+
+def _about(file: Any) -> dict[str, Any]:
+    content = plain_json.parse(str(file["about"]))
+    if not isinstance(content, dict) or not {"bundle", "protocol"} <= content.keys():
+        raise ValueError(f"expected the model's origin, found {reprlib.repr(content)}")
+    return content
 
 
 def write(name: str, arrays: list[np.ndarray], about: dict[str, Any]) -> Path:

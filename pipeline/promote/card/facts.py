@@ -185,7 +185,7 @@ def extra_labels(config: dict[str, Any]) -> Iterator[str]:
         yield f"answers of the teachers `{train.get('teachers') or 'hour'}`, weight {train['teacher']}"
     weights = config.get("model", {}).get("weights")
     if weights in start.names():
-        about = start.read(weights).about
+        about = start.about(weights)
         learned = [*(["FER+ votes"] if about["votes"] else []),
                    *([f"the teachers `{about['teachers']}`"] if about["teachers"] else [])]
         yield (f"weights that it started from, of `{about['recipe']}` seed {about['seed']} (`{about['bundle']}`), "

@@ -31,12 +31,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors with these statuses, for a handler's ``responses``."""
     why = {408: "The picture did not arrive in time.", 413: "Too many bytes or pixels.",
            415: "Not a JPEG, PNG or WebP picture, or an incomplete one.", 422: "No picture in the request, or a form "
-           "that cannot be read.", 503: "Too many pictures at a time; try again in a second. As plain text: too many "
-           "connections."}
+           "that cannot be read.", 503: "Too many pictures or connections at a time; try again in a second."}
     responses: dict[int | str, dict[str, Any]] = {
         status: {"model": answers.Problem, "description": why[status]} for status in statuses}
-    if 503 in responses:
-        responses[503]["content"] = {"application/json": {}, **_TEXT}
     responses[421] = {"description": "The Host header names another server.", "content": _TEXT}
     return responses
 

@@ -58,9 +58,8 @@ def server(service: "Service", bounds: "Bounds", hosts: tuple[str, ...],
     from pipeline.demo.web.server import Server
 
     config = uvicorn.Config(create(service, bounds, hosts, origins), log_level="warning", access_log=False,
-                            lifespan="off", server_header=False, limit_concurrency=bounds.connections,
-                            timeout_graceful_shutdown=2, http="h11", ws="websockets-sansio",
-                            ws_max_size=bounds.frame_bytes, ws_per_message_deflate=False)
+                            lifespan="off", server_header=False, timeout_graceful_shutdown=2, http="h11",
+                            ws="websockets-sansio", ws_max_size=bounds.frame_bytes, ws_per_message_deflate=False)
     return Server(config, bounds)
 
 

@@ -1,11 +1,14 @@
-"""uvicorn with time limits: itself it lets a client take for ever to send a request, or to take an answer."""
+"""uvicorn with limits: itself it lets a client take for ever to send a request, or to take an answer."""
 
 import time
 from typing import Any
 
 import uvicorn
 from h11 import IDLE, SEND_BODY
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
+from pipeline.demo.web import body
 from pipeline.demo.web.bounds import Bounds
 
 
@@ -13,13 +16,23 @@ class Server(uvicorn.Server):
     """uvicorn's server, which looks at its connections ten times a second and ends those that are too slow.
 
     Where there are nearly too many connections, those go first that have kept it waiting longest: clients that send
-    half a request take nobody's place.
+    half a request take nobody's place. Beyond ``bounds.connections`` a request is answered with 503.
     """
 
     def __init__(self, config: uvicorn.Config, bounds: Bounds):
         super().__init__(config)
         self._bounds = bounds
         self._watched: dict[Any, _Watch] = {}
+        self._answer, config.app, config.interface = config.app, self._unless_crowded, "asgi3"
+
+    async def _unless_crowded(self, scope: Any, receive: Any, send: Any) -> None:
+        """The application, but where there are too many connections: uvicorn's own refusal has no Retry-After."""
+        if scope["type"] != "http" or len(self.server_state.connections) <= self._bounds.connections:
+            return await self._answer(scope, receive, send)
+        await body.drop(Request(scope, receive), self._bounds)
+        refusal = JSONResponse({"error": "too many connections; try again in a second"}, 503,
+                               {"Connection": "close", "Retry-After": "1"})
+        await refusal(scope, receive, send)
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn's hook, which it calls every tenth of a second."""
@@ -32,7 +45,7 @@ class Server(uvicorn.Server):
         for connection, watch in self._watched.items():
             watch.look(connection, now)
         patience, most = self._bounds.patience, self._bounds.connections
-        # uvicorn refuses the last place: a tenth of them is kept free
+        # a tenth of the places is kept free
         crowd = len(connections) - (most - max(2, most // 10))
         slowest = sorted(self._watched.items(), key=lambda item: item[1].slow(now), reverse=True)
         for rank, (connection, watch) in enumerate(slowest):

@@ -1,6 +1,7 @@
 """Clients that send half a request, or take no answer: they are let go, and take nobody's place meanwhile."""
 
 import http.client
+import json
 import socket
 import struct
 import threading
@@ -119,6 +120,22 @@ def test_many_half_sent_requests_keep_nobody_waiting(patient, client, sent):
     # long before the others' time is over
     assert until(lambda: asks(patient) == 200, 60) < 50
     assert until(lambda: asks(patient, "POST", "/predict", PICTURE) == 200, 60) < 50
+
+
+def test_beyond_the_last_place_a_client_is_told_when_to_come_back(start):
+    full = start(replace(BOUNDS, connections=3, patience=100.0, grace=5.0))
+    sending = [socket.create_connection(("127.0.0.1", full.port)) for _ in range(4)]
+    for connection in sending:
+        connection.sendall(HEAD)
+    until(lambda: len(full.server_state.connections) == 4)
+    connection = http.client.HTTPConnection("127.0.0.1", full.port, timeout=10)
+    connection.request("GET", "/about.json")
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Retry-After")) == (503, "1")
+    assert "too many connections" in json.loads(answer.read())["error"]
+    for connection in (connection, *sending):
+        connection.close()
+    until(lambda: asks(full) == 200)
 
 
 @pytest.mark.parametrize("begin, byte", [(b"", b"G"), (b"GET / HTTP/1.1\r\nX: ", b"y"),

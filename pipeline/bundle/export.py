@@ -26,6 +26,7 @@ def export(net: keras.Model, path: Path) -> None:
     _rename_output(model.graph, "probabilities")
     _widen_scalars(model.graph, onnx.shape_inference.infer_shapes(model).graph)
     _name_by_order(model.graph)
+    _name_batch(model.graph)
     # the name of TensorFlow's function, which has the number of all that this process has made so far
     model.graph.ClearField("doc_string")
     onnx.checker.check_model(model)
@@ -87,3 +88,9 @@ def _name_by_order(graph) -> None:
         constant.name = names[constant.name]
     graph.initializer.sort(key=lambda constant: rank[constant.name])
     del graph.value_info[:]
+
+
+def _name_batch(graph) -> None:
+    """Call the number of images ``N``: tf2onnx numbers such dimensions by how many this process has had so far."""
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"

@@ -128,6 +128,8 @@ def test_the_exported_network_is_the_same_under_onnx_runtime(form, tmp_path):
     export(net, tmp_path / "net.onnx")
     served = onnx_session(tmp_path / "net.onnx").run(["probabilities"], {"image": images})[0]
     np.testing.assert_allclose(served, net.predict_on_batch(images), atol=1e-4)
+    export(net, tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "net.onnx").read_bytes()
 
 
 def test_every_family_is_tested():

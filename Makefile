@@ -88,8 +88,9 @@ lock: $(READY) ## regenerate requirements.lock from pyproject.toml (ARGS=--upgra
 	@"$(PY)" -m uv pip compile --universal --generate-hashes --python-version 3.11 --extra pipeline --extra team --extra cluster --extra dev -q \
 	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml $(ARGS)
 
-fuzz: $(READY) ## the property-based tests with many new examples each, about 20 minutes (EXAMPLES=500 ARGS="-k archives")
+fuzz: $(READY) ## the property-based tests with many new examples each, about 30 minutes (EXAMPLES=500 ARGS="-k archives")
 	@FUZZ_EXAMPLES="$(EXAMPLES)" $(PYTEST) --timeout 3600 tests/fuzz $(ARGS)
+	@"$(PY)" tests/fuzz/guided.py
 
 sbom: $(READY) ## the lock's packages with hashes and licences, as CycloneDX, in build/sbom.json
 	@"$(PY)" -m pipeline.reporting.sbom $(ARGS)

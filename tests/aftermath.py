@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
+
 # What differs between two undisturbed runs: when, how fast, under which number in MLflow, and what hashes these
 VOLATILE = {"finished", "minutes", "milliseconds", "seconds", "run_id", "time", "bundle", "files", "members"}
 # What there is so many of: a file, and names with numbers in it
@@ -85,8 +87,16 @@ def differences(expected: dict[str, str], actual: dict[str, str]) -> list[str]:
 
 
 def left_behind(folder: Path) -> list[str]:
-    """What must not be there once a command has ended well: temporary files, what nobody runs, two champions."""
+    """What must not be there once a command has ended well: temporary files, processes, what nobody runs."""
     problems = [f"left behind: {path.relative_to(folder)}" for pattern in (".*.new*", ".*.old", ".new-*", "tmp/*")
                 for path in folder.rglob(pattern)]
     problems += [f"left behind: {path.relative_to(folder)}" for path in folder.glob(".checkpoints/*")]
+    problems += [f"left running: {' '.join(cmdline)[:200]}" for cmdline in _running_in(folder)]
     return problems + [f"{name}: {count}" for name, count in _rows(folder, WRONG) if count]
+
+
+def _running_in(folder: Path) -> Iterator[list[str]]:
+    """The command lines of the processes that have this folder, or one in it, as their own."""
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(folder.resolve()):
+            yield process.info["cmdline"]

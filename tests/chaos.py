@@ -22,8 +22,8 @@ AFTER = ("*As undisturbed*: the same command then ends well; its files hold what
          "finished runs, models, versions and trials, nothing that is RUNNING or half logged, and the same champion; "
          "no temporary file is left.")
 # The commands whose loss does the most harm come first
-HARM = ("promote", "tune, two workers", "train", "import-run", "evaluate", "quantise", "ensemble", "tune", "balance",
-        "validate", "download")
+HARM = ("promote, over a champion", "promote", "tune, two workers", "train", "import-run", "evaluate", "quantise",
+        "ensemble", "tune", "balance", "validate", "download", "demo")
 # Kind of trial: the heads of the columns, and what is done
 KINDS = {
     KILL: ("kills", "hit", "Killed with `kill -9` (its whole process group) at a random moment of its run, then called "

@@ -10,13 +10,15 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import toy_models
 from aftermath import contents, differences, files, left_behind
 from processes import Running, start
 from ruamel.yaml import YAML
+
+from pipeline.faces.faces import Faces
 
 # What the second of two processes says, in one line, where it does not wait for the first
 ANOTHER = ": another process "
@@ -44,24 +46,29 @@ class Command:
     twins: int = 1
 
 
+_FOUND = ("reports/fer2013/best_params.yaml", "reports/fer2013/trials.csv")
+_LEDGER = "reports/results/*"
+_CHAMPION = ("reports/promotions.jsonl", "reports/champion/*.csv", "reports/champion/*.png", "data/champion/*")
 COMMANDS = (
     Command("download", ("download",), ("data/sample/faces/*",)),
-    Command("validate", ("validate",), ("data/sample/*.csv", "data/sample/copies.*", "reports/sample/validation.json")),
-    Command("balance", ("balance",), ("data/sample/balanced/*", "reports/sample/*.png")),
-    Command("tune", ("tune",), ("reports/sample/best_params.yaml", "reports/sample/trials.csv")),
-    Command("tune, two workers", ("tune",), ("reports/sample/best_params.yaml", "reports/sample/trials.csv"), twins=2),
-    Command("train", ("train",), ("data/sample/bundle/*", "reports/sample/history.csv")),
-    Command("evaluate", ("evaluate",), ("data/sample/scores.json", "reports/sample/metrics.json",
-                                        "reports/sample/predictions.csv", "reports/sample/*.png",
-                                        "reports/sample/results/*")),
-    Command("promote", ("ferpipe", "promote"), ("reports/sample/promotions.jsonl", "reports/sample/champion-7/*.csv",
-                                                "reports/sample/champion-7/*.png")),
-    Command("import-run", ("ferpipe", "import-run", "out"), ("data/sample/imported/*/*", "reports/sample/results/*")),
-    Command("quantise", ("ferpipe", "quantise", "data/sample/bundle"), ("data/sample/quantised/*/*",
-                                                                        "reports/sample/results/*")),
-    Command("ensemble", ("ferpipe", "ensemble", "data/sample/bundle", "member"), ("data/sample/ensembles/*/*",
-                                                                                  "reports/sample/results/*")),
+    Command("validate", ("validate",), ("data/fer2013/*.csv", "data/fer2013/copies.*",
+                                        "reports/fer2013/validation.json")),
+    Command("balance", ("balance",), ("data/fer2013/balanced/*", "reports/fer2013/*.png")),
+    Command("tune", ("tune",), _FOUND),
+    Command("tune, two workers", ("tune",), _FOUND, twins=2),
+    Command("train", ("train",), ("data/fer2013/bundle/*", "reports/fer2013/history.csv")),
+    Command("evaluate", ("evaluate",), ("data/fer2013/scores.json", "reports/fer2013/metrics.json",
+                                        "reports/fer2013/predictions.csv", "reports/fer2013/*.png", _LEDGER)),
+    Command("promote", ("ferpipe", "promote"), _CHAMPION),
+    Command("import-run", ("ferpipe", "import-run", "out"), ("data/fer2013/imported/*/*", _LEDGER)),
+    Command("quantise", ("ferpipe", "quantise", "data/fer2013/bundle"), ("data/fer2013/quantised/*/*", _LEDGER)),
+    Command("promote, over a champion", ("ferpipe", "promote", "challenger"), _CHAMPION),
+    Command("demo", ("demo.stage",), ("reports/demo.*",)),
+    Command("ensemble", ("ferpipe", "ensemble", "data/fer2013/bundle", "member"), ("data/fer2013/ensembles/*/*",
+                                                                                   _LEDGER)),
 )
+# Copies of models under a name that does not depend on their ids: for the command the copy, of the only one in a folder
+COPIES = {"promote, over a champion": ("challenger", "quantised"), "ensemble": ("member", "imported")}
 
 
 KILL, PAIR, FULL, READ_ONLY = "kill", "pair", "full disk", "read-only"
@@ -137,11 +144,14 @@ class Laboratory:
         if command.twins > 1:
             # the command before, from the same state
             return next(reversed(self._runs.values()))
+        if command.name == "validate":
+            _call_fer2013(self.state)
         if command.name == "import-run":
             self._must(("ferpipe", "resolve", "--seed", "2"), stdout="config.json")
-            self._must(("training", "config.json", "data/sample/balanced", "out"))
-        if command.name == "ensemble":
-            shutil.copytree(next((self.state / "data/sample/imported").glob("[!.]*")), self.state / "member")
+            self._must(("training", "config.json", "data/fer2013/balanced", "out"))
+        if command.name in COPIES:
+            name, shelf = COPIES[command.name]
+            shutil.copytree(next((self.state / "data/fer2013" / shelf).glob("[!.]*")), self.state / name)
         before = shutil.copytree(self.state, self.folder / f"before {command.name}")
         running, seconds = self._must(command.argv)
         return Undisturbed(before, contents(before, command.leaves), contents(self.state, command.leaves), seconds,
@@ -291,10 +301,21 @@ def _used(folder: Path) -> int:
     return shutil.disk_usage(folder).used
 
 
+def _call_fer2013(project: Path) -> None:
+    """From here on the drawn faces are called FER-2013, because its champion is the one that is kept in git."""
+    params = project / "params.yaml"
+    params.write_text(params.read_text(encoding="utf-8").replace("dataset: sample", "dataset: fer2013"), "utf-8")
+    faces = Faces.load(project / "data/sample/faces")
+    replace(faces, manifest={**faces.manifest, "dataset": "fer2013"}).save(project / "data/fer2013/faces")
+
+
 def _make_smaller(file: Path) -> None:
-    """A network and a search that cost little more than what TensorFlow needs to begin."""
+    """A network, a search and a clip that cost little more than what TensorFlow needs to begin. Any model is promoted:
+    what is tried here is that nothing is lost."""
     yaml = YAML()
     tree = yaml.load(file)
+    tree["demo"]["seconds"] = 1
+    tree["promote"].update(min_gain=-1.0, max_loss=1.0)
     tree["model"]["stages"] = 1
     tree["tune"].update(trials=2, space={"train.learning_rate": {"low": 0.001, "high": 0.01, "log": True}})
     yaml.dump(tree, file)

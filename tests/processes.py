@@ -80,7 +80,7 @@ class Running:
     @property
     def in_one_line(self) -> bool:
         """Whether the last thing that it said is a failure in its own name, and no traceback."""
-        name = " ".join(self.argv[:2]) if self.argv[0] == "ferpipe" else self.argv[0]
+        name = " ".join(self.argv[:2]) if self.argv[0] == "ferpipe" else self.argv[0].partition(".")[0]
         return bool(self.lines) and self.lines[-1].startswith(f"{name}: ") and "Traceback" not in "".join(self.lines)
 
 

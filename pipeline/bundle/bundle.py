@@ -43,12 +43,14 @@ class Bundle:
         """
         folder = Path(folder)
         put_back(folder)
+        description = folder / "bundle.json"
         try:
-            text = (folder / "bundle.json").read_bytes()
+            if description.exists() and not description.is_file():  # a pipe would keep its reader waiting
+                raise OSError(f"{description.name} is no file")
+            text = description.read_bytes()
         except OSError as error:
             raise Failure(f"{folder}: no model bundle there ({error}); make one with `make run`") from error
-        manifest = BundleManifest.read(text, folder / "bundle.json", "a model bundle's description",
-                                       "restore the folder")
+        manifest = BundleManifest.read(text, description, "a model bundle's description", "restore the folder")
         for name, digest in manifest.files.items():
             if name in LEFT_OUT and not (folder / name).exists():
                 continue

@@ -12,6 +12,8 @@ from pipeline.faces.faces import SIZE, is_class_name
 FORMAT: Literal[1] = 1
 # FER-2013's crop in terms of a Haar detector's box: one side is the box's side divided by this
 CROP_MARGIN = 0.97
+# Of the resolved config, what is read from it as a block of parameters
+BLOCKS = {"balance", "train", "model", "augment", "members"}
 SHA256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -87,10 +89,12 @@ class Trained(Record):
 
     @field_validator("config")
     @classmethod
-    def _the_balance_is_a_block(cls, config: dict[str, Any]) -> dict[str, Any]:
-        balance = config.get("balance", {})
-        if not isinstance(balance, dict) or not isinstance(balance.get("without", ""), str):
-            raise ValueError(f"expected balance to be a block of parameters, found {reprlib.repr(balance)}")
+    def _has_blocks(cls, config: dict[str, Any]) -> dict[str, Any]:
+        for name in BLOCKS & config.keys():
+            if not isinstance(config[name], dict):
+                raise ValueError(f"expected {name} to be a block of parameters, found {reprlib.repr(config[name])}")
+        if not isinstance(without := config.get("balance", {}).get("without", ""), str):
+            raise ValueError(f"expected balance.without to be a fold, found {reprlib.repr(without)}")
         return config
 
 

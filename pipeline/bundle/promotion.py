@@ -34,12 +34,18 @@ class Caption(Record):
 
 
 def caption(folder: Path) -> dict[str, Any]:
-    """The caption of the bundle in a folder, under the file's names; empty where it was not promoted."""
-    try:
-        text = (folder / FILE).read_bytes()
-        fields = Caption.read(text, folder / FILE, "a promotion", "restore it").as_json()
-    except (OSError, Failure):
+    """The caption of the bundle in a folder, under the file's names; empty where it was not promoted.
+
+    Raises Failure where the file is damaged.
+    """
+    path = folder / FILE
+    if not path.exists():
         return {}
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise Failure(f"{path}: cannot be read ({error.strerror}); restore it") from error
+    fields = Caption.read(text, path, "a promotion", "restore it").as_json()
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -9,7 +9,7 @@ import cv2
 
 from pipeline.demo.show.annotate import Annotated
 from pipeline.demo.show.fitting import Size, at_most, fit
-from pipeline.system.atomic import atomic_file, temporary_name
+from pipeline.system.atomic import atomic_file, temporary_name, to_disk
 from pipeline.system.failure import Failure
 from pipeline.system.quiet import silent
 
@@ -136,6 +136,7 @@ class VideoOutput:
             written.release()
             if not complete:
                 raise Failure(f"{self.path}: the video could not be written completely; is the disk full?")
+            to_disk(self._temporary)
             self._temporary.replace(self.path)
         finally:
             self._temporary.unlink(missing_ok=True)

@@ -1,8 +1,10 @@
 """The folder edition: train/CLASS/FILE and test/CLASS/FILE, 48x48 pictures whose names usually carry the split."""
 
 import hashlib
+import io
 import os
 import re
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from pipeline.system.failure import Failure
 
 PICTURE_LIMIT = 2**20  # bytes; FER-2013's largest one has 2,483
 LARGE_PICTURE_LIMIT = 2**26  # bytes, of a picture that is resized
+PIXEL_LIMIT = 120_000_000  # of a picture, as the largest phones take
 CHUNK = 256
 NAMED = re.compile(r"(Training|PublicTest|PrivateTest)_[^.]+\.\w+")
 
@@ -113,6 +116,7 @@ def decode(entries: list[Entry], where: Path, resize: bool = False) -> Decoded:
     Args:
         resize: pictures of other sizes than 48x48, by area where they shrink; without it they raise a Failure.
     """
+    from PIL import Image
     from tqdm import tqdm
 
     images = np.empty((len(entries), SIZE, SIZE), np.uint8)
@@ -126,6 +130,7 @@ def decode(entries: list[Entry], where: Path, resize: bool = False) -> Decoded:
 
     pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
     try:
+        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # Pillow has a bound of its own
         chunks = [range(len(entries))[start:start + CHUNK] for start in range(0, len(entries), CHUNK)]
         with tqdm(total=len(entries), desc=f"reading {where.name}", unit=" faces", leave=False, disable=None) as bar:
             for count in pool.map(decode, chunks):
@@ -145,9 +150,11 @@ def _picture(entry: Entry, where: Path, resize: bool) -> tuple[np.ndarray, str, 
         content = entry.read()
     except DAMAGE as error:
         raise Failure(f"{where}: {entry.name}: damaged ({error}); {AGAIN}") from error
+    if (pixels := _pixels_of(content)) > PIXEL_LIMIT:
+        raise Failure(f"{where}: {entry.name}: {pixels:,} pixels for a picture of a face; replace or remove it")
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
-    except cv2.error:  # a format that this OpenCV refuses, or far too many pixels
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if pixels else None
+    except cv2.error:  # a format that this OpenCV refuses
         image = None
     if image is None:
         raise Failure(f"{where}: {entry.name}: not a picture, or a damaged one; replace or remove it")
@@ -159,3 +166,16 @@ def _picture(entry: Entry, where: Path, resize: bool) -> tuple[np.ndarray, str, 
         raise Failure(f"{where}: {entry.name}: {image.shape[1]}x{image.shape[0]} pixels, expected {SIZE}x{SIZE}; "
                       "replace or remove it")
     return image, hashlib.sha256(content).hexdigest(), (height, width)
+
+
+def _pixels_of(content: bytes) -> int:
+    """How many pixels a picture has by its header: a small file can unpack to gigabytes. 0 where it is none."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content)) as header:
+            return header.width * header.height
+    except Image.DecompressionBombError:
+        return PIXEL_LIMIT + 1
+    except Exception:  # a broken file makes Pillow's readers raise nearly anything
+        return 0

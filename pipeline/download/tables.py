@@ -18,6 +18,7 @@ LABELS = ("label", "labels", "emotion", "class", "classname", "expression", "cat
 SPLITS = ("split", "usage", "subset", "set", "partition", "phase")
 DELIMITERS = ",;\t|"
 ROWS_LIMIT = 5_000_000
+LINE_LIMIT = 2**24  # characters, as the pixels of a picture of 2,000 x 2,000 take
 
 
 class Table(NamedTuple):
@@ -124,7 +125,7 @@ def _rows(table: Table, where: Path) -> Iterator[tuple[str, list[str]]]:
     name = f"{where}: {table.entry.name}"
     try:
         with table.entry.open() as stream, io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text:
-            reader = csv.reader(text, delimiter=table.delimiter, skipinitialspace=True)
+            reader = csv.reader(_lines(text, name), delimiter=table.delimiter, skipinitialspace=True)
             next(reader, None)
             for number, cells in enumerate(reader):
                 if number > ROWS_LIMIT:
@@ -140,6 +141,14 @@ def _rows(table: Table, where: Path) -> Iterator[tuple[str, list[str]]]:
                 yield row, [cell.strip() for cell in cells]
     except DAMAGE as error:
         raise Failure(f"{name}: cannot be read ({error}); correct it or copy it again") from error
+
+
+def _lines(text: io.TextIOBase, name: str) -> Iterator[str]:
+    """The lines, none of which fills the memory."""
+    while line := text.readline(LINE_LIMIT):
+        if len(line) == LINE_LIMIT:
+            raise Failure(f"{name}: a line of more than {LINE_LIMIT:,} characters; it is no table of pictures")
+        yield line
 
 
 def _split(table: Table, cells: list[str], entry: Entry, row: str) -> str:

@@ -23,6 +23,7 @@ from pipeline.promote.card import writing as cards
 from pipeline.promote.card.facts import Facts
 from pipeline.promote.decision import MOST_BYTES, RESAMPLES, Answers, Decision, decide
 from pipeline.system.atomic import atomic_folder
+from pipeline.system.failure import Failure
 from pipeline.system.project import champion_folder
 from pipeline.tracking import ledger, promotions, registry
 from pipeline.tracking.entering import register
@@ -182,10 +183,14 @@ def _served(bundle: Bundle) -> list[str]:
 
 
 def copy(bundle: Bundle, folder: Path) -> None:
-    """Copy the files of a bundle that serving needs into an empty folder."""
+    """Copy the files of a bundle that serving needs into an empty folder.
+
+    Raises Failure where the bundle's folder has another one by now.
+    """
     for name in _served(bundle):
         shutil.copyfile(bundle.folder / name, folder / name)
-    Bundle.load(folder)
+    if (copied := Bundle.load(folder)).id != bundle.id:
+        raise Failure(f"{bundle.folder}: was {bundle.id} when it was measured, and is {copied.id} now; promote again")
 
 
 def _bytes_to_serve(bundle: Bundle) -> int:

@@ -24,9 +24,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         with _named(path):
             yield new
-            _to_disk(new)
+            to_disk(new)
         new.replace(path)
-        _to_disk(path.parent)
+        to_disk(path.parent)
     finally:
         new.unlink(missing_ok=True)
 
@@ -41,7 +41,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield new
             _tree_to_disk(new)
         _swap(new, old, path)
-        _to_disk(path.parent)
+        to_disk(path.parent)
     finally:
         # Where this fails too, the next call puts the old folder back
         if old.exists() and not path.exists():
@@ -102,7 +102,7 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Let the system write a file's bytes, or a folder's names, to the disk now."""
     if path.is_dir() and sys.platform == "win32":
         return  # there folders cannot be opened, and a rename is written with the file system's journal
@@ -120,14 +120,14 @@ def _to_disk(path: Path) -> None:
 
 
 def _tree_to_disk(folder: Path) -> None:
-    """``_to_disk`` for all that is in a folder; where that is a lot, for all that the system has."""
+    """``to_disk`` for all that is in a folder; where that is a lot, for all that the system has."""
     paths = [*folder.rglob("*"), folder]
     if len(paths) > MANY and hasattr(os, "sync"):
         os.sync()
         return
     for path in paths:
         if not path.is_symlink():
-            _to_disk(path)
+            to_disk(path)
 
 
 def _names(path: Path, suffix: str = "") -> tuple[Path, Path]:

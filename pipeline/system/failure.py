@@ -5,9 +5,20 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 
+# Characters of a message: libraries quote what they could not read, which may be a whole file
+LONGEST = 2000
+
 
 class Failure(Exception):
-    """An expected failure; its message says in one line what is wrong, where, and what to do."""
+    """An expected failure; its message says in one line what is wrong, where, and what to do.
+
+    Of one that is far too long the middle is left out.
+    """
+
+    def __init__(self, message: str):
+        if len(message) > LONGEST:
+            message = f"{message[:LONGEST // 2]} ... {message[-LONGEST // 2:]}"
+        super().__init__(message)
 
 
 # errno's of a disk that is full or that this user may not write to

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.bundle.bundle import Bundle
 from pipeline.bundle.manifest import Trained
 from pipeline.system import project
+from pipeline.system.atomic import to_disk
 from pipeline.system.lock import exclusive
 from pipeline.tracking import ledger, registry, restoring, runs, shelves
 from pipeline.tracking.entry import Entry, SplitFigures, SplitRobustness
@@ -103,6 +104,7 @@ def _enter(origin: Origin, bundle: Bundle | None, make: Callable[[Path, str], Bu
             draft = make(shelves.draft(origin.shelf), run.id)
             # an id is known only when all is written, and the rename makes the bundle appear whole or not at all
             bundle = Bundle.load(draft.folder.rename(origin.shelf / draft.id))
+            to_disk(origin.shelf)
             attach(run, bundle)
     entry, predicted = ledger.recorded(bundle), None
     if entry is None:

@@ -72,7 +72,11 @@ def champion(name: str) -> tuple[str, str] | None:
     for model in client.search_registered_models(f"name='{name}'"):
         version = model.aliases.get("champion")
         if version is not None:
-            return str(version), client.get_model_version(name, str(version)).tags["bundle"]
+            bundle = client.get_model_version(name, str(version)).tags.get("bundle")
+            if bundle is None:
+                raise Failure(f"{name} version {version}: has @champion but no tag `bundle`, so `ferpipe promote` did "
+                              "not register it; take the alias from it in `make ui`")
+            return str(version), bundle
     return None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from pipeline.faces.faces import Faces
-from pipeline.system.atomic import atomic_file
+from pipeline.system.atomic import atomic_file, to_disk
 from pipeline.training import hardware
 from pipeline.training.config import ResolvedConfig
 from pipeline.training.loop import Fitted
@@ -18,6 +18,7 @@ def leave(out: Path, config: ResolvedConfig, faces: Faces, fitted: Fitted) -> No
     out.mkdir(parents=True, exist_ok=True)
     (out / "run.json").unlink(missing_ok=True)
     fitted.net.save(out / "net.keras")
+    to_disk(out / "net.keras")
     for name, content in (("history.json", fitted.history), ("run.json", provenance(config, faces, fitted))):
         with atomic_file(out / name) as new:
             new.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 import toy_models
 
 from pipeline.bundle.bundle import Bundle
-from pipeline.demo.show.about import about
 from pipeline.faces.faces import EMOTIONS
 from pipeline.system.failure import Failure
 
@@ -64,7 +64,8 @@ def test_what_is_no_description(folder, text):
                                      {**MODEL, "bundle.json": "a" * 64}, {**MODEL, "x" * 200: "a" * 64},
                                      {"model.onnx": "A" * 64})),
     *((f"provenance.{name}", "../x") for name in ("dataset", "recipe", "protocol", "class_set", "run_id", "net")),
-    *(("provenance.config", value) for value in ([], {"balance": 3}, {"balance": []}, {"balance": {"without": 5}})),
+    *(("provenance.config", value) for value in ([], {"balance": 3}, {"balance": []}, {"balance": {"without": 5}},
+                                                 {"train": 3}, {"members": []})),
     *(("provenance.quantised", value) for value in ({}, [], "x")),
     ("provenance.seed", -1), ("provenance.seconds", float("inf")), ("provenance.parameters", -1), ("format", 2),
 ], ids=lambda value: repr(value)[:30])
@@ -155,7 +156,15 @@ def test_another_model_than_the_promoted_one_is_not_served(folder):
 
 @pytest.mark.parametrize("text", ["[]", "null", "{", '{"PublicTest": "x"}', '{"corrupted": null, "PublicTest": NaN}',
                                   "[" * 9999])
-def test_a_broken_promotion_is_no_promotion(folder, text):
+def test_a_champion_with_a_broken_promotion_is_not_served(folder, text):
     (folder / "promotion.json").write_text(text)
-    bundle = Bundle.load(folder)
-    assert about(bundle) == (f"model {bundle.id}",)
+    with pytest.raises(Failure, match=r"promotion\.json: .*restore it"):
+        Bundle.load(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_a_pipe_in_the_place_of_a_description_keeps_nobody_waiting(folder):
+    (folder / "bundle.json").unlink()
+    os.mkfifo(folder / "bundle.json")
+    with pytest.raises(Failure, match=r"no model bundle there \(bundle.json is no file"):
+        Bundle.load(folder)

@@ -11,6 +11,7 @@ import tarfile
 import threading
 import time
 import zipfile
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -62,6 +63,38 @@ def one_line(action, *arguments, seconds=20.0) -> str:
 def settings(**values) -> params.Download:
     return params.Download(**{"source": "auto", "url": None, "sha256": None, "validation_share": 0.4,
                               "sample_faces": 70, "sample_seed": 1, **values})
+
+
+# What unpacks to gigabytes
+
+
+def flat_png(side: int) -> bytes:
+    """A PNG of side x side equal pixels in about a thousandth of their bytes."""
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    packer = zlib.compressobj()
+    rows = b"".join([*(packer.compress(bytes(1 + side // 8)) for _ in range(side)), packer.flush()])
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("read", [lambda path: read_edition(path, 0.1), lambda path: read_named(path, 0.1, 1)],
+                         ids=["FER-2013", "own data"])
+def test_a_picture_of_a_billion_pixels_is_refused_by_its_header(tmp_path, monkeypatch, read):
+    files = pictures() | {"train/sad/Training_99.png": flat_png(32_000)}
+    assert len(files["train/sad/Training_99.png"]) < 2**20
+    decode, decoded = cv2.imdecode, []
+    monkeypatch.setattr(cv2, "imdecode", lambda data, form: (decoded.append(len(data)), decode(data, form))[1])
+    assert "Training_99.png" in (said := one_line(read, folder(tmp_path / "moods", files)))
+    assert "pixels for a picture of a face; replace or remove it" in said
+    assert max(decoded, default=0) < 10_000
+
+
+def test_a_line_of_a_table_that_never_ends_is_refused(tmp_path):
+    endless = "path,label\n" + "x" * (2**24 + 10)
+    assert "a line of more than 16,777,216 characters" in one_line(
+        read_named, folder(tmp_path / "moods", pictures() | {"labels.csv": endless.encode()}), 0.1, 1)
 
 
 # What has no end

@@ -77,8 +77,7 @@ def test_a_bundle_s_description_that_has_nothing_of_one(bundle, text):
 @given(broken_json(CAPTION))
 def test_a_champion_s_caption(bundle, text):
     (bundle / "promotion.json").write_bytes(text)
-    opened = Bundle.load(bundle)
-    shown = readable(lambda: (facts(opened, Bounds()), about(opened)))
+    shown = readable(lambda: (facts(opened := Bundle.load(bundle), Bounds()), about(opened)))
     if shown is not None:
         json.dumps(shown[0], allow_nan=False).encode()
 

@@ -333,6 +333,33 @@ def test_a_class_that_is_never_said_refuses_the_first_model(project):
     assert registry.champion("sample-7") is None
 
 
+def test_a_model_that_was_trained_anew_while_it_was_compared_is_not_promoted_in_its_place(project, monkeypatch):
+    old = toy_models.bundle(project / "old", "fer2013", off=9)
+    challenge.promote(SETTINGS, old, toy_models.faces("fer2013"))
+    new = toy_models.bundle(project / "new", "fer2013", run_id="1" * 32)
+    other = toy_models.bundle(project / "other", "fer2013", run_id="2" * 32)
+    measure = challenge.measured.measure
+
+    def trained_anew(*arguments):
+        measurement = measure(*arguments)
+        for file in other.folder.iterdir():
+            shutil.copyfile(file, new.folder / file.name)
+        return measurement
+
+    monkeypatch.setattr(challenge.measured, "measure", trained_anew)
+    with pytest.raises(Failure, match=f"was {new.id} when it was measured, and is {other.id} now; promote again"):
+        challenge.promote(SETTINGS, new, toy_models.faces("fer2013"))
+    assert Bundle.load(project / "data/champion").id == old.id == registry.champion("fer2013-7")[1]
+    assert [record.challenger.bundle for record in records("fer2013")] == [old.id]
+
+
+def test_a_champion_that_somebody_registered_by_hand_is_one_line(project):
+    challenge.promote(SETTINGS, toy_models.bundle(project / "made"), toy_models.faces("sample"))
+    runs.connect().delete_model_version_tag("sample-7", "1", "bundle")
+    with pytest.raises(Failure, match=r"sample-7 version 1: has @champion but no tag `bundle`.*take the alias from it"):
+        challenge.promote(SETTINGS, toy_models.bundle(project / "next", off=9), toy_models.faces("sample"))
+
+
 def test_the_registry_learns_of_the_committed_champion(project):
     """A fresh clone: data/champion is there, the server is empty, the trained model is worse."""
     champion = toy_models.bundle(project / "data/champion", "fer2013", run_id="c" * 32)

@@ -23,12 +23,14 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._bounds = bounds
         self._watched: dict[Any, _Watch] = {}
-        self._answer, config.app, config.interface = config.app, self._unless_crowded, "asgi3"
+        self._answer: Any = config.app
+        config.app, config.interface = self._unless_crowded, "asgi3"
 
     async def _unless_crowded(self, scope: Any, receive: Any, send: Any) -> None:
         """The application, but where there are too many connections: uvicorn's own refusal has no Retry-After."""
         if scope["type"] != "http" or len(self.server_state.connections) <= self._bounds.connections:
-            return await self._answer(scope, receive, send)
+            await self._answer(scope, receive, send)
+            return
         await body.drop(Request(scope, receive), self._bounds)
         refusal = JSONResponse({"error": "too many connections; try again in a second"}, 503,
                                {"Connection": "close", "Retry-After": "1"})

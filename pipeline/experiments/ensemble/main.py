@@ -95,9 +95,9 @@ def ensemble(choice: Choice, faces: Faces, settings: Evaluate) -> Entered:
     )
 
 
-def _choice_of(bundle: Bundle) -> tuple[str, str, set[str], dict | None]:
+def _choice_of(bundle: Bundle) -> tuple[str, str | None, set[str], dict | None]:
     config = bundle.provenance.config
-    return bundle.class_set, config["weighting"], set(config["members"]), config["search"]
+    return bundle.class_set, config.get("weighting"), set(config.get("members", {})), config.get("search")
 
 
 def _config(choice: Choice, labels: np.ndarray) -> dict:

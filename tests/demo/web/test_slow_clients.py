@@ -133,8 +133,8 @@ def test_beyond_the_last_place_a_client_is_told_when_to_come_back(start):
     answer = connection.getresponse()
     assert (answer.status, answer.getheader("Retry-After")) == (503, "1")
     assert "too many connections" in json.loads(answer.read())["error"]
-    for connection in (connection, *sending):
-        connection.close()
+    for opened in (connection, *sending):
+        opened.close()
     until(lambda: asks(full) == 200)
 
 

@@ -1,11 +1,15 @@
 """Networks: every weight learns, sizes and class counts are free, and the published ones are those described."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from pipeline.params import recipe as recipes
 from pipeline.system.failure import Failure
-from pipeline.training import models
+from pipeline.training import importing, models
 from pipeline.training.models import cbam, pretrained
 
 # Small options of every family; the backbone of deepfer comes in one size, see ``small_backbone``. After a dash:
@@ -130,6 +134,30 @@ def test_the_exported_network_is_the_same_under_onnx_runtime(form, tmp_path):
     np.testing.assert_allclose(served, net.predict_on_batch(images), atol=1e-4)
     export(net, tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "net.onnx").read_bytes()
+
+
+EXPORT = """
+import sys
+from pathlib import Path
+import keras
+from pipeline.bundle.export import export
+from pipeline.training import importing, models
+keras.utils.set_random_seed(0)
+images = keras.Input((48, 48, 1))
+x = keras.layers.Conv2D(4, 3, padding="same")(images)
+x = keras.layers.add([x, keras.layers.Conv2D(4, 3, padding="same")(keras.layers.BatchNormalization()(x))])
+x = keras.layers.Flatten()(keras.layers.MaxPooling2D(8)(x))
+export(keras.Model(images, keras.layers.Dense(7, activation="softmax")(x)), Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_export_the_same_file_in_whatever_order_they_have_their_sets(tmp_path):
+    files = [tmp_path / f"{seed}.onnx" for seed in (1, 2, 3)]
+    for file in files:
+        subprocess.run([sys.executable, "-c", EXPORT, file], check=True, capture_output=True,
+                       env={**os.environ, **importing.ENVIRONMENT, "PYTHONHASHSEED": file.stem})
+    assert len({file.read_bytes() for file in files}) == 1
 
 
 def test_every_family_is_tested():

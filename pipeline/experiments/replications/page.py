@@ -10,9 +10,9 @@ HEAD = """\
 
 Small trainings on two cores show whether the authors' findings reproduce; they do not try to reach the authors'
 accuracy ([recipes.md](recipes.md) compares that). Figures in per cent, with a 95 % interval: Wilson's over the images
-for a single seed, Student's t over the seeds, for this fixed test set, for several; in round brackets the authors'
-figure, for their full-size network on their split. Recall is measured on PublicTest (n = 3,589), which also chooses the
-epoch, for every variant alike; PrivateTest is not read. *Training while learning* is what Keras prints in the chosen
+for a single seed, which the cell says; Student's t over the seeds, for this fixed test set, for several. In round
+brackets the authors' figure, for their full-size network on their split. Recall is measured on PublicTest (n = 3,589),
+which also chooses the epoch, for every variant alike; PrivateTest is not read. *Training while learning* is what Keras prints in the chosen
 epoch, dropout and augmented images included; *Training afterwards* is the finished network on the training images
 without augmentation (the copies that balance adds are among them). A training that diverged counts as 0 %. An
 ensemble's members and weights are chosen on one half of PublicTest and its accuracy is measured on the other half, and
@@ -67,5 +67,6 @@ def _training(seeds: list[dict[str, str]]) -> tuple[str, ...]:
 def _cell(replication: Replication, entries: list[dict[str, str]], variant: str, measure: str) -> str:
     ours = estimate(entries, variant, measure)
     theirs = replication.published.get(variant, {}).get(measure)
+    single = sum(entry["variant"] == variant for entry in entries) == 1
     return "" if ours is None else (f"{100 * ours.mean:.1f} [{100 * ours.low:.1f}, {100 * ours.high:.1f}]"
-                                    + (f" ({theirs:g})" if theirs is not None else ""))
+                                    + (", seeds: 1" if single else "") + (f" ({theirs:g})" if theirs is not None else ""))

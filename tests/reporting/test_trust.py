@@ -56,7 +56,8 @@ def test_of_views_that_always_agree_the_page_draws_no_comfort(measured):
 
 
 def test_every_accuracy_error_and_mean_has_an_interval_and_the_protocol_is_called_as_people_do(measured):
-    _, bundle, _, found = copy.deepcopy(measured)
+    _, bundle, _, found = measured
+    found = copy.deepcopy(found)
     text = trust.page({**trust.facts(bundle), "protocol": "leak-free"}, found)
     assert "seed 3, protocol without exact copies), measured" in text
     share, error = r"\d+\.\d \[\d+\.\d, \d+\.\d\]", r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]"

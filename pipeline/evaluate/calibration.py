@@ -9,13 +9,15 @@ from collections.abc import Callable
 import numpy as np
 from typing_extensions import NotRequired, TypedDict  # as in ``tracking.entry``
 
-from pipeline.evaluate.intervals import bootstrap, wilson
+from pipeline.evaluate.intervals import bootstrap, resamples, wilson
 
 BINS = 15
 # Shares of the faces that are answered
 COVERAGES = tuple(step / 20 for step in range(1, 21))
 # Draws of a calibrated model's error
 CALIBRATED = 200
+# Standard deviations to each side of a 95 % interval
+NORMAL = 1.96
 
 
 class Bin(TypedDict):
@@ -30,9 +32,11 @@ class Reliability(TypedDict):
     """Expected calibration error, a share, with its 95 % interval, and the bins that have faces.
 
     The error is too large: a bin's accuracy misses its confidence by chance, too, and every miss adds to it. ``chance``
-    is the mean error of a model with the same confidences that are right as often as they say. The interval, by the
-    basic bootstrap over the images (Efron & Tibshirani 1993), takes that bias away, so that it may lie below the error.
-    What was measured before there were intervals lacks both.
+    is the mean error of a model with the same confidences that are right as often as they say. Resampling the images
+    adds chance once more, so that percentiles of a bootstrap miss the true error nearly always. The interval is the
+    normal one about the error less that bias (Efron & Tibshirani 1993, chapter 10), and begins at 0 where chance alone
+    gives such an error. In simulations with the champion's confidences it covered the true error in 89 to 99 %. What
+    was measured before there were intervals lacks both.
     """
 
     ece: float
@@ -88,11 +92,13 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
                         "accuracy": _round(right[index == number].mean()), "n": int((index == number).sum())}
                        for number in range(BINS) if (index == number).any()]
     error = _ece(confidence, right, index)
-    ends = bootstrap(lambda rows: _ece(confidence[rows], right[rows], index[rows]), len(labels))
-    low, high = (max(0.0, 2 * error - float(end)) for end in reversed(ends))
+    drawn = resamples(lambda rows: _ece(confidence[rows], right[rows], index[rows]), len(labels))
+    centre, half = 2 * error - drawn.mean(), NORMAL * drawn.std(ddof=1)
     rng = np.random.default_rng(0)
-    chance = np.mean([_ece(confidence, rng.random(len(labels)) < confidence, index) for _ in range(CALIBRATED)])
-    return {"ece": _round(error), "bins": bins, "interval": [_round(low), _round(high)], "chance": _round(chance)}
+    chance = [_ece(confidence, rng.random(len(labels)) < confidence, index) for _ in range(CALIBRATED)]
+    low = 0.0 if error <= np.quantile(chance, 0.975) else max(0.0, centre - half)
+    return {"ece": _round(error), "bins": bins, "interval": [_round(low), _round(max(low, centre + half))],
+            "chance": _round(np.mean(chance))}
 
 
 def _ece(confidence: np.ndarray, right: np.ndarray, index: np.ndarray) -> float:

@@ -71,20 +71,24 @@ def over_seeds(accuracies: list[float], images: int) -> Estimate:
     return replace(wilson(round(accuracies[0] * images), images), mean=accuracies[0])
 
 
-def bootstrap(statistic: Callable[[np.ndarray], ArrayLike], images: int, confidence: float = CONFIDENCE,
-              resamples: int = RESAMPLES, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The lower and the upper ends of the intervals of figures of one model, by a percentile bootstrap over the images
-    (Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13). As ``wilson`` it covers other images of the
-    same kind and not other seeds.
+def bootstrap(statistic: Callable[[np.ndarray], ArrayLike], images: int,
+              confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
+    """The lower and the upper ends of the intervals of figures of one model: percentiles of their ``resamples``
+    (Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13). As ``wilson`` they cover other images of
+    the same kind and not other seeds. Only for figures that resampling does not shift."""
+    low, high = np.quantile(resamples(statistic, images), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return low, high
+
+
+def resamples(statistic: Callable[[np.ndarray], ArrayLike], images: int) -> np.ndarray:
+    """``(RESAMPLES, ...)``: figures of as many images, drawn with replacement, always the same ones.
 
     Args:
-        statistic: a figure, or an array of them, of the images with these indices, int ``(images,)``: in a resample
-            some several times, others not at all.
+        statistic: a figure, or an array of them, of the images with these indices, int ``(images,)``: some several
+            times, others not at all.
     """
-    rng = np.random.default_rng(seed)
-    drawn = np.array([statistic(rng.integers(0, images, images)) for _ in range(resamples)])
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    return low, high
+    rng = np.random.default_rng(0)
+    return np.array([statistic(rng.integers(0, images, images)) for _ in range(RESAMPLES)])
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:

@@ -5,9 +5,10 @@ Guo et al. 2017 (arXiv 1706.04599); selective prediction as in Geifman & El-Yani
 """
 
 from collections.abc import Callable
+from typing import NotRequired
 
 import numpy as np
-from typing_extensions import NotRequired, TypedDict  # as in ``tracking.entry``
+from typing_extensions import TypedDict  # as in ``tracking.entry``
 
 from pipeline.evaluate.intervals import bootstrap, resamples, wilson
 

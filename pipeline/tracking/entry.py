@@ -1,9 +1,9 @@
 """What the ledger holds of a model; ``ledger`` reads and writes the files."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, with_config
-from typing_extensions import NotRequired, TypedDict  # pydantic takes typing's only from Python 3.12 on
+from typing_extensions import TypedDict  # pydantic takes typing's only from Python 3.12 on
 
 from pipeline.bundle.manifest import Quantised
 from pipeline.bundle.record import Name, Record

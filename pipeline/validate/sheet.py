@@ -36,8 +36,8 @@ def page(faces: Faces, copies: Copies) -> str:
         sections[f"Images {where}: {len(drawn):,} of {len(rows):,} pairs"] = [
             _picture(faces, pairs, pair) for pair in drawn.tolist()]
         about.append(f"{len(rows):,} pairs of images {where}")
-    return contact_sheet("Near copies", f"{' and '.join(about)} of {faces.manifest.get('dataset')} are near copies. Here "
-                         "are some of each, drawn at random, those of the lowest correlation first.", sections)
+    return contact_sheet("Near copies", f"{' and '.join(about)} of {faces.manifest.get('dataset')} are near copies. "
+                         "Here are some of each, drawn at random, those of the lowest correlation first.", sections)
 
 
 def _picture(faces: Faces, pairs: Pairs, pair: int) -> Picture:

@@ -41,11 +41,11 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
 * *Extra labels* are what a model learned from besides FER-2013's own: the FER+ votes and the answers of teachers, which
   learned from the votes themselves. Compare such rows with their like.
 * A row names the values that differ from its recipe's. Seeds share a row where they were trained on one kind of
-  processor: another kind rounds otherwise, the same seed gives another network there, and how the seeds would be counted
-  would be a choice after the fact. The minutes are not comparable either.
+  processor: another kind rounds otherwise, so that the same seed gives another network there, and to pool the two or
+  drop one of them would be a choice after the fact. The minutes are not comparable either.
 * *MB* is the ONNX file's size, *ms a face* the median time of one face on one thread, *minutes* the training time of
-  the fastest seed, on the hardware named beside it. Other programs beside a training make it longer, as with `attention`
-  and `multitask` ([their files](../pipeline/recipes) say by how much).
+  the fastest seed, on the hardware named beside it. Other programs beside a training make it longer, as with
+  `attention` and `multitask` ([their files](../pipeline/recipes) say by how much).
 
 """
 
@@ -55,8 +55,8 @@ CORRUPTED_HEAD = """
 Accuracy in per cent, single view, the mean over the seeds and over [twenty fixed
 corruptions](../pipeline/faces/README.md) of every test face; the worst of the twenty is beside it. Models of up to 4 MB
 are measured, those from before there were these figures are not: `ferpipe robustness BUNDLE` prints all twenty of any.
-Intervals: with one seed by a bootstrap over the images, which the corruptions share (models from before there were these
-intervals have none), with several Student's t over the seeds.
+Intervals: with one seed by a bootstrap over the images, which the corruptions share (models from before there were
+these intervals have none), with several Student's t over the seeds.
 """
 
 COPY_FREE_HEAD = """

@@ -146,10 +146,11 @@ def test_the_evidence_counts_the_challengers_until_then_and_tells_of_the_seeds_t
         facts = facts_module.Facts("fer2013-7", "1", champion, entries[0], True, nothing, record)
         return writing.markdown(facts, writing.CHAMPION, frozenset())
 
-    assert ("Challengers on this PublicTest until then: 3, this one included; of as many equal ones the best would pass "
-            "by luck in 22 %.\nThat count leaves out the models between which PublicTest chose before the challenge: "
-            "this one is number 2 of the 3 seeds of its training in the ledger.\n") in text(record)
-    assert "until then: 9, this one included" in text(record.model_copy(update={"challengers": 9})), "what it says itself"
+    assert ("Challengers on this PublicTest until then: 3, this one included; of as many equal ones the best would "
+            "pass by luck in 22 %.\nThat count leaves out the models between which PublicTest chose before the "
+            "challenge: this one is number 2 of the 3 seeds of its training in the ledger.\n") in text(record)
+    later = text(record.model_copy(update={"challengers": 9}))
+    assert "until then: 9, this one included" in later, "what the record says itself"
     assert "Challengers on this" not in text(toy_models.promotion("fer2013-7", champion.id)), "the first model"
 
 

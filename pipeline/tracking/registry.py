@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from pipeline.bundle.bundle import Bundle
+from pipeline.faces.protocols import phrase
 from pipeline.system.failure import Failure
 from pipeline.tracking.mlflow_server import in_one_line
 from pipeline.tracking.promotions import DESCRIPTION, PROMOTED, PromotionRecord
@@ -31,8 +32,8 @@ def _description(bundle: Bundle) -> str:
     made = bundle.provenance
     int8 = ", in int8" if made.quantised else ""
     size = (bundle.folder / "model.onnx").stat().st_size / 1e6
-    return (f"{made.recipe}, seed {made.seed}{int8}: trained on {made.dataset} ({made.edition}), {made.protocol} "
-            f"protocol, {made.epochs_run} epochs on {made.hardware}; {size:.1f} MB, bundle {bundle.id}")
+    return (f"{made.recipe}, seed {made.seed}{int8}: trained on {made.dataset} ({made.edition}), "
+            f"{phrase(made.protocol)}, {made.epochs_run} epochs on {made.hardware}; {size:.1f} MB, bundle {bundle.id}")
 
 
 @in_one_line()

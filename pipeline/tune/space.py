@@ -42,13 +42,11 @@ class Dimension:
 
     def every(self, most: int) -> list[Any] | None:
         """All its values; None where they are more than so many."""
+        low: Any = self.range.low
+        high: Any = self.range.high
         if self.range.choices is not None:
-            values = self.range.choices
-        elif isinstance(self.range.low, int) and isinstance(self.range.high, int):
-            values = range(self.range.low, self.range.high + 1)
-        else:
-            return None
-        return list(values) if len(values) <= most else None
+            return list(self.range.choices) if len(self.range.choices) <= most else None
+        return list(range(low, high + 1)) if isinstance(low, int) and high - low < most else None
 
     def suggest(self, trial) -> Any:
         """A value from an Optuna trial."""

@@ -133,6 +133,7 @@ def test_a_worker_that_comes_back_too_late_says_so_and_counts_nothing_twice(team
         (trial.state, trial.params, trial.value) for trial in before]
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_study_stops_with_both_names(crew):
     expected = prepared().name
     first, = crew.start(["tune"])
@@ -165,7 +166,7 @@ def test_a_worker_of_another_study_stops_with_both_names(crew):
 def test_the_same_study_gives_the_same_table_on_sqlite_and_on_postgresql_though_its_worker_is_killed(crew, postgresql):
     """The next one on the same machine sees at once that it is gone, and goes on where it was."""
     tables, on_server = [], {storage.STORAGE: postgresql}
-    for hold, env in ((None, {}), (6, on_server)):
+    for hold, env in ((None, {}), (5, on_server)):
         worker, = crew.start(["tune"], hold=hold, **env)
         if hold is not None:
             crew.until(worker, "held")
@@ -183,12 +184,13 @@ def test_the_same_study_gives_the_same_table_on_sqlite_and_on_postgresql_though_
 @pytest.mark.slow
 def test_of_two_stages_one_trains_the_finalists_and_the_other_goes_on_when_it_is_killed(team):
     change_params(lambda tree: tree["tune"].update(finalists=2))
-    first, = team.start(["tune"], hold=10, **environment())
+    often = environment(OPTUNA_HEARTBEAT="1")
+    first, = team.start(["tune"], hold=10, **often)
     # In the recipe's training at full length, after the ten trials
     team.until(first, "held")
-    second, = team.start(["tune"], **environment())
+    second, = team.start(["tune"], **often)
     team.until(second, "trains the recipe and the finalists at full length")
-    joined, = team.start(joining(), **environment())
+    joined, = team.start(joining(), **often)
     assert team.wait(joined)[0] == 0
     running = [run.data.tags["kind"] for run in mlflow_runs() if run.info.status == "RUNNING"]
     assert sorted(running) == ["full length", "tune"], "who leaves ends nothing of those who work"

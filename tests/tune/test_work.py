@@ -57,8 +57,10 @@ def test_the_last_worker_ends_the_study_s_run(opened, other, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(process, "this", lambda: other)
         claim = its.claim(2)
-    for error in (None, Failure("the disk burns"), KeyboardInterrupt()):
-        assert left(opened, error) == "RUNNING", "the other one trains"
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Run, "__exit__", lambda *_: pytest.fail("the other one trains"))
+        for error in (None, Failure("the disk burns"), KeyboardInterrupt()):
+            assert left(opened, error) == "RUNNING"
     its.finish(claim, "COMPLETE", [0.5])
     study.set_user_attr(turn.TURN, {**other, turn.BEATS: 0})
     assert left(opened) == "RUNNING", "the other one trains the finalists"
@@ -67,12 +69,12 @@ def test_the_last_worker_ends_the_study_s_run(opened, other, monkeypatch):
     assert left(opened) == "FINISHED"
 
 
-def test_the_study_s_run_goes_on_with_a_trial_though_another_worker_has_ended_it(opened):
-    prepared, study, its = opened
-    with work._parent(prepared, study, its) as run:
-        runs.connect().set_terminated(run.id, "FAILED")
-        killed.go_on(runs.connect(), run.id)
-        assert status(run) == "RUNNING"
+def test_a_worker_that_begins_while_the_last_one_leaves_has_the_study_s_run(opened, other, monkeypatch):
+    begins = iter(([], [other]))
+    monkeypatch.setattr(work, "_others", lambda _: next(begins))
+    assert left(opened) == "RUNNING"
+    run_id = opened[1].user_attrs[slots.RUN]
+    assert runs.connect().get_run(run_id).data.tags[killed.TAG] == other["process"]
 
 
 def test_a_training_at_full_length_is_ended_only_when_its_process_has_lost_the_turn(opened, other, monkeypatch):

@@ -36,8 +36,8 @@ class Reliability(TypedDict):
     is the mean error of a model with the same confidences that are right as often as they say. Resampling the images
     adds chance once more, so that percentiles of a bootstrap miss the true error nearly always. The interval is the
     normal one about the error less that bias (Efron & Tibshirani 1993, chapter 10), and begins at 0 where chance alone
-    gives such an error. In simulations with the champion's confidences it covered the true error in 89 to 99 %. What
-    was measured before there were intervals lacks both.
+    gives such an error; tests/evaluate simulate how often it covers the true error. What was measured before there were
+    intervals lacks both.
     """
 
     ece: float

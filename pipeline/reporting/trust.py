@@ -36,8 +36,7 @@ Expected calibration error over {bins} equal bins of the confidence (the probabi
 temperature scaling with T = {temperature:g}. The temperature was fitted on PublicTest, whose figure is therefore
 optimistic. *Flip* is the mean with the mirror image, which answers still pictures. *By chance* is the mean error after
 scaling of a model with the same confidences that are right as often as they say: noise within the bins counts as error.
-The interval takes that bias away, so that it may lie below the figure, and begins at 0 where chance explains the error;
-in simulations it covered the true error in 89 to 99 %.
+The interval takes that bias away, so that it may lie below the figure, and begins at 0 where chance explains the error.
 
 {pictures}| split | view | accuracy, % | before | after | by chance |
 |---|---|---|---|---|---:|

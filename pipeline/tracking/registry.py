@@ -20,7 +20,7 @@ def register(name: str, bundle: Bundle, run_id: str) -> str:
             return str(version.version)
     if not client.search_registered_models(f"name='{name}'"):
         client.create_registered_model(name)
-    model_id = Run(client, run_id).model(bundle.folder)
+    model_id = Run(client, run_id).model(bundle)
     tags = {key: str(getattr(bundle.provenance, key)) for key in ("recipe", "seed", "protocol", "edition")}
     created = client.create_model_version(name, f"models:/{model_id}", run_id, {**tags, "bundle": bundle.id},
                                           description=_description(bundle), model_id=model_id)

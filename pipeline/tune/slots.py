@@ -171,8 +171,8 @@ class Slots:
         return [trial for trial in self.study.get_trials(deepcopy=False) if SLOT in trial.user_attrs]
 
     def _lost(self) -> list[Any]:
-        """The running trials whose process is dead: silent for too long, or seen to be gone from this machine. This
-        process looks only when it runs nothing, so what it runs has been lost, too."""
+        """The running trials whose process is dead: silent for too long, or seen to be gone from this machine. Those of
+        this process too, which looks only between two trials."""
         silent = self.study._storage._get_stale_trial_ids(self.study._study_id)
         return [trial for trial in self._trials() if trial.state.name == "RUNNING" and (
             trial._trial_id in silent or process.is_this(trial.user_attrs) or process.is_gone(trial.user_attrs))]
@@ -183,7 +183,9 @@ class Slots:
 
         lost = self._lost()
         for trial in lost:
-            self.study._storage.set_trial_user_attr(trial._trial_id, LOST, True)
+            # one that is alive on this machine was only silent, as on a laptop that slept
+            if process.is_gone(trial.user_attrs) or not process.is_here(trial.user_attrs):
+                self.study._storage.set_trial_user_attr(trial._trial_id, LOST, True)
             self.study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         return bool(lost)
 

@@ -48,7 +48,7 @@ def taken(study, where: Address, needed: Callable[[], Any]) -> Iterator[bool]:
             return
         if known is not None and not waiting:
             print(f"tune: {known[process.HOST]} trains the recipe and the finalists at full length (process "
-                  f"{known[process.PROCESS].split()[0]}); waits for what comes of it", flush=True)
+                  f"{known[process.PROCESS].split()[0]}); this process waits for the result", flush=True)
         waiting = True
         time.sleep(min(LOOK, where.heartbeat))
     yield False

@@ -75,7 +75,7 @@ def test_the_champions_and_the_last_runs_predictions_count_where_the_entry_has_n
 
 def test_figures_of_the_entry_itself_come_first_and_other_faces_are_not_counted(faces):
     own = recorded(faces, copy_free=toy_models.figures(0.61))
-    recorded(faces, bundle="b2").model_copy(update={"source_digest": "other"})
+    recorded(faces, bundle="b2")
     other = toy_models.entry(source_digest="other", classes=EMOTIONS, bundle="b4")
     ledger.record(other, {split: np.eye(7)[:6] for split in copy_free.TESTS})
     found = copy_free.complete(ledger.entries())

@@ -181,7 +181,7 @@ def test_a_second_stage_waits_in_one_line_for_the_first_and_takes_its_result_ove
     assert clock.now > 5 * WHERE.grace, "however long it takes, as long as there are signs of life"
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if "trial" not in line] == [
-        "tune: grace trains the recipe and the finalists at full length (process 7); waits for what comes of it"]
+        "tune: grace trains the recipe and the finalists at full length (process 7); this process waits for the result"]
 
 
 @pytest.mark.parametrize("owner", ["this machine", "another machine"])

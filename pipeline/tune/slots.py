@@ -183,8 +183,8 @@ class Slots:
 
         lost = self._lost()
         for trial in lost:
-            # one that is alive on this machine was only silent, as on a laptop that slept
-            if process.is_gone(trial.user_attrs) or not process.is_here(trial.user_attrs):
+            # another process that lives on this machine was only silent, as on a laptop that slept
+            if not process.lives_here(trial.user_attrs) or process.is_this(trial.user_attrs):
                 self.study._storage.set_trial_user_attr(trial._trial_id, LOST, True)
             self.study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         return bool(lost)

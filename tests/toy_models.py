@@ -225,3 +225,33 @@ def voter(folder: Path, some: Faces, seed: int, class_set: str = "7", learnt: in
 def record(bundle: Bundle, figures=FIGURES) -> Path:
     """Enter a bundle into the ledger with these figures; returns the entry's file."""
     return ledger.record(ledger.entry(bundle, figures, 0.5))
+
+
+# Small options of every family of networks; the backbone of deepfer comes in one size, see ``small_backbone``. After a
+# dash: another form of a family
+NETWORKS = {
+    "cas": {},
+    "compact": {"stem": 4, "width": 4, "stages": 3},
+    "compact-attention": {"stem": 4, "width": 4, "stages": 3, "attention": True},
+    "deepfer": {"dense": 8},
+    "harini": {"width": 4, "dense": 16},
+    "javier": {"width": 4, "dense": 16},
+    "padova_inception": {"width": 32, "growth": 8, "blocks": 5},
+    "padova_resnet": {"width": 4, "groups": (1, 2)},
+    "padova_vgg": {"width": 4},
+    "resnet": {"width": 8, "blocks": (1, 2)},
+    "resnet_v2": {"width": 8, "blocks": (1, 2)},
+    "seresnet": {"width": 4, "blocks": (1, 1), "squeeze": 2, "drop_path": 0.0},
+    "vgg": {"width": 4},
+}
+
+
+def small_backbone(monkeypatch):
+    """ResNet50V2's stem and blocks, but two stacks of two blocks in place of four of three to six, and few filters."""
+    import keras
+    from keras.src.applications.resnet import ResNet, stack_residual_blocks_v2
+
+    def stacks(x):
+        return stack_residual_blocks_v2(stack_residual_blocks_v2(x, 4, 2, name="conv2"), 8, 2, stride1=1, name="conv3")
+
+    monkeypatch.setattr(keras.applications, "ResNet50V2", lambda **options: ResNet(stacks, True, True, **options))

@@ -46,7 +46,7 @@ class Bundle:
         description = folder / "bundle.json"
         try:
             if description.exists() and not description.is_file():  # a pipe would keep its reader waiting
-                raise OSError(f"{description.name} is no file")
+                raise OSError(f"{description.name} is not a regular file")
             text = description.read_bytes()
         except OSError as error:
             raise Failure(f"{folder}: no model bundle there ({error}); make one with `make run`") from error
@@ -59,6 +59,11 @@ class Bundle:
         bundle = cls(folder, manifest, hashlib.sha256(text).hexdigest()[:12])
         promotion.check_promoted(folder, bundle.id)
         return bundle
+
+    def check_unchanged(self) -> None:
+        """Raise Failure where the folder has another bundle by now, as after a training."""
+        if (now := Bundle.load(self.folder)).id != self.id:
+            raise Failure(f"{self.folder}: was {self.id} when it was measured, and is {now.id} now; run this again")
 
     @property
     def classes(self) -> tuple[str, ...]:

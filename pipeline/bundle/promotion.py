@@ -39,7 +39,7 @@ def caption(folder: Path) -> dict[str, Any]:
     Raises Failure where the file is damaged.
     """
     path = folder / FILE
-    if not path.exists():
+    if not path.is_file():
         return {}
     try:
         text = path.read_bytes()

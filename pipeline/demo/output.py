@@ -1,5 +1,6 @@
 """Writes the annotated video or picture to a file, completely or not at all."""
 
+import shutil
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,8 @@ PLAYERS = {"VP80": "VP8, plays in browsers and in VLC",
 PICTURES = (".png", ".jpg", ".jpeg")
 # VP8 takes 30 ms for a picture of this size and grows with its area; larger ones are scaled down, so that it keeps up
 LARGEST_VP8: Size = (1284, 720)
+# A disk with fewer free bytes may have been full while a video was written
+FULL = 64_000_000
 # At most this many frames wait for the encoder
 QUEUE = 4
 
@@ -133,6 +136,9 @@ class VideoOutput:
             complete = written.isOpened() and written.read()[0]
             # Some containers do not know how many frames they hold
             complete = complete and not 0 < written.get(cv2.CAP_PROP_FRAME_COUNT) < self.frames
+            # OpenCV does not say when the disk is full, and such a file's head may be in order: count what is there
+            if complete and shutil.disk_usage(self._temporary.parent).free < FULL:
+                complete = 1 + sum(1 for _ in iter(written.grab, False)) >= self.frames
             written.release()
             if not complete:
                 raise Failure(f"{self.path}: the video could not be written completely; is the disk full?")

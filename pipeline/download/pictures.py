@@ -151,7 +151,8 @@ def _picture(entry: Entry, where: Path, resize: bool) -> tuple[np.ndarray, str, 
     except DAMAGE as error:
         raise Failure(f"{where}: {entry.name}: damaged ({error}); {AGAIN}") from error
     if (pixels := _pixels_of(content)) > PIXEL_LIMIT:
-        raise Failure(f"{where}: {entry.name}: {pixels:,} pixels for a picture of a face; replace or remove it")
+        raise Failure(f"{where}: {entry.name}: {pixels:,} pixels, at most {PIXEL_LIMIT:,} are read; make it "
+                      "smaller or remove it")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if pixels else None
     except cv2.error:  # a format that this OpenCV refuses

@@ -18,7 +18,7 @@ LABELS = ("label", "labels", "emotion", "class", "classname", "expression", "cat
 SPLITS = ("split", "usage", "subset", "set", "partition", "phase")
 DELIMITERS = ",;\t|"
 ROWS_LIMIT = 5_000_000
-LINE_LIMIT = 2**24  # characters, as the pixels of a picture of 2,000 x 2,000 take
+LINE_LIMIT = 2**20  # characters; a cell has at most 131,072, as the pixels of a picture of 190 x 190 take
 
 
 class Table(NamedTuple):
@@ -147,7 +147,7 @@ def _lines(text: io.TextIOBase, name: str) -> Iterator[str]:
     """The lines, none of which fills the memory."""
     while line := text.readline(LINE_LIMIT):
         if len(line) == LINE_LIMIT:
-            raise Failure(f"{name}: a line of more than {LINE_LIMIT:,} characters; it is no table of pictures")
+            raise Failure(f"{name}: a line of more than {LINE_LIMIT:,} characters; expected a row for each picture")
         yield line
 
 

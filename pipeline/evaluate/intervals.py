@@ -1,17 +1,21 @@
 """95 % intervals by two methods: ``wilson`` where one model was measured, ``student`` where several seeds were.
-Two models on the same images are compared by ``paired`` and ``mcnemar``.
+Two models on the same images are compared by ``paired`` and ``mcnemar``. ``bootstrap`` is for figures of one model that
+are no share of the images.
 
 They cover different sources of variance. ``wilson`` covers the sampling of the test images, for the one seed that was
 trained; ``student`` covers the sampling of the seeds, for this fixed test set. Adding the images' variance to that of
 the seeds would count it twice: the seeds' accuracies vary with the images already.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import hypot
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,26 @@ def over_seeds(accuracies: list[float], images: int) -> Estimate:
     if len(accuracies) > 1:
         return student(accuracies)
     return replace(wilson(round(accuracies[0] * images), images), mean=accuracies[0])
+
+
+def bootstrap(statistic: Callable[[np.ndarray], ArrayLike], images: int,
+              confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
+    """The lower and the upper ends of the intervals of figures of one model: percentiles of their ``resamples``
+    (Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13). As ``wilson`` they cover other images of
+    the same kind and not other seeds. Only for figures that resampling does not shift."""
+    low, high = np.quantile(resamples(statistic, images), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return low, high
+
+
+def resamples(statistic: Callable[[np.ndarray], ArrayLike], images: int) -> np.ndarray:
+    """``(RESAMPLES, ...)``: figures of as many images, drawn with replacement, always the same ones.
+
+    Args:
+        statistic: a figure, or an array of them, of the images with these indices, int ``(images,)``: some several
+            times, others not at all.
+    """
+    rng = np.random.default_rng(0)
+    return np.array([statistic(rng.integers(0, images, images)) for _ in range(RESAMPLES)])
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:

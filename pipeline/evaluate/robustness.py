@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate import severity
+from pipeline.evaluate.intervals import bootstrap
 from pipeline.faces.corruptions import CORRUPTIONS
 from pipeline.faces.faces import Faces
 from pipeline.faces.protocols import phrase
@@ -44,11 +45,14 @@ def correct(bundles: Sequence[Bundle], faces: Faces) -> list[np.ndarray]:
 
 
 def figures(correct: np.ndarray) -> Robustness:
-    """The figures of one bundle's ``correct``."""
-    accuracies = correct.mean(axis=1)
+    """The figures of one bundle's ``correct``, with N at least 1."""
+    accuracies, of_image = correct.mean(axis=1), correct.mean(axis=0)
+    # the corruptions share their images: an image counts once, with all of its corruptions
+    low, high = bootstrap(lambda rows: of_image[rows].mean(), len(of_image))
     return {
         "n": correct.shape[1],
         "mean": round(float(accuracies.mean()), 6),
+        "interval": [round(float(low), 6), round(float(high), 6)],
         "worst": round(float(accuracies.min()), 6),
         "accuracy": {corruption.name: round(float(accuracy), 6)
                      for corruption, accuracy in zip(CORRUPTIONS, accuracies, strict=True)},

@@ -23,7 +23,6 @@ from pipeline.promote.card import writing as cards
 from pipeline.promote.card.facts import Facts
 from pipeline.promote.decision import MOST_BYTES, RESAMPLES, Answers, Decision, decide
 from pipeline.system.atomic import atomic_folder
-from pipeline.system.failure import Failure
 from pipeline.system.project import champion_folder
 from pipeline.tracking import ledger, promotions, registry
 from pipeline.tracking.entering import register
@@ -189,8 +188,8 @@ def copy(bundle: Bundle, folder: Path) -> None:
     """
     for name in _served(bundle):
         shutil.copyfile(bundle.folder / name, folder / name)
-    if (copied := Bundle.load(folder)).id != bundle.id:
-        raise Failure(f"{bundle.folder}: was {bundle.id} when it was measured, and is {copied.id} now; promote again")
+    if Bundle.load(folder).id != bundle.id:
+        bundle.check_unchanged()
 
 
 def _bytes_to_serve(bundle: Bundle) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate.intervals import Estimate, holm, mcnemar, paired, wilson
 from pipeline.faces.faces import Faces
+from pipeline.faces.protocols import phrase, title
 from pipeline.reporting import figures
 from pipeline.reporting.extra_labels import extra_labels
 from pipeline.system import project
@@ -36,7 +37,7 @@ class Model:
     def __str__(self) -> str:
         entry = self.entry
         form = " in int8" if entry.quantised else ""
-        return (f"{figures.title(entry).replace('`', '')}{form}, seed {entry.seed}, {entry.protocol} protocol, extra "
+        return (f"{figures.title(entry).replace('`', '')}{form}, seed {entry.seed}, {phrase(entry.protocol)}, extra "
                 f"labels: {extra_labels(entry).replace('`', '')}; bundle {entry.bundle}")
 
 
@@ -166,7 +167,7 @@ def report(first: Model, second: Model) -> str:
 def _unlike(one: Entry, two: Entry) -> list[str]:
     """Why the difference may be one of data and not of models."""
     reasons = [f"{what} ({left} against {right})".replace("`", "") for what, left, right in (
-        ("protocol", one.protocol, two.protocol), ("extra labels", extra_labels(one), extra_labels(two)))
+        ("protocol", title(one.protocol), title(two.protocol)), ("extra labels", extra_labels(one), extra_labels(two)))
         if left != right]
     return [f"The two differ in {' and in '.join(reasons)}."] if reasons else []
 

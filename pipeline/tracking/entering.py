@@ -140,7 +140,7 @@ def begin(tags: Mapping[str, Any], config: Mapping[str, Any], manifest: Mapping[
 def attach(run: Run, bundle: Bundle) -> None:
     """The bundle becomes the model of the run that made it."""
     run.tags({"bundle": bundle.id})
-    run.model(bundle.folder)
+    run.model(bundle)
 
 
 def record(entry: Entry, bundle: Bundle, probabilities: Mapping[str, np.ndarray] | None = None,

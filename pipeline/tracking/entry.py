@@ -1,6 +1,6 @@
 """What the ledger holds of a model; ``ledger`` reads and writes the files."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic takes typing's only from Python 3.12 on
@@ -42,11 +42,13 @@ class Figures(TypedDict):
 class Robustness(TypedDict):
     """Accuracies, as shares, on ``n`` images under each of ``faces.corruptions.CORRUPTIONS``, single view.
 
-    ``mean`` and ``worst`` are over the corruptions, ``accuracy`` has each by its name.
+    ``mean`` and ``worst`` are over the corruptions, ``accuracy`` has each by its name. ``interval`` is the mean's, of
+    95 %, by a bootstrap over the images; the first entries with these figures lack it.
     """
 
     n: int
     mean: float
+    interval: NotRequired[list[float]]
     worst: float
     accuracy: dict[str, float]
 

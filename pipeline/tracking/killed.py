@@ -45,20 +45,29 @@ def end(client) -> None:
 
 
 @in_one_line()
+def go_on(client, run_id: str, process: str | None = None) -> None:
+    """Call a run RUNNING, by this process or the one that is named: several may work on the same run, and one that was
+    the last of them for a while has ended it."""
+    client.set_tag(run_id, TAG, process or mark())
+    client.update_run(run_id, "RUNNING")
+
+
+@in_one_line()
 def end_children(client, parent_id: str, states: Callable[[], Mapping[str, str]]) -> None:
     """End the runs of trials that are over, though their process did not live to say so.
 
     Args:
         parent_id: the study's run.
-        states: gives the state of every trial by its number, as Optuna calls it.
+        states: gives the state of every trial by its number, as Optuna calls it, and RUNNING for the process that has
+            children which are no trials; what it leaves out is over.
     """
     experiment = client.get_run(parent_id).info.experiment_id
     children = client.search_runs(
         [experiment], f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{parent_id}'", max_results=1000)
     # In this order: a trial begins before its run does
-    by_number = states() if children else {}
+    by_name = states() if children else {}
     for run in children:
-        state = by_number.get(run.data.tags.get("trial", ""), "FAIL")
+        state = by_name.get(run.data.tags.get("trial") or run.data.tags.get(TAG, ""), "FAIL")
         if state != "RUNNING":
             client.set_terminated(run.info.run_id, "FINISHED" if state == "COMPLETE" else "KILLED")
 

@@ -167,6 +167,17 @@ def challengers(dataset: str, model: str, digest: str, bundle: str) -> int:
                            if (record.model, record.faces.digest) == (model, digest)})
 
 
+def challengers_until(dataset: str, record: PromotionRecord) -> int:
+    """How many different bundles had challenged when this record was made, its own included. The first records do not
+    say it: of those it is counted from the records up to them."""
+    if record.challengers is not None:
+        return record.challengers
+    known = records(dataset)
+    until = known[: known.index(record) + 1] if record in known else known
+    return len({record.challenger.bundle} | {other.challenger.bundle for other in until if (
+        other.model, other.faces.digest) == (record.model, record.faces.digest)})
+
+
 def describe(record: PromotionRecord) -> str:
     """A record for a person: the verdict with its reasons, and a small table."""
     corrupted = record.corrupted or Accuracies(n=None, challenger=None, champion=None)

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from pipeline.bundle.bundle import Bundle
+from pipeline.faces.protocols import phrase
 from pipeline.system.failure import Failure
 from pipeline.tracking.mlflow_server import in_one_line
 from pipeline.tracking.promotions import DESCRIPTION, PROMOTED, PromotionRecord
@@ -19,7 +20,7 @@ def register(name: str, bundle: Bundle, run_id: str) -> str:
             return str(version.version)
     if not client.search_registered_models(f"name='{name}'"):
         client.create_registered_model(name)
-    model_id = Run(client, run_id).model(bundle.folder)
+    model_id = Run(client, run_id).model(bundle)
     tags = {key: str(getattr(bundle.provenance, key)) for key in ("recipe", "seed", "protocol", "edition")}
     created = client.create_model_version(name, f"models:/{model_id}", run_id, {**tags, "bundle": bundle.id},
                                           description=_description(bundle), model_id=model_id)
@@ -31,8 +32,8 @@ def _description(bundle: Bundle) -> str:
     made = bundle.provenance
     int8 = ", in int8" if made.quantised else ""
     size = (bundle.folder / "model.onnx").stat().st_size / 1e6
-    return (f"{made.recipe}, seed {made.seed}{int8}: trained on {made.dataset} ({made.edition}), {made.protocol} "
-            f"protocol, {made.epochs_run} epochs on {made.hardware}; {size:.1f} MB, bundle {bundle.id}")
+    return (f"{made.recipe}, seed {made.seed}{int8}: trained on {made.dataset} ({made.edition}), "
+            f"{phrase(made.protocol)}, {made.epochs_run} epochs on {made.hardware}; {size:.1f} MB, bundle {bundle.id}")
 
 
 @in_one_line()

@@ -41,7 +41,7 @@ def restore(entry: Entry, bundle: Bundle | None = None, tags: Mapping[str, Any] 
             run_id = run.id
     if bundle is not None:
         client = runs.connect()
-        runs.Run(client, run_id).model(bundle.folder)
+        runs.Run(client, run_id).model(bundle)
         with in_one_line():
             killed.complete(client, run_id, bundle.id)
     return run_id

@@ -169,10 +169,10 @@ class Run:
         self._client.log_inputs(self.id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
     @in_one_line()
-    def model(self, folder: Path) -> str:
+    def model(self, bundle: Bundle) -> str:
         """The bundle: its files under ``bundle`` and its ONNX as an MLflow model (``served``), once; returns the
         model's id."""
-        bundle = Bundle.load(folder)
+        bundle.check_unchanged()
         known = logged.model_of(self._client, self.id, bundle)
         if known is not None:
             return known

@@ -1,7 +1,8 @@
 """The best few trials and the recipe at full length, and what of them is taken; see ``evidence`` for why.
 
-What a training at full length got right is kept in the study, so that it is trained once, whoever goes on. The one
-whose values the next stage trains with leaves its checkpoint: train continues from there, and finds nothing to do.
+What a training at full length got right is kept in the study, so that it is trained once, whoever goes on, and by one
+process at a time (``turn``). The one whose values the next stage trains with leaves its checkpoint: train continues
+from there, and finds nothing to do.
 """
 
 import base64
@@ -15,10 +16,12 @@ from pipeline.faces.faces import Faces
 from pipeline.params.params import Params
 from pipeline.params.resolved import resolve
 from pipeline.system import project
-from pipeline.tracking import runs
+from pipeline.tracking import killed, runs
 from pipeline.training.importing import quiet
-from pipeline.tune import evidence, warm
+from pipeline.tune import evidence, process, turn, warm
+from pipeline.tune.slots import TooLate
 from pipeline.tune.space import Space
+from pipeline.tune.storage import Address
 
 # Begins the names of the study's user attributes that hold what slots got right at full length
 FULL = "full length "
@@ -34,29 +37,39 @@ def contenders(counted: Mapping[int, Any], most: int) -> list[int]:
     return sorted(better, key=lambda slot: (-counted[slot].value, slot))[:most]
 
 
-def verdict(space: Space, faces: Faces, study, counted: Mapping[int, Any], parent: runs.Run) -> dict[str, Any]:
-    """Train the contenders and the recipe at full length; what best_params.yaml holds of it.
+def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[int, Any],
+            parent: runs.Run) -> dict[str, Any]:
+    """Train the contenders and the recipe at full length, or wait for the process that does; what best_params.yaml
+    holds of it.
 
     Args:
         study: an open study of Optuna's.
+        where: its storage.
         counted: its finished trials by slot.
         parent: the study's MLflow run.
     """
     params = space.params
     slots = contenders(counted, params.tune.finalists)
-    correct: dict[int, np.ndarray] = {}
-    for slot in [0, *slots] if slots else []:
-        changed = space.override(counted[slot].params)
-        # The recipe is what the others are measured against: its error ends the search
-        correct[slot] = _kept(study, slot) if FULL + str(slot) in study.user_attrs else _trained(
-            study, slot, changed, faces, parent)
+    # The recipe is what the others are measured against: its error ends the search
+    needed = [0, *slots] if slots else []
+
+    def missing() -> list[int]:
+        return [slot for slot in needed if FULL + str(slot) not in study.user_attrs]
+
+    while missing():
+        try:
+            with turn.taken(study, where, missing) as mine:
+                for slot in missing() if mine else []:
+                    _train(study, slot, space.override(counted[slot].params), faces, parent)
+        except TooLate:
+            print(f"tune: at full length: this process was silent for longer than {where.grace} s, so another worker "
+                  "trains instead", flush=True)
+    correct = {slot: _kept(study, slot) for slot in needed}
     recipe = correct.pop(0, None)
     trials = len(counted) - 1 + study.user_attrs.get(warm.CHOSEN_FROM, 0)
     judged = [] if recipe is None else evidence.judged(recipe, correct, trials, params.tune.confidence, params.seed)
     taken = evidence.taken(judged)
-    for slot in [0, *slots] if slots else []:
-        if slot != (taken or 0):
-            _drop_checkpoint(space.override(counted[slot].params), faces)
+    _drop_checkpoints([space.override(counted[slot].params) for slot in needed if slot != (taken or 0)], faces, where)
     for row in judged:
         print(f"tune: trial {row.trial} at full length: PublicTest accuracy {row.accuracy:.4f}, {100 * row.gain:+.2f} "
               f"points, a gain with probability {row.probability:.4f}, {row.needed:.4f} needed", flush=True)
@@ -69,32 +82,39 @@ def verdict(space: Space, faces: Faces, study, counted: Mapping[int, Any], paren
     }
 
 
-def _trained(study, slot: int, params: Params, faces: Faces, parent: runs.Run) -> np.ndarray:
-    """Train at full length; what it got right on PublicTest, which the study keeps, too. A network whose loss runs
-    away got nothing right, unless it is the recipe's own."""
+def _train(study, slot: int, params: Params, faces: Faces, parent: runs.Run) -> None:
+    """Train at full length; the study keeps what it got right on PublicTest. A network whose loss runs away got nothing
+    right, unless it is the recipe's own. Raises TooLate where another process has the turn by now."""
     with quiet():
         from pipeline.training import checkpoint, loop
 
     config, public = resolve(params, faces.manifest), faces.split("PublicTest")
-    print(f"tune: {f'trial {slot}' if slot else 'the recipe'} at full length, {config['train']['epochs']} epochs",
-          flush=True)
-    tags = {"kind": "full length", "slot": slot}
+    title = f"{f'trial {slot}' if slot else 'the recipe'} at full length"
+    print(f"tune: {title}, {config['train']['epochs']} epochs", flush=True)
+    tags = {**runs.tags_of(config, faces.manifest), "kind": "full length", "slot": slot,
+            process.HOST: process.this()[process.HOST]}
+    killed.go_on(runs.connect(), parent.id)
     with (
         checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"], keep=True) as state,
-        runs.start(f"full length {slot}", f"{params.dataset}-{params.classes}", tags, parent=parent.id) as run,
+        runs.start(f"{runs.run_name(tags)}, {title}", f"{params.dataset}-{params.classes}", tags,
+                   parent=parent.id) as run,
     ):
         run.params(params.model_dump(include={"augment", "model", "train"}, mode="json"))
+
+        def on_epoch(row: dict) -> None:
+            turn.check(study)
+            run.epoch(row, int(row["epoch"]))
+
         try:
-            fitted = loop.fit_faces(config, faces, checkpoint=state,
-                                    on_epoch=lambda row: run.epoch(row, int(row["epoch"])))
+            fitted = loop.fit_faces(config, faces, checkpoint=state, on_epoch=on_epoch)
             correct = loop.predict(fitted.net, public.images).argmax(axis=1) == public.labels
         except loop.Diverged:
             if slot == 0:
                 raise
             correct = np.zeros(len(public.labels), bool)
+        turn.check(study)
     bits = base64.b64encode(np.packbits(correct).tobytes()).decode()
     study.set_user_attr(FULL + str(slot), {CORRECT: bits, IMAGES: len(correct)})
-    return correct
 
 
 def _kept(study, slot: int) -> np.ndarray:
@@ -103,8 +123,14 @@ def _kept(study, slot: int) -> np.ndarray:
     return np.unpackbits(bits, count=kept[IMAGES]).astype(bool)
 
 
-def _drop_checkpoint(params: Params, faces: Faces) -> None:
+def _drop_checkpoints(losers: list[Params], faces: Faces, where: Address) -> None:
+    if not losers:
+        return
     with quiet():
         from pipeline.training import checkpoint
-    with checkpoint.held(project.root() / ".checkpoints", resolve(params, faces.manifest), faces.manifest["digest"]):
-        pass
+    # One process at a time: another stage that has waited for the finalists drops the same ones
+    with where.alone():
+        for params in losers:
+            config = resolve(params, faces.manifest)
+            with checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"]):
+                pass

@@ -3,7 +3,8 @@
 Reproducible: with one worker, the same study gives the same trials, interrupted or not, on any storage: a slot's
 sampler is made anew from seed and slot, and learns from the finished trials of lower slots alone. Not reproducible:
 with several workers, what a sampler has seen depends on who was faster; the seeds still differ from slot to slot, and
-a value that another slot has is drawn again. Training is as reproducible as the hardware (pipeline.training).
+a value that another slot has, or is known to get, is drawn again. Training is as reproducible as the hardware
+(pipeline.training).
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,6 +41,11 @@ def drawing(seed: int, slot: int, history: Iterable[Any], conditional: bool = Fa
     for trial in history:
         study.add_trial(trial)
     return study
+
+
+def order(seed: int, slot: int, count: int) -> list[int]:
+    """The numbers below ``count`` in an order of the slot's own."""
+    return np.random.default_rng([seed, slot]).permutation(count).tolist()
 
 
 def judged(study, epochs: int):

@@ -19,7 +19,8 @@ from pipeline.tracking.runs import Run
 from pipeline.tune import finals, front, work
 from pipeline.tune import storage as studies
 from pipeline.tune.declared import space_of
-from pipeline.tune.report.facts import VERDICT, Facts, of_study
+from pipeline.tune.process import HOST
+from pipeline.tune.report.facts import LIMITS, VERDICT, Facts, of_study
 from pipeline.tune.slots import SLOT
 from pipeline.tune.storage import Address
 from pipeline.tune.trial import Search
@@ -62,19 +63,22 @@ def tune(params: Params, faces: Faces, where: Address) -> tuple[dict[str, Any], 
     """Run the trials that are still missing, one worker among others, and judge what came of them.
 
     Returns what best_params.yaml holds, see ``verdict``, the trials that count by slot, and the facts for the report.
+
+    Raises Failure for a space that cannot be searched, and for a storage that would lose trials.
     """
+    studies.check_shared(where)
     search = prepare(params, faces)
     storage = studies.open_storage(where)
     with studies.in_one_line(where):
         study = work.opened(search, storage, where)
         # What workers go by that join
-        if study.user_attrs.get(work.LIMITS) != asdict(search.limits):
-            study.set_user_attr(work.LIMITS, asdict(search.limits))
+        if study.user_attrs.get(LIMITS) != asdict(search.limits):
+            study.set_user_attr(LIMITS, asdict(search.limits))
         print(f"tune: study {search.name} at {where}; `ferpipe tune-worker {search.name}` joins it", flush=True)
         result: dict[str, Any] = {}
 
         def conclude(counted: Mapping[int, Any], ended: str, parent: Run) -> None:
-            result.update(verdict(search, study, counted, ended, parent))
+            result.update(verdict(search, study, where, counted, ended, parent))
             if study.user_attrs.get(VERDICT) != result:
                 study.set_user_attr(VERDICT, result)
             parent.figures({name: result[name] for name in FIGURES if result.get(name) is not None})
@@ -83,7 +87,8 @@ def tune(params: Params, faces: Faces, where: Address) -> tuple[dict[str, Any], 
         return result, counted, of_study(study)
 
 
-def verdict(search: Search, study, counted: Mapping[int, Any], ended: str, parent: Run) -> dict[str, Any]:
+def verdict(search: Search, study, where: Address, counted: Mapping[int, Any], ended: str,
+            parent: Run) -> dict[str, Any]:
     """What best_params.yaml holds: the best complete trial, and as ``take`` what the next stage changes in the recipe.
 
     ``own_accuracy`` is that of the recipe, slot 0, on the short schedule, which only chooses the finalists;
@@ -107,5 +112,8 @@ def verdict(search: Search, study, counted: Mapping[int, Any], ended: str, paren
         points = [{"trial": trial.user_attrs[SLOT], "accuracy": round(trial.values[0], 6),
                    "milliseconds": round(trial.values[1], 4), "values": dict(trial.params)}
                   for trial in front.front(complete.values())]
+        if (machines := len({trial.user_attrs[HOST] for trial in complete.values()})) > 1:
+            print(f"tune: the milliseconds were measured on {machines} machines; compare only trials of the same one",
+                  flush=True)
         return {**known, "front": points, "take": {}}
-    return {**known, **finals.verdict(search.space, search.faces, study, counted, parent)}
+    return {**known, **finals.verdict(search.space, search.faces, study, where, counted, parent)}

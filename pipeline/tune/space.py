@@ -40,6 +40,14 @@ class Dimension:
         """Its last choice, or its high end."""
         return self.range.high if self.range.choices is None else self.range.choices[-1]
 
+    def every(self, most: int) -> list[Any] | None:
+        """All its values; None where they are more than so many."""
+        low: Any = self.range.low
+        high: Any = self.range.high
+        if self.range.choices is not None:
+            return list(self.range.choices) if len(self.range.choices) <= most else None
+        return list(range(low, high + 1)) if isinstance(low, int) and high - low < most else None
+
     def suggest(self, trial) -> Any:
         """A value from an Optuna trial."""
         if self.range.choices is not None:
@@ -84,6 +92,19 @@ class Space:
             if is_active(dimension, values):
                 values[dimension.name] = dimension.suggest(trial)
         return values
+
+    def combinations(self, most: int) -> list[dict[str, Any]] | None:
+        """The values of every trial that there can be; None where they are more than so many."""
+        known: list[dict[str, Any]] = [{}]
+        for dimension in self.dimensions:
+            active = [values for values in known if is_active(dimension, values)]
+            if not active:
+                continue
+            if (every := dimension.every(most // len(active))) is None:
+                return None
+            known = [values for values in known if not is_active(dimension, values)] + [
+                {**values, dimension.name: value} for values in active for value in every]
+        return known if len(known) <= most else None
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether a trial of this space could have exactly these values."""

@@ -27,8 +27,11 @@ LOCAL, SHARED = (5, 20), (30, 180)
 WAIT, CONNECT, PATIENCE = 5, 10, 180
 # The key of this project's advisory lock in PostgreSQL: any number that nobody else takes
 LOCK = 0x6665_7270
-# File systems that other machines write to, too
-NETWORK = ("9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "smb3", "smbfs")
+# File systems that other machines write to, too. Not among them are 9p, drvfs and virtiofs: through these a virtual
+# machine or container (WSL, Docker Desktop) sees a folder of the machine that it runs on
+NETWORK = ("afpfs", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.ceph-fuse", "fuse.glusterfs", "fuse.juicefs",
+           "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "orangefs", "panfs", "pvfs2", "smb3", "smbfs",
+           "wekafs")
 # What to do about an error, by a phrase of its message
 ADVICE = {
     "locked": "end the other program that holds it (a second search, a database browser), then run again",
@@ -154,7 +157,8 @@ def check_shared(where: Address) -> None:
     kind = next((mounts[path] for path in (folder, *folder.parents) if path in mounts), "")
     if kind.lower() in NETWORK:
         raise Failure(f"{where}: on a network file system ({kind}), where sqlite loses what several machines write; "
-                      f"set {STORAGE}=postgresql+psycopg2://...")
+                      f"set {STORAGE}=postgresql+psycopg2://..., or to search on this machine alone, "
+                      f"{STORAGE}=sqlite:////PATH/{where.file.name} on a disk of its own")
 
 
 @contextlib.contextmanager

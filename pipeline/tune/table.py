@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.system.atomic import atomic_file
+from pipeline.tune.slots import epochs_run
 
 
 def write(path: Path, trials: Mapping[int, Any], dimensions: Iterable[str]) -> None:
@@ -21,5 +22,5 @@ def write(path: Path, trials: Mapping[int, Any], dimensions: Iterable[str]) -> N
         table.writerow(["slot", "state", "accuracy", "epochs", *columns, *speed])
         for slot, trial in sorted(trials.items()):
             accuracy, milliseconds = [*(round(figure, 6) for figure in trial.values or ()), "", ""][:2]
-            table.writerow([slot, trial.state.name.lower(), accuracy, trial.last_step or 0,
+            table.writerow([slot, trial.state.name.lower(), accuracy, epochs_run(trial),
                             *(trial.params.get(column, "") for column in columns), *([milliseconds] if speed else [])])

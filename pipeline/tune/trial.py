@@ -3,6 +3,7 @@
 import contextlib
 import platform
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +11,18 @@ from pipeline.faces.faces import Faces
 from pipeline.params.params import Params
 from pipeline.params.resolved import resolve
 from pipeline.system.failure import Failure
-from pipeline.tracking import runs
+from pipeline.tracking import killed, runs
 from pipeline.training.config import ResolvedConfig
 from pipeline.training.importing import quiet
 from pipeline.tune import front, pruning, sampling, warm
 from pipeline.tune.budget import Budget
 from pipeline.tune.declared import check_networks
-from pipeline.tune.slots import CPU, RUN, Claim, Slots, TooLate, in_time
+from pipeline.tune.slots import CPU, EPOCHS_RUN, RUN, Claim, Slots, TooLate, in_time
 from pipeline.tune.space import Space
 
-# So many networks of a slot may be too large, or have the values of another slot, before the search gives up
-DRAWS = 20
+# So many networks of a slot may be too large, or have the values of another slot, before the search gives up; but in a
+# space of at most so many trials all of them are looked through
+DRAWS, FEW = 20, 1000
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def run(search: Search, slots: Slots, claim: Claim, parent: runs.Run) -> None:
 
 def values_for(search: Search, slots: Slots, claim: Claim) -> dict[str, Any]:
     """A slot's values: the baseline's, those of the trial that it repeats, or the first of the sampler's draws whose
-    network is small enough and that no other slot has."""
+    network is small enough and that no other slot has or will have. Where all values have been used, they repeat."""
     from optuna.trial import TrialState
 
     most = search.params.tune.max_parameters
@@ -100,6 +102,8 @@ def values_for(search: Search, slots: Slots, claim: Claim) -> dict[str, Any]:
         if size <= most:
             slots.take(claim, fixed, equal=True)
             return fixed
+    # A worker may be here before those of the slots whose values are known beforehand
+    reserved = [search.space.baseline, *warm.values(slots.study)]
     history = slots.history(claim) if search.learns else ()
     drawing = sampling.drawing(search.params.seed, claim.slot, history, search.space.conditional,
                                slots.study.directions)
@@ -110,18 +114,28 @@ def values_for(search: Search, slots: Slots, claim: Claim) -> dict[str, Any]:
         size = _size(search, values)
         if size > most:
             print(f"tune: trial {claim.slot}: drawn again, {size:,} parameters", flush=True)
-        elif slots.take(claim, values):
+        elif slots.take(claim, values, reserved=reserved):
             return values
         else:
             small = values
         # The sampler learns that it should look elsewhere
         drawing.tell(candidate, state=TrialState.PRUNED)
+    for values in _unused(search, slots, claim, reserved):
+        if _size(search, values) <= most and slots.take(claim, values, reserved=reserved):
+            return values
     if small is None:
         raise Failure(f"params.yaml: tune.max_parameters: {DRAWS} networks of the search had more than {most:,}; allow "
                       "more, or search smaller ones")
     # A space of fewer values than slots
     slots.take(claim, small, equal=True)
     return small
+
+
+def _unused(search: Search, slots: Slots, claim: Claim, reserved: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What no other slot has of a space of few values, in an order of the slot's own; nothing of a larger one."""
+    used = [*reserved, *slots.taken(claim)]
+    unused = [values for values in search.space.combinations(FEW) or () if values not in used]
+    return [unused[index] for index in sampling.order(search.params.seed, claim.slot, len(unused))]
 
 
 def _loop(search: Search):
@@ -162,9 +176,12 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
     trial = optuna.Trial(sampling.judged(slots.study, params.tune.epochs), claim.id)
     # Leaves the values and their ranges in the storage
     search.space.suggest(trial)
-    tags = {"kind": "trial", "trial": claim.number, "slot": claim.slot, "host": platform.node()}
-    experiment = f"{params.dataset}-{params.classes}"
-    with runs.start(f"trial {claim.slot}", experiment, tags, parent=parent.id) as run, in_time():
+    config = _config(search, values)
+    tags = {**runs.tags_of(config, search.faces.manifest), "kind": "trial", "trial": claim.number, "slot": claim.slot,
+            "host": platform.node()}
+    name, experiment = f"{runs.run_name(tags)}, trial {claim.slot}", f"{params.dataset}-{params.classes}"
+    killed.go_on(runs.connect(), parent.id)
+    with runs.start(name, experiment, tags, parent=parent.id) as run, in_time():
         trial.set_user_attr(RUN, run.id)
         # MLflow takes no @ in a name
         run.params(search.space.by_path(values))
@@ -175,7 +192,7 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
             epoch, accuracy = int(row["epoch"]), row["val_accuracy"]
             # First, for it finds out where this process comes too late
             if search.weighs_speed:
-                trial.set_user_attr("epochs", epoch)
+                trial.set_user_attr(EPOCHS_RUN, epoch)
             else:
                 trial.report(accuracy, epoch)
             last = accuracy
@@ -195,7 +212,7 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
             raise optuna.TrialPruned
 
         try:
-            fitted = loop.fit_faces(_config(search, values), search.faces, on_epoch=on_epoch)
+            fitted = loop.fit_faces(config, search.faces, on_epoch=on_epoch)
         except loop.Diverged as error:
             if claim.slot == 0:
                 raise

@@ -11,8 +11,8 @@ from typing import Any
 from pipeline.tune.slots import FINISHED
 from pipeline.tune.space import Space
 
-# The study's user attributes that hold the values, and how many trials they were chosen from
-WARM, CHOSEN_FROM = "warm start", "warm start chosen from"
+# The study's user attributes that hold the values, how many there were to be, and how many trials they were chosen from
+WARM, MOST, CHOSEN_FROM = "warm start", "warm start at most", "warm start chosen from"
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,15 @@ def chosen_from(older: Iterable[Older]) -> int:
     return sum(trial.state.name in FINISHED for study in older for trial in study.trials)
 
 
+def values(study) -> list[dict[str, Any]]:
+    """What the slots of an open study begin with, from slot 1 on."""
+    return study.user_attrs.get(WARM, [])
+
+
 def values_of_slot(study, slot: int) -> dict[str, Any] | None:
     """What a slot of an open study begins with; None where it is drawn. Slot 0 is the recipe's."""
-    values = study.user_attrs.get(WARM, [])
-    return values[slot - 1] if 0 < slot <= len(values) else None
+    known = values(study)
+    return known[slot - 1] if 0 < slot <= len(known) else None
 
 
 def _ranked(trials: Sequence[Any], space: Space) -> list[dict[str, Any]]:

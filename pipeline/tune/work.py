@@ -1,24 +1,27 @@
 """A worker: takes slots of a study and trains a trial for each, until the study is complete."""
 
+import contextlib
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pipeline.params.resolved import resolve
 from pipeline.tracking import killed, runs
 from pipeline.tune import budget as budgets
+from pipeline.tune import process, turn, warm
 from pipeline.tune import trial as trials
-from pipeline.tune import warm
 from pipeline.tune.budget import Budget, Extent
 from pipeline.tune.report.facts import ABOUT, EPOCHS
-from pipeline.tune.slots import HOST, RUN, Slots, TooLate
+from pipeline.tune.slots import ATTEMPTS, RUN, Slots, TooLate
 from pipeline.tune.storage import Address
 from pipeline.tune.trial import Search
 
 # Seconds between two looks at what the other workers do; the heartbeat's where that is shorter
 LOOK = 5
 ACCURACY, MILLISECONDS = "PublicTest accuracy", "milliseconds a face"
-# Names of the study's user attributes; the limits are the budgets
-PARTS, LIMITS = "parts", "limits"
+# The study's user attribute that holds the search's
+PARTS = "parts"
 
 
 def opened(search: Search, storage, where: Address):
@@ -37,12 +40,17 @@ def opened(search: Search, storage, where: Address):
             older = warm.older_studies(storage, search.name, params.recipe, params.dataset)
             values = warm.first_values(older, search.space, params.tune.warm_start)
             study.set_user_attr(warm.WARM, values)
+            study.set_user_attr(warm.MOST, params.tune.warm_start)
             study.set_user_attr(warm.CHOSEN_FROM, warm.chosen_from(older) if values else 0)
             study.set_user_attr(PARTS, search.parts)
             study.set_user_attr("dataset", params.dataset)
             study.set_user_attr(ABOUT, {"recipe": params.recipe, "data set": params.dataset,
                                         EPOCHS: params.tune.epochs, "PublicTest images": search.images})
             study.set_metric_names(list(figures))
+    most = study.user_attrs.get(warm.MOST, params.tune.warm_start)
+    if params.tune.warm_start != most:
+        print(f"tune: tune.warm_start is {params.tune.warm_start}, but study {search.name} was made with {most}: its "
+              "first trials stay as they are", flush=True)
     return study
 
 
@@ -67,7 +75,7 @@ def work(search: Search, study, where: Address, limits: Callable[[], Budget],
     def budget() -> int:
         return extent().slots
 
-    with _parent(search, study, where) as parent:
+    with _parent(search, study, slots) as parent:
         _tidy(study, parent)
         begun, at_first, waiting = time.monotonic(), budget() - len(slots.counted(budget())), False
         if at_first > 0:
@@ -79,12 +87,15 @@ def work(search: Search, study, where: Address, limits: Callable[[], Budget],
             claim = slots.claim(budget())
             if slots.freed:
                 _tidy(study, parent)
+            for slot in slots.given_up:
+                print(f"tune: trial {slot}: {ATTEMPTS} workers have died in it, so it counts as cut short, and nobody "
+                      "tries it again", flush=True)
             if claim is None:
                 others = slots.running(budget())
                 if not others:
                     break
                 if not waiting:
-                    hosts = ", ".join(sorted({trial.user_attrs[HOST] for trial in others}))
+                    hosts = ", ".join(sorted({trial.user_attrs[process.HOST] for trial in others}))
                     print(f"tune: waits for {len(others)} trials of other workers ({hosts})", flush=True)
                 waiting = True
                 time.sleep(min(LOOK, where.heartbeat))
@@ -110,23 +121,56 @@ def work(search: Search, study, where: Address, limits: Callable[[], Budget],
     return counted
 
 
-def _parent(search: Search, study, where: Address) -> runs.Run:
-    """The study's one MLflow run, which the first worker makes."""
-    params = search.params
+@contextlib.contextmanager
+def _parent(search: Search, study, slots: Slots) -> Iterator[runs.Run]:
+    """The study's one MLflow run, which the first worker makes and the last one ends."""
+    params, manifest = search.params, search.faces.manifest
+    tags = {**runs.tags_of(resolve(params, manifest), manifest), "kind": "tune", "study": search.name}
     experiment = f"{params.dataset}-{params.classes}"
-    with where.alone():
-        run = runs.start(f"tune {params.recipe}", experiment, {"kind": "tune", "study": search.name},
+    with slots.where.alone():
+        run = runs.start(f"tune {runs.run_name(tags)}", experiment, tags,
                          run_id=runs.find(experiment, "study", search.name))
-        run.dataset(search.faces.manifest)
+        run.dataset(manifest)
         if study.user_attrs.get(RUN) is None:
             study.set_user_attr(RUN, run.id)
-    return run
+    try:
+        yield run
+    except BaseException:
+        # Where the storage does not say who else is there, the error on its way out matters more: the next run on this
+        # machine ends what a dead process has left running
+        with contextlib.suppress(Exception):
+            _leave(run, slots, *sys.exc_info())
+        raise
+    else:
+        _leave(run, slots, None, None, None)
+
+
+def _leave(run: runs.Run, slots: Slots, *error) -> None:
+    """End the study's MLflow run, unless others work on: then the last of them does."""
+    if _others(slots):
+        return
+    run.__exit__(*error)
+    # Who has begun just now had called it RUNNING before
+    for owner in _others(slots)[:1]:
+        killed.go_on(runs.connect(), run.id, owner[process.PROCESS])
+
+
+def _others(slots: Slots) -> list[Mapping[str, Any]]:
+    """The other processes that train; one that only waits calls the run RUNNING when it trains again."""
+    holder = turn.holder(slots.study)
+    return [*(trial.user_attrs for trial in slots.others()),
+            *([holder] if holder is not None and not process.is_this(holder) else [])]
 
 
 def _tidy(study, parent: runs.Run) -> None:
-    """End the MLflow runs of trials that have ended though their process could not say so."""
-    killed.end_children(runs.connect(), parent.id, lambda: {
-        str(trial.number): trial.state.name for trial in study.get_trials(deepcopy=False)})
+    """End the MLflow runs of trials, and of trainings at full length, that have ended though their process could not
+    say so."""
+    def states() -> dict[str, str]:
+        by_number = {str(trial.number): trial.state.name for trial in study.get_trials(deepcopy=False)}
+        holder = turn.holder(study)
+        return by_number if holder is None else {**by_number, holder[process.PROCESS]: "RUNNING"}
+
+    killed.end_children(runs.connect(), parent.id, states)
 
 
 def duration(seconds: float) -> str:

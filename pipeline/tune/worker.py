@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.tune import search as searches
     from pipeline.tune import storage as studies
     from pipeline.tune import work
+    from pipeline.tune.report.facts import LIMITS
 
     params = parameters.load()
     where = studies.address(params.dataset)
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
         study = work.opened(search, storage, where)
 
         def limits() -> Budget:
-            known = study.user_attrs.get(work.LIMITS)
+            known = study.user_attrs.get(LIMITS)
             return Budget(**known) if known else search.limits
 
         if not limits().trials:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.faces.copies import Copies
+from pipeline.faces.copies import Copies, Pairs
 from pipeline.faces.faces import Faces
 
-# Pairs on the page, drawn at random of those that are in two splits; those of lowest correlation come first
-PAIRS = 400
+# Pairs on the page, drawn at random of those in two splits and of those inside one; those of lowest correlation come
+# first
+ACROSS, INSIDE = 400, 100
 
 
 class Picture(NamedTuple):
@@ -25,20 +26,27 @@ class Picture(NamedTuple):
 def page(faces: Faces, copies: Copies) -> str:
     """The page; the same faces give the same bytes."""
     pairs = copies.pairs(faces)
-    across = np.flatnonzero(faces.splits[pairs.first] != faces.splits[pairs.second])
-    drawn = np.random.default_rng(0).permutation(across)[:PAIRS]
-    drawn = drawn[np.argsort(pairs.correlation[drawn], kind="stable")]
-    pictures = []
-    for pair in drawn.tolist():
-        first, second = faces.images[pairs.first[pair]], faces.images[pairs.second[pair]]
-        shown = np.hstack([first[:, ::-1] if pairs.mirrored[pair] else first, second])
-        names = [f"{faces.ids[row]}, {faces.classes[faces.labels[row]]}"
-                 for row in (pairs.first[pair], pairs.second[pair])]
-        pictures.append(Picture(data_uri(shown), (
-            f"{pairs.correlation[pair]:.2f}{', the left one mirrored' if pairs.mirrored[pair] else ''}", *names)))
-    about = (f"{len(across):,} pairs of images in two different splits of {faces.manifest.get('dataset')} are near "
-             f"copies. Here are {len(pictures):,} of them, drawn at random, those of the lowest correlation first.")
-    return contact_sheet("Near copies", about, {"": pictures})
+    across = faces.splits[pairs.first] != faces.splits[pairs.second]
+    sections: dict[str, list[Picture]] = {}
+    about: list[str] = []
+    for rows, most, where in ((np.flatnonzero(across), ACROSS, "in two different splits"),
+                              (np.flatnonzero(~across), INSIDE, "in one split")):
+        drawn = np.random.default_rng(0).permutation(rows)[:most]
+        drawn = drawn[np.argsort(pairs.correlation[drawn], kind="stable")]
+        sections[f"Images {where}: {len(drawn):,} of {len(rows):,} pairs"] = [
+            _picture(faces, pairs, pair) for pair in drawn.tolist()]
+        about.append(f"{len(rows):,} pairs of images {where}")
+    return contact_sheet("Near copies", f"{' and '.join(about)} of {faces.manifest.get('dataset')} are near copies. "
+                         "Here are some of each, drawn at random, those of the lowest correlation first.", sections)
+
+
+def _picture(faces: Faces, pairs: Pairs, pair: int) -> Picture:
+    """Both images of a pair, one mirrored where it is a mirror image."""
+    first, second = int(pairs.first[pair]), int(pairs.second[pair])
+    left = faces.images[first]
+    names = [f"{faces.ids[row]}, {faces.classes[faces.labels[row]]}" for row in (first, second)]
+    return Picture(data_uri(np.hstack([left[:, ::-1] if pairs.mirrored[pair] else left, faces.images[second]])), (
+        f"{pairs.correlation[pair]:.2f}{', the left one mirrored' if pairs.mirrored[pair] else ''}", *names))
 
 
 def contact_sheet(title: str, about: str, sections: dict[str, list[Picture]]) -> str:

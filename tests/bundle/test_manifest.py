@@ -166,5 +166,5 @@ def test_a_champion_with_a_broken_promotion_is_not_served(folder, text):
 def test_a_pipe_in_the_place_of_a_description_keeps_nobody_waiting(folder):
     (folder / "bundle.json").unlink()
     os.mkfifo(folder / "bundle.json")
-    with pytest.raises(Failure, match=r"no model bundle there \(bundle.json is no file"):
+    with pytest.raises(Failure, match=r"no model bundle there \(bundle.json is not a regular file"):
         Bundle.load(folder)

@@ -27,7 +27,7 @@ def test_the_law_and_what_the_labels_are_not_is_said_once(picture, model, tmp_pa
 
 def test_the_page_says_the_same_as_the_console():
     page = (Path(main_module.__file__).parent / "web/page/index.html").read_text(encoding="utf-8")
-    for words in ("An expression is not a feeling", "50(3)", "5(1)(f)"):
+    for words in ("An expression is not a feeling", "3(39)", "5(1)(f)", "Annex III 1(c)", "50(3)"):
         assert words in page and words in NOTICE
 
 

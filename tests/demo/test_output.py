@@ -1,8 +1,10 @@
 """Annotated videos and pictures as files."""
 
 import os
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -31,6 +33,27 @@ def test_a_video_that_does_not_play_is_not_put_in_place(tmp_path):
     output._encoder.shutdown()  # it writes until then
     output._writer.release()
     output._temporary.write_bytes(output._temporary.read_bytes()[:100])  # as a full disk leaves it
+    with pytest.raises(Failure, match="is the disk full"):
+        output.finish()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["out.webm", "out.mkv", "out.avi"])
+def test_a_video_whose_end_a_full_disk_lacks_is_not_put_in_place(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=4096))
+    noise = np.random.default_rng(0)
+    for lost in (False, True):
+        output = VideoOutput(tmp_path / name, 10)
+        for index in range(20):
+            output.add(Annotated(noise.integers(0, 256, (64, 64, 3), "uint8"), [], index / 10))
+        output._encoder.shutdown()
+        output._writer.release()
+        if not lost:
+            output.finish()
+            assert len(frames_of(tmp_path / name)) == 20
+            (tmp_path / name).unlink()
+    whole = output._temporary.read_bytes()
+    output._temporary.write_bytes(whole[:len(whole) // 2])
     with pytest.raises(Failure, match="is the disk full"):
         output.finish()
     assert not list(tmp_path.iterdir())

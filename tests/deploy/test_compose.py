@@ -142,7 +142,7 @@ def test_a_run_and_its_model_are_kept_by_the_services(server, project, monkeypat
         monkeypatch.delenv(name, raising=False)
     with runs.start("toy seed 3", "sample-7", {"recipe": "toy"}) as run:
         bundle = toy_models.bundle(project / "data/sample/bundle", run_id=run.id)
-        run.model(bundle.folder)
+        run.model(bundle)
     entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle)
     version = entering.register("sample-7", bundle)
     assert runs.connect().get_run(run.id).data.metrics["accuracy/PublicTest"] == 0.5

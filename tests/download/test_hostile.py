@@ -87,13 +87,13 @@ def test_a_picture_of_a_billion_pixels_is_refused_by_its_header(tmp_path, monkey
     decode, decoded = cv2.imdecode, []
     monkeypatch.setattr(cv2, "imdecode", lambda data, form: (decoded.append(len(data)), decode(data, form))[1])
     assert "Training_99.png" in (said := one_line(read, folder(tmp_path / "moods", files)))
-    assert "pixels for a picture of a face; replace or remove it" in said
+    assert "pixels, at most 120,000,000 are read; make it smaller or remove it" in said
     assert max(decoded, default=0) < 10_000
 
 
 def test_a_line_of_a_table_that_never_ends_is_refused(tmp_path):
-    endless = "path,label\n" + "x" * (2**24 + 10)
-    assert "a line of more than 16,777,216 characters" in one_line(
+    endless = "path,label\n" + "x" * (2**20 + 10)
+    assert "a line of more than 1,048,576 characters" in one_line(
         read_named, folder(tmp_path / "moods", pictures() | {"labels.csv": endless.encode()}), 0.1, 1)
 
 

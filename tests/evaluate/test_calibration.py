@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluate import calibration
+from pipeline.evaluate.intervals import wilson
 
 
 def confident(rng, n, temperature=1.0):
@@ -38,6 +39,37 @@ def test_the_right_temperature_takes_the_error_away_and_changes_no_answer():
     assert sum(part["n"] for part in found["after"]["bins"]) == found["n"] == 4000
     overall = (probabilities.argmax(axis=1) == labels).mean()
     assert found["coverage"]["1.00"] == pytest.approx(overall, abs=1e-6)
+
+
+@pytest.mark.parametrize(("too_sure", "least"), [(0.0, 0.9), (0.08, 0.8)])
+def test_the_errors_interval_covers_the_true_error_and_a_calibrated_models_is_chance(too_sure, least):
+    """Percentiles of a bootstrap would cover 0 never: noise within the bins adds to every resample's error."""
+    rng = np.random.default_rng(5)
+    covered, errors, chances = 0, [], []
+    for _ in range(40):
+        confidence = rng.uniform(0.6, 1, 1000)
+        labels = (rng.random(1000) > confidence - too_sure).astype(int)
+        found = calibration.reliability(np.stack([confidence, 1 - confidence], axis=1), labels)
+        covered += found["interval"][0] <= too_sure <= found["interval"][1]
+        errors.append(found["ece"])
+        chances.append(found["chance"])
+    assert covered >= 40 * least
+    if not too_sure:
+        assert np.mean(errors) == pytest.approx(np.mean(chances), rel=0.15) and np.mean(errors) > 0.01
+
+
+def test_an_accuracy_at_a_coverage_has_an_interval_and_that_of_all_faces_is_wilsons():
+    probabilities, labels = confident(np.random.default_rng(6), 1000)
+    found = calibration.measure(probabilities, labels, lambda some: some, 1.0)
+    for share in ("0.50", "0.80", "1.00"):
+        low, high = found["coverage_intervals"][share]
+        assert low < found["coverage"][share] < high
+    half, whole = (found["coverage_intervals"][share] for share in ("0.50", "1.00"))
+    right = int((probabilities.argmax(axis=1) == labels).sum())
+    assert whole == pytest.approx([wilson(right, 1000).low, wilson(right, 1000).high], abs=1e-6)
+    # half of the faces, but surer ones
+    few = wilson(round(500 * found["coverage"]["0.50"]), 500)
+    assert half[1] - half[0] == pytest.approx(few.high - few.low, rel=0.25)
 
 
 def test_the_surer_half_is_right_more_often():

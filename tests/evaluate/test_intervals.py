@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluate.intervals import difference, holm, mcnemar, over_seeds, paired, student, wilson
+from pipeline.evaluate.intervals import bootstrap, difference, holm, mcnemar, over_seeds, paired, student, wilson
 
 SIMULATIONS = 20_000
 
@@ -53,6 +53,19 @@ def test_of_several_seeds_their_spread_counts_and_two_tell_little():
     close = over_seeds([0.6, 0.61, 0.62], 1000)
     assert close.high - close.mean == pytest.approx(4.3027 * 0.01 / 3**0.5, abs=1e-5)
     assert over_seeds([0.598, 0.61, 0.622], 1000).high > close.high
+
+
+def test_the_bootstrap_covers_a_figure_that_is_no_share_as_often_as_it_says():
+    """The mean over images of a share each, as of twenty corruptions: exponential here, whose mean is 1."""
+    rng = np.random.default_rng(4)
+    covered = 0
+    for _ in range(200):
+        values = rng.exponential(1, 300)
+        low, high = bootstrap(lambda rows, values=values: values[rows].mean(), 300)
+        covered += low <= 1 <= high
+    assert 0.9 <= covered / 200 <= 0.99
+    again = [bootstrap(lambda rows: [values[rows].min(), values[rows].max()], 300) for _ in range(2)]
+    assert np.array_equal(*again) and again[0][0].shape == (2,), "seeded, and of several figures at once"
 
 
 def test_one_seed_has_no_spread():

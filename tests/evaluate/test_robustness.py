@@ -5,6 +5,7 @@ import pytest
 import toy_models
 
 from pipeline.evaluate import measure, plots, robustness, severity
+from pipeline.evaluate.intervals import wilson
 from pipeline.faces.corruptions import CORRUPTIONS, Corruption
 from pipeline.params.params import Evaluate
 from pipeline.tracking import ledger
@@ -45,6 +46,18 @@ def test_mean_and_worst_are_over_the_corruptions():
     assert robustness.worst(found) == "32 pixels scaled up"
     assert robustness.summary(found) == \
         "98.00 % on corrupted faces, the worst 60.00 % (32 pixels scaled up)"
+
+
+def test_the_interval_of_the_mean_counts_an_image_once_and_not_once_a_corruption():
+    """Every corruption is right on the same half of the images: as little is known as of one corruption alone."""
+    right = np.tile(np.arange(400) % 2 == 0, (len(CORRUPTIONS), 1))
+    low, high = robustness.figures(right)["interval"]
+    whole = wilson(200, 400)
+    assert (low, high) == (pytest.approx(whole.low, abs=0.01), pytest.approx(whole.high, abs=0.01))
+    # each on another half of its own: the mean is known far better
+    shuffled = np.random.default_rng(0).permuted(right, axis=1)
+    narrow = robustness.figures(shuffled)["interval"]
+    assert narrow[1] - narrow[0] < 0.4 * (high - low) and robustness.figures(right)["interval"] == [low, high]
 
 
 def test_two_bundles_are_measured_on_the_same_damaged_faces(model, tmp_path):

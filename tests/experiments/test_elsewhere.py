@@ -17,6 +17,7 @@ from unittest.mock import MagicMock
 
 import pytest
 import toy_models
+import toy_servers
 
 from pipeline.experiments import elsewhere, node, seeds
 from pipeline.faces.faces import Faces
@@ -216,7 +217,8 @@ for name in ("dashboard.agent", "_private.runtime_env.agent.runtime_env_agent", 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A Ray cluster of a head that trains nothing and two nodes of one core each."""
+    """A Ray cluster of a head that trains nothing and two nodes of one core each; ``client`` is its address for other
+    machines."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # Ray reads it when it is imported, here before a command is called
@@ -228,10 +230,12 @@ def cluster(tmp_path_factory):
         from ray.cluster_utils import Cluster
 
         for attempts_left in (2, 1, 0):
-            made = Cluster()
+            made, port = Cluster(), toy_servers.free_port()
+            made.client = f"ray://127.0.0.1:{port}"
             try:
-                for cores in (0, 1, 1):
-                    made.add_node(num_cpus=cores, include_dashboard=False)
+                made.add_node(num_cpus=0, include_dashboard=False, ray_client_server_port=port)
+                for _ in range(2):
+                    made.add_node(num_cpus=1, include_dashboard=False)
                 break
             except Exception:
                 made.shutdown()
@@ -324,6 +328,19 @@ def test_a_training_is_not_lost_when_the_records_cannot_be_reached(project, clus
     assert len(ledger.entries("sample")) == 1 and len(began(four)) == 1
     with contextlib.suppress(FileNotFoundError):
         assert not list((project / ".checkpoints").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_cluster_of_other_machines_trains_by_its_address(project, cluster, four, capfd):
+    """Through Ray's own server for clients, which is what ``ray start --head --ray-client-server-port=`` starts."""
+    (four / "go").touch()
+    seeds.main(["speedrun", "--dataset", "sample", "--seeds", "1", "2", "--on", cluster.client])
+    assert sorted(entry.seed for entry in ledger.entries("sample")) == [1, 2]
+    out = capfd.readouterr().out
+    assert f"0 GPUs, at {cluster.client}" in out
+    # The cluster's head colours the names
+    assert re.search(r"\(speedrun, seed [12] pid=[^)]*\)\S* epoch \d of 4", out), "its lines come along"
 
 
 def test_faces_of_the_same_table_travel_once(project):

@@ -77,7 +77,7 @@ def main() -> None:
     else:
         codes = [subprocess.run([sys.executable, __file__, name, "--seconds", str(options.seconds)]).returncode
                  for name in options.readers or NAMES]
-        sys.exit(max(codes))
+        sys.exit(any(codes))
 
 
 if __name__ == "__main__":

@@ -347,7 +347,7 @@ def test_a_model_that_was_trained_anew_while_it_was_compared_is_not_promoted_in_
         return measurement
 
     monkeypatch.setattr(challenge.measured, "measure", trained_anew)
-    with pytest.raises(Failure, match=f"was {new.id} when it was measured, and is {other.id} now; promote again"):
+    with pytest.raises(Failure, match=f"was {new.id} when it was measured, and is {other.id} now; run this again"):
         challenge.promote(SETTINGS, new, toy_models.faces("fer2013"))
     assert Bundle.load(project / "data/champion").id == old.id == registry.champion("fer2013-7")[1]
     assert [record.challenger.bundle for record in records("fer2013")] == [old.id]

@@ -63,7 +63,7 @@ def test_two_entries_are_compared_image_by_image_and_class_by_class(faces, capsy
     compare.main(["toy-7-published-seed1-aaaaaaaaaaaa.json", "bbbbbbbbbbbb"])
     out = capsys.readouterr().out
     for words in ("A  toy, seed 1, published protocol, extra labels: none; bundle aaaaaaaaaaaa", "PublicTest, n = 42:",
-                  "McNemar", "another seed", "differ in protocol (published against leak-free)."):
+                  "McNemar", "another seed", "differ in protocol (published against without exact copies)."):
         assert words in out
     assert sum(line.startswith("happy") for line in out.splitlines()) == 2
 

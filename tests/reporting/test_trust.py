@@ -1,6 +1,8 @@
 """ferpipe trust: the page of what a model's answers are worth, and that the committed one is of the champion."""
 
+import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,24 @@ def test_of_views_that_always_agree_the_page_draws_no_comfort(measured):
     assert "`ferpipe predict` goes by the confidence alone." in text
     better = {split: {**one, "both_gain": (0.02, 0.01, 0.03)} for split, one in found["agreement"].items()}
     assert "it pays" in trust.page(trust.facts(bundle), {**found, "agreement": better})
+
+
+def test_every_accuracy_error_and_mean_has_an_interval_and_the_protocol_is_called_as_people_do(measured):
+    _, bundle, _, found = measured
+    found = copy.deepcopy(found)
+    text = trust.page({**trust.facts(bundle), "protocol": "leak-free"}, found)
+    assert "seed 3, protocol without exact copies), measured" in text
+    share, error = r"\d+\.\d \[\d+\.\d, \d+\.\d\]", r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]"
+    for line in (rf"\| PrivateTest \| flip \| {share} \| {error} \| {error} \| \d\.\d{{3}} \|",
+                 rf"\| PrivateTest \| single \|( {share} \|){{6}}", rf"\| eyes hidden \| {share} \| {share} \|",
+                 rf"\| \*\*mean\*\* \| {share} \| {share} \|", rf"\| mirror image \| {share} \| {share} \|"):
+        assert re.search(line, text), line
+    for part in (*found["single"].values(), *found["flip"].values()):
+        del part["coverage_intervals"], part["after"]["interval"], part["after"]["chance"]
+    for of_split in found["robustness"].values():
+        del of_split["interval"]
+    older = trust.page(trust.facts(bundle), found)
+    assert "not measured |" in older and re.search(r"\| \*\*mean\*\* \| \d+\.\d \|", older)
 
 
 def test_the_command_writes_the_champions_page_and_prints_that_of_others(measured, monkeypatch, capsys):

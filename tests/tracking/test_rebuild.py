@@ -25,7 +25,7 @@ def test_an_emptied_server_shows_the_same_again_and_twice_is_once(project, datab
             run.epoch(row, row["epoch"])
         bundle = toy_models.bundle(project / "data/sample/bundle", run_id=run.id)
         run.tags({"bundle": bundle.id})
-        run.model(bundle.folder)
+        run.model(bundle)
     path = entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle)
     promotions.append("sample", toy_models.promotion("sample-7", bundle.id))
     before = view(runs.connect().get_run(run.id))

@@ -26,11 +26,15 @@ def aliases():
     return found
 
 
-def test_a_version_has_a_description(project):
+def test_a_version_has_a_description_that_calls_its_protocol_as_people_do(project):
     bundle, version = registered(project)
     described = runs.connect().get_model_version("sample-7", version).description
     assert described == (f"toy, seed 3: trained on sample (drawn), published protocol, 2 epochs on toy, 1 cores; "
                          f"{(bundle.folder / 'model.onnx').stat().st_size / 1e6:.1f} MB, bundle {bundle.id}")
+    other = toy_models.bundle(project / "other", protocol="leak-free")
+    version = entering.register("sample-7", other)
+    assert "(drawn), protocol without exact copies, 2 epochs" in runs.connect().get_model_version(
+        "sample-7", version).description
 
 
 @pytest.mark.parametrize(("decision", "gain", "public", "expected"), [

@@ -252,7 +252,7 @@ def test_the_comparison_of_runs_opens_on_accuracy(project):
 def test_a_model_is_logged_once_with_its_signature_and_the_whole_bundle(project):
     bundle = toy_models.bundle(project / "made")
     with runs.start("one", "sample-7", {}) as run:
-        assert run.model(bundle.folder) == run.model(bundle.folder)
+        assert run.model(bundle) == run.model(bundle)
     logged = runs.connect().get_logged_model(facts(run.id).outputs.model_outputs[0].model_id)
     assert logged.experiment_id == facts(run.id).info.experiment_id
     (file,) = project.glob("mlruns/sample-7/models/*/artifacts/MLmodel")

@@ -1,6 +1,7 @@
 """The best trials at full length: who gets there, what is taken of them, and that nothing is trained twice."""
 
 import contextlib
+import platform
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,9 +12,11 @@ import pipeline.training
 from pipeline.faces.faces import Faces
 from pipeline.params import params
 from pipeline.params.resolved import resolve
-from pipeline.tune import declared, finals
+from pipeline.tune import declared, finals, process, turn
 
 OWN = 0.003
+WHERE = SimpleNamespace(alone=contextlib.nullcontext, heartbeat=5, grace=20)
+OTHER = {"host": "grace", "process": "7 1000 grace", "machine": "elsewhere", "beats": 0}
 
 
 class Held:
@@ -37,16 +40,20 @@ class Finals:
         labels = np.zeros(400, "int64")
         self.faces = SimpleNamespace(manifest=public.manifest,
                                      split=lambda name: SimpleNamespace(images=labels, labels=labels))
-        self.right, self.ran, self.study = {}, [], Study()
+        self.right, self.ran, self.study, self.meanwhile = {}, [], Study(), id
         self.checkpoints = Held()
         run = SimpleNamespace(id="r", params=id, epoch=lambda row, step: None)
         monkeypatch.setattr(finals.runs, "start", lambda *_, **__: contextlib.nullcontext(run))
+        monkeypatch.setattr(finals.runs, "connect", lambda: None)
+        monkeypatch.setattr(finals.killed, "go_on", lambda *_: None)
         monkeypatch.setattr(pipeline.training, "checkpoint", self.checkpoints, raising=False)
         monkeypatch.setattr(pipeline.training, "loop", SimpleNamespace(
             Diverged=ArithmeticError, fit_faces=self._fit, predict=self._predict), raising=False)
 
     def _fit(self, config, faces, checkpoint, on_epoch):
         self.ran.append((config["train"]["learning_rate"], config["train"]["epochs"]))
+        self.meanwhile(config)
+        on_epoch({"epoch": 1, "val_accuracy": 0.5})
         if self.right[self.ran[-1][0]] is None:
             raise ArithmeticError("the loss is nan")
         return SimpleNamespace(net=self.right[self.ran[-1][0]])
@@ -64,7 +71,7 @@ class Finals:
                            trial(2, 0.51, learning_rate=0.02), trial(3, 0.49, learning_rate=0.03),
                            trial(4, state="PRUNED", epochs={1: 0.9}, learning_rate=0.04),
                            trial(5, 0.53, learning_rate=0.05)])
-        return finals.verdict(self.space, self.faces, self.study, counted, SimpleNamespace(id="parent"))
+        return finals.verdict(self.space, self.faces, self.study, WHERE, counted, SimpleNamespace(id="parent"))
 
 
 class Study:
@@ -131,6 +138,88 @@ def test_a_finalist_whose_loss_runs_away_is_not_taken_and_the_recipe_s_ends_the_
 def test_no_finalists_train_nothing_and_take_nothing(final):
     assert final.verdict(finalists=0) == {"recipe_accuracy": None, "finalists": [], "taken": None, "take": {}}
     assert final.ran == []
+
+
+class Clock:
+    """Time that passes only while this process waits, in which another one may do something."""
+
+    def __init__(self, monkeypatch, meanwhile=lambda: None):
+        self.now, self.meanwhile = 0.0, meanwhile
+        monkeypatch.setattr(turn, "time", SimpleNamespace(monotonic=lambda: self.now, sleep=self.sleep))
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.meanwhile()
+
+
+class Elsewhere:
+    """A stage on another machine, which trains what this one would, and a sign of life comes with every step."""
+
+    def __init__(self, final):
+        self.verdict, self.study = final.verdict(), Study()
+        self.left = [(name, kept) for name, kept in final.study.user_attrs.items() if name.startswith(finals.FULL)]
+        final.study = self.study
+        final.ran.clear()
+
+    def begin(self, _=None):
+        self.study.set_user_attr(turn.TURN, OTHER)
+
+    def step(self):
+        known = self.study.user_attrs[turn.TURN]
+        self.study.set_user_attr(turn.TURN, {**known, "beats": known["beats"] + 1})
+        if self.study.user_attrs[turn.TURN]["beats"] % 10 == 0:
+            self.study.set_user_attr(*self.left.pop(0))
+
+
+def test_a_second_stage_waits_in_one_line_for_the_first_and_takes_its_result_over(final, monkeypatch, capsys):
+    final.right = {OWN: 200, 0.05: 202, 0.01: 260}
+    other = Elsewhere(final)
+    other.begin()
+    capsys.readouterr()
+    clock = Clock(monkeypatch, other.step)
+    assert final.verdict() == other.verdict and final.ran == []
+    assert clock.now > 5 * WHERE.grace, "however long it takes, as long as there are signs of life"
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "trial" not in line] == [
+        "tune: grace trains the recipe and the finalists at full length (process 7); this process waits for the result"]
+
+
+@pytest.mark.parametrize("owner", ["this machine", "another machine"])
+def test_what_a_dead_process_has_left_is_trained_by_the_next(final, monkeypatch, owner):
+    final.right = {OWN: 200, 0.05: 202, 0.01: 190}
+    dead = {**process.this(), "process": f"{2 ** 22 + 1} 1000 {platform.node()}", "beats": 3}
+    final.study.set_user_attr(turn.TURN, dead if owner == "this machine" else OTHER)
+    clock = Clock(monkeypatch)
+    final.verdict()
+    assert [rate for rate, _ in final.ran] == [OWN, 0.05, 0.01]
+    waited = 0 if owner == "this machine" else WHERE.grace
+    assert waited <= clock.now <= waited + WHERE.heartbeat
+    assert final.study.user_attrs[turn.TURN] is None, "nobody's turn any more"
+
+
+def test_a_stage_that_was_silent_for_too_long_says_so_and_takes_over_what_another_one_trains(final, monkeypatch,
+                                                                                             capsys):
+    final.right = {OWN: 200, 0.05: 202, 0.01: 260}
+    other = Elsewhere(final)
+    final.meanwhile = other.begin
+    capsys.readouterr()
+    Clock(monkeypatch, other.step)
+    assert final.verdict() == other.verdict and [rate for rate, _ in final.ran] == [OWN]
+    assert "tune: at full length: this process was silent for longer than 20 s" in capsys.readouterr().out
+    assert final.study.user_attrs[turn.TURN]["host"] == "grace"
+
+
+def test_the_turn_has_a_heartbeat(monkeypatch):
+    import threading
+
+    study, beat = Study(), threading.Event()
+    monkeypatch.setattr(study, "set_user_attr", lambda name, value: (study.user_attrs.update({name: value}),
+                                                                     value and value["beats"] > 2 and beat.set()))
+    where = SimpleNamespace(alone=contextlib.nullcontext, heartbeat=0.01, grace=20)
+    with turn.taken(study, where, lambda: True) as mine:
+        assert mine and beat.wait(10)
+        turn.check(study)
+    assert study.user_attrs[turn.TURN] is None
 
 
 @pytest.mark.slow

@@ -132,6 +132,19 @@ def test_a_study_that_weighs_speed_shows_its_front(tmp_path):
     assert (tmp_path / "study/front.png").exists()
 
 
+def test_times_of_several_machines_are_told_apart_without_their_names(tmp_path):
+    trials = [trial(0, 0.6, milliseconds=1.0), trial(1, 0.5, milliseconds=0.5), trial(2, 0.7, milliseconds=0.9)]
+    for made, host in zip(trials, ("ada", "ada", "grace"), strict=True):
+        made.set_user_attr("host", host)
+    for count, said in ((2, False), (3, True)):
+        found = facts("compact-2", by_slot(trials[:count]), ABOUT)
+        assert [row.machine for row in found.rows] == [1, 1, 2][:count]
+        page.write(tmp_path, found)
+        reader, text = read(tmp_path)
+        assert ("measured on 2 machines: compare only trials of the same one" in text) == said
+        assert ("Machine" in reader.texts) == said and "grace" not in text
+
+
 def test_a_trial_without_a_conditional_parameter_is_drawn_too(tmp_path):
     trials = [trial(number, 0.5 + number / 100, learning_rate=0.001 + number / 100,
                     **({"pooling": "average"} if number % 2 else {})) for number in range(6)]

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
@@ -20,7 +21,8 @@ import pipeline.training
 from pipeline.faces.faces import EMOTIONS, Faces
 from pipeline.params import params
 from pipeline.system.failure import Failure
-from pipeline.tune import __main__, search, slots, storage, table, trial, work
+from pipeline.tune import __main__, process, search, slots, storage, table, trial, work
+from pipeline.tune.report import facts
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,6 +89,15 @@ def test_a_dimension_that_cannot_be_searched_is_one_line_before_anything_runs(pr
     assert not (project / ".studies").exists()
 
 
+def test_a_study_on_a_network_file_system_is_refused_before_anything_is_made(project, monkeypatch):
+    monkeypatch.delenv(storage.STORAGE, raising=False)
+    mounts = [SimpleNamespace(mountpoint=str(project), fstype="beegfs")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+    with pytest.raises(Failure, match=r"sample\.db: on a network file system \(beegfs\), .*OPTUNA_STORAGE=sqlite:///"):
+        __main__.main()
+    assert not (project / ".studies").exists()
+
+
 class Toy:
     """The search with trials that train nothing: ``fit`` and ``size`` stand for training and the network's size."""
 
@@ -101,6 +112,8 @@ class Toy:
         monkeypatch.setattr(work.runs, "start", lambda *_, **__: contextlib.nullcontext(run))
         monkeypatch.setattr(work, "_parent", lambda *_: contextlib.nullcontext(run))
         monkeypatch.setattr(work, "_tidy", lambda *_: None)
+        monkeypatch.setattr(work.runs, "connect", lambda: None)
+        monkeypatch.setattr(trial.killed, "go_on", lambda *_: None)
         monkeypatch.setattr(pipeline.training, "loop", SimpleNamespace(
             Diverged=ArithmeticError,
             build_net=lambda config: SimpleNamespace(count_params=lambda: self.size(config)),
@@ -236,7 +249,7 @@ def test_a_study_ends_when_it_is_flat_and_goes_on_when_that_is_allowed(toy, caps
     assert found["trials"] == 8 and found["stopped"] == ""
 
 
-def test_a_study_begins_with_the_best_values_of_older_ones_of_the_recipe(toy):
+def test_a_study_begins_with_the_best_values_of_older_ones_of_the_recipe(toy, capsys):
     toy.fit = lambda config, on_epoch: 0.5 - abs(config["train"]["learning_rate"] - 0.03)
     toy.search(trials=6)
     older = sorted((toy.fit({"train": {"learning_rate": values["train.learning_rate"]}}, None), values)
@@ -246,6 +259,12 @@ def test_a_study_begins_with_the_best_values_of_older_ones_of_the_recipe(toy):
     assert begun[0] == toy.baseline and [begun[1], begun[2]] == [older[-1][1], older[-2][1]]
     assert begun[3] not in [values for _, values in older]
     assert toy.study().user_attrs["warm start chosen from"] == 6
+    capsys.readouterr()
+    toy.search(warm_start=2)
+    assert "warm_start" not in capsys.readouterr().out
+    toy.search(warm_start=3)
+    said = [line for line in capsys.readouterr().out.splitlines() if "warm_start" in line]
+    assert len(said) == 1 and "is 3" in said[0] and "was made with 2" in said[0]
 
 
 def test_options_of_a_network_are_searched_only_where_it_is_chosen(toy):
@@ -277,14 +296,12 @@ def test_a_study_that_weighs_speed_prunes_nothing_and_takes_nothing(toy, monkeyp
     assert front[0]["trial"] == 0 and front[0]["milliseconds"] == 1.0
     assert all(fast["accuracy"] < slow["accuracy"] for fast, slow in itertools.pairwise(front))
     assert toy.csv().splitlines()[0] == "slot,state,accuracy,epochs,train.batch_size,milliseconds"
-    assert toy.csv().splitlines()[1] == "0,complete,0.032,0,32,1.0"
+    assert toy.csv().splitlines()[1] == "0,complete,0.032,3,32,1.0"
+    assert [row.epochs for row in facts.of_study(toy.study()).rows] == [3] * 8
 
 
 @pytest.mark.parametrize("step", ["set_trial_user_attr", "record_heartbeat", "set_trial_state_values"])
 def test_a_worker_that_is_killed_while_it_takes_a_slot_costs_nothing(toy, monkeypatch, step):
-    class Killed(BaseException):
-        pass
-
     def kill(*_):
         raise Killed
 
@@ -473,6 +490,112 @@ def test_a_smaller_budget_counts_its_first_slots_alone(toy):
     found = toy.search(trials=2)
     assert found["trials"] == 2 and found["best_trial"] in (0, 1)
     assert len(toy.csv().splitlines()) == 3
+    assert [row.slot for row in facts.of_study(toy.study()).rows] == [0, 1], "the report's trials are the table's"
+
+
+def test_a_small_space_is_used_up_before_anything_repeats(toy, monkeypatch):
+    monkeypatch.setattr(trial, "DRAWS", 2)
+    toy.search(trials=13, space={"train.batch_size": {"low": 30, "high": 41}})
+    drawn = [values["train.batch_size"] for _, values in sorted(toy.values().items())]
+    assert sorted(drawn[:12]) == list(range(30, 42)) and drawn[12] in range(30, 42)
+
+
+def test_no_slot_draws_what_another_one_will_have(toy, monkeypatch):
+    """The recipe's own values are slot 0's before its worker has said so, and those of a trial that failed are its
+    slot's, which will be tried again."""
+    # Several workers, of which this process plays each
+    monkeypatch.setattr(process, "is_this", lambda owner: False)
+    toy.params = toy.params.override({"tune.space": {"train.batch_size": {"choices": [16, 32, 64, 128]}}})
+    prepared, opened = toy.open()
+    claims = [opened.claim(4) for _ in range(4)]
+    values = {1: trial.values_for(prepared, opened, claims[1])}
+    opened.finish(claims[1], "FAIL")
+    for slot in (2, 3, 0):
+        values[slot] = trial.values_for(prepared, opened, claims[slot])
+    assert values[0] == {"train.batch_size": 32}
+    assert sorted(value["train.batch_size"] for value in values.values()) == [16, 32, 64, 128]
+    again = opened.claim(4)
+    assert again.slot == 1 and trial.values_for(prepared, opened, again) == values[1]
+
+
+class Killed(BaseException):
+    """Nothing gets to say anything after it."""
+
+
+def test_a_slot_that_kills_its_worker_again_and_again_counts_as_cut_short(toy, capsys):
+    deadly = []
+
+    def fit(config, on_epoch):
+        rate = config["train"]["learning_rate"]
+        if rate != toy.baseline["train.learning_rate"] and rate in (deadly or [rate]):
+            deadly[:] = [rate]
+            raise Killed
+        return 0.5
+
+    toy.fit = fit
+    for _ in range(slots.ATTEMPTS):
+        with pytest.raises(Killed):
+            toy.search(trials=3)
+    assert toy.search(trials=3)["trials"] == 3
+    assert toy.states(1) == ["FAIL"] * slots.ATTEMPTS + ["PRUNED"] and toy.states(2) == ["COMPLETE"]
+    assert toy.values()[1] == {"train.learning_rate": deadly[0]}
+    said = [line for line in capsys.readouterr().out.splitlines() if "died" in line]
+    assert said == ["tune: trial 1: 3 workers have died in it, so it counts as cut short, and nobody tries it again"]
+    assert [row.why for row in facts.of_study(toy.study()).pruned] == ["its worker died 3 times"]
+    assert toy.csv().splitlines()[2].startswith("1,pruned,,0,0.")
+
+
+def test_a_slot_that_kills_its_worker_before_it_has_values_ends_too(toy):
+    def size(config):
+        if config["train"]["learning_rate"] == toy.baseline["train.learning_rate"] or len(killed) > slots.ATTEMPTS:
+            return 10
+        killed.append(config)
+        raise Killed
+
+    killed, toy.size = [], size
+    for _ in range(slots.ATTEMPTS):
+        with pytest.raises(Killed):
+            toy.search(trials=3)
+    killed.append(None)
+    assert toy.search(trials=8)["trials"] == 8 and toy.values()[1] == {}
+    assert toy.csv().splitlines()[2] == "1,pruned,,0,"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Failure("the disk burns")])
+def test_an_error_or_ctrl_c_does_not_use_a_slot_up_and_the_recipe_s_own_is_never_given_up(toy, error):
+    calm, first = toy.fit, toy.baseline["train.learning_rate"]
+
+    def fit(config, on_epoch):
+        raise Killed if config["train"]["learning_rate"] == first else error
+
+    toy.fit = fit
+    for _ in range(slots.ATTEMPTS + 1):
+        with pytest.raises(Killed):
+            toy.search()
+    toy.fit = lambda config, on_epoch: calm(config, on_epoch) if config["train"]["learning_rate"] == first else fit(
+        config, on_epoch)
+    for _ in range(slots.ATTEMPTS + 1):
+        with pytest.raises(type(error)):
+            toy.search()
+    toy.fit = calm
+    assert toy.search()["trials"] == 2 and toy.states(1)[-1] == toy.states()[-1] == "COMPLETE"
+
+
+def test_what_dead_processes_of_this_machine_run_teaches_nothing(toy, monkeypatch):
+    """And another machine's trial, though its process number is nobody's here, is left alone until it is silent."""
+    _, opened = toy.open()
+    dead = {**process.this(), "process": f"{2 ** 22 + 1} 1000 {platform.node()}"}
+    for owner, freed in ((dead, True), ({**dead, "machine": "another of this name"}, False)):
+        with monkeypatch.context() as patch:
+            patch.setattr(process, "this", lambda owner=owner: owner)
+            claim = opened.claim(4)
+        assert process.is_gone(owner) == freed
+        following = slots.Claim(-1, -1, 9, None)
+        assert len(opened.history(following)) == len(opened.others()) == (0 if freed else 1)
+    assert claim.slot == 0, "the first one's slot was free again at once"
+    assert opened.claim(4).slot == 1
+    toy.age()
+    assert opened.claim(4).slot == 0
 
 
 def test_a_trial_that_diverges_counts_as_pruned(toy, capsys):

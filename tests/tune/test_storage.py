@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import sqlite3
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -93,12 +94,19 @@ def test_a_driver_that_is_not_installed_names_the_extra(monkeypatch):
 
 def test_workers_do_not_share_a_file_on_a_network_file_system(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]
+    mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(tmp_path))]
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
-    with pytest.raises(Failure, match=r"sample\.db: on a network file system \(nfs4\)"):
+    for kind in ("nfs4", "lustre", "beegfs", "wekafs", "panfs", "fuse.glusterfs"):
+        mounts[1].fstype = kind
+        with pytest.raises(Failure, match=rf"sample\.db: on a network file system \({kind}\)"):
+            storage.check_shared(storage.address("sample"))
+    for kind in ("ext4", "overlay", "virtiofs", "9p"):
+        mounts[1].fstype = kind
         storage.check_shared(storage.address("sample"))
-    mounts.pop()
+    mounts[1].fstype = "nfs4"
+    monkeypatch.setenv(storage.STORAGE, "sqlite:////var/tmp/sample.db")
     storage.check_shared(storage.address("sample"))
+    assert storage.address("sample").file == Path("/var/tmp/sample.db")
     monkeypatch.setenv(storage.STORAGE, SECRET)
     storage.check_shared(storage.address("sample"))
 

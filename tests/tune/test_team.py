@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -61,12 +62,24 @@ def check(count=10):
     in_mlflow = mlflow_runs()
     assert {run.info.status for run in in_mlflow} <= {"FINISHED", "KILLED"}
     by_id = {run.info.run_id: run for run in in_mlflow}
-    assert len([run for run in in_mlflow if run.data.tags["kind"] == "tune"]) == 1
+    parent, = [run for run in in_mlflow if run.data.tags["kind"] == "tune"]
+    assert parent.info.run_name == f"tune {parent.data.tags['recipe']} seed {parent.data.tags['seed']}"
+    assert parent.info.status == "FINISHED"
     for trial in counted:
         tags = by_id[trial.user_attrs["run_id"]].data.tags
         assert tags["slot"] == str(trial.user_attrs["slot"]) and tags["host"] == trial.user_attrs["host"]
         assert tags["process"] == trial.user_attrs["process"]
+        name = by_id[trial.user_attrs["run_id"]].info.run_name
+        assert name == f"{tags['recipe']} seed {tags['seed']}, trial {tags['slot']}"
     return every
+
+
+def change_params(change):
+    """Change params.yaml as a tree."""
+    yaml = YAML()
+    tree = yaml.load(Path("params.yaml"))
+    change(tree)
+    yaml.dump(tree, Path("params.yaml"))
 
 
 def mlflow_runs():
@@ -120,32 +133,77 @@ def test_a_worker_that_comes_back_too_late_says_so_and_counts_nothing_twice(team
         (trial.state, trial.params, trial.value) for trial in before]
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_study_stops_with_both_names(crew):
     expected = prepared().name
     first, = crew.start(["tune"])
     assert crew.wait(first)[0] == 0
-    yaml = YAML()
-    tree = yaml.load(crew.project / "params.yaml")
-    tree["tune"]["space"]["train.learning_rate"]["high"] = 0.2
-    yaml.dump(tree, crew.project / "params.yaml")
-    worker, = crew.start(["tune-worker", expected])
-    code, output = crew.wait(worker)
-    assert code == 1 and len(output.splitlines()) == 1
-    assert f"would search {prepared().name}, expected {expected}: another space;" in output
+
+    def other_space():
+        change_params(lambda tree: tree["tune"]["space"]["train.learning_rate"].update(high=0.2))
+
+    def other_recipe():
+        change_params(lambda tree: tree["train"].update(weight_decay=0.123))
+
+    def other_data():
+        faces = Faces.load(crew.project / "data/sample/balanced")
+        faces.take(np.arange(len(faces) - 1)).save(crew.project / "data/sample/balanced")
+
+    text = (crew.project / "params.yaml").read_text()
+    for change, part in ((other_space, "space"), (other_recipe, "recipe"), (other_data, "data")):
+        (crew.project / "params.yaml").write_text(text)
+        change()
+        worker, = crew.start(["tune-worker", expected])
+        code, output = crew.wait(worker)
+        assert code == 1 and len(output.splitlines()) == 1
+        assert f"would search {prepared().name}, expected {expected}: another {part};" in output
     unknown, = crew.start(["tune-worker", "compact-0123456789ab"])
     code, output = crew.wait(unknown)
     assert code == 1 and "there is no study compact-0123456789ab at" in output and prepared().name in output
 
 
 @pytest.mark.slow
-def test_the_same_study_gives_the_same_table_on_sqlite_and_postgresql(crew, postgresql):
-    tables = []
-    for env in ({}, {storage.STORAGE: postgresql}):
-        worker, = crew.start(["tune"], **env)
+def test_the_same_study_gives_the_same_table_on_sqlite_and_on_postgresql_though_its_worker_is_killed(crew, postgresql):
+    """The next one on the same machine sees at once that it is gone, and goes on where it was."""
+    tables, on_server = [], {storage.STORAGE: postgresql}
+    for hold, env in ((None, {}), (5, on_server)):
+        worker, = crew.start(["tune"], hold=hold, **env)
+        if hold is not None:
+            crew.until(worker, "held")
+            os.kill(worker, signal.SIGKILL)
+            crew.wait(worker)
+            begun = time.monotonic()
+            worker, = crew.start(["tune"], **env)
         code, output = crew.wait(worker)
         assert code == 0, output
         tables.append((crew.project / "reports/sample/trials.csv").read_text())
+    assert time.monotonic() - begun < storage.SHARED[1], "not even the grace period was waited for"
     assert tables[0] == tables[1] and len(tables[0].splitlines()) == 11
+
+
+@pytest.mark.slow
+def test_of_two_stages_one_trains_the_finalists_and_the_other_goes_on_when_it_is_killed(team):
+    change_params(lambda tree: tree["tune"].update(finalists=2))
+    often = environment(OPTUNA_HEARTBEAT="1")
+    first, = team.start(["tune"], hold=10, **often)
+    # In the recipe's training at full length, after the ten trials
+    team.until(first, "held")
+    second, = team.start(["tune"], **often)
+    team.until(second, "trains the recipe and the finalists at full length")
+    joined, = team.start(joining(), **often)
+    assert team.wait(joined)[0] == 0
+    running = [run.data.tags["kind"] for run in mlflow_runs() if run.info.status == "RUNNING"]
+    assert sorted(running) == ["full length", "tune"], "who leaves ends nothing of those who work"
+    os.kill(first, signal.SIGKILL)
+    team.wait(first)
+    code, output = team.wait(second)
+    assert code == 0, output
+    check()
+    found = YAML(typ="safe").load(team.project / "reports/sample/best_params.yaml")
+    slots_trained = [0, *sorted(row["trial"] for row in found["finalists"])]
+    runs_of = {status: sorted(int(run.data.tags["slot"]) for run in mlflow_runs() if run.info.status == status
+                              and run.data.tags["kind"] == "full length") for status in ("KILLED", "FINISHED")}
+    assert runs_of == {"KILLED": [0], "FINISHED": slots_trained} and len(slots_trained) > 1
 
 
 @contextlib.contextmanager

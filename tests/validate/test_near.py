@@ -100,12 +100,14 @@ def test_blocks_do_not_show(faces, found, monkeypatch):
     np.testing.assert_allclose(again.correlation, found.correlation, atol=1e-4)
 
 
-def test_the_contact_sheet_shows_the_pairs_across_splits_and_escapes_names(faces, found):
+def test_the_contact_sheet_shows_the_pairs_across_splits_and_then_those_inside_one_and_escapes_names(faces, found):
     text = sheet.page(replace(faces, manifest={"dataset": "<b>", "digest": "0123"}), found)
-    assert text.count("<img") == 4, "the pairs inside Training and inside PrivateTest are not there"
+    across, inside = text.split("<h2>")[1:]
+    assert across.startswith("Images in two different splits: 4 of 4 pairs<") and across.count("<img") == 4
+    assert inside.startswith("Images in one split: 2 of 2 pairs<") and inside.count("<img") == 2
+    assert "small3, " in inside and "shifted4, " in inside and "shifted0, " in across
     assert "<b>" not in text and "shifted0, " in text and "the left one mirrored" in text
     assert "http" not in text
-
 
 
 def test_validation_counts_them_and_no_expectation_is_about_them(faces, found):
@@ -123,4 +125,5 @@ def test_validation_counts_them_and_no_expectation_is_about_them(faces, found):
     assert near["free"] == {"PublicTest": 10, "PrivateTest": 10}
     text = page(result)
     assert "Images of PrivateTest with any copy, exact or near, in Training</td><td class=\"n\">3<" in text
+    assert '<a href="../../data/fer2013/copies.html">' in text and "203 are copies: about 99 %" in text
     assert "Near copies" not in page(checks.validate(faces, limits))

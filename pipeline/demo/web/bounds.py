@@ -21,7 +21,7 @@ class Bounds:
         grace: seconds after which a request that is still arriving gives way to others, where all places are taken.
         idle: seconds after which a live connection without a frame is closed; the page opens a new one.
         video_seconds: of a video, which the page decodes itself and sends frame by frame.
-        connections: of any kind; one more gets 503. Before that, those go that are slow: see ``server``.
+        connections: of any kind; a request of one more gets 503. Before that, those go that are slow: see ``server``.
     """
 
     upload_bytes: int = 20_000_000

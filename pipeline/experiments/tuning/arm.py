@@ -73,7 +73,7 @@ def run(name: str, repeat: int, minutes: float, dataset: str, record: Callable[[
         study = work.opened(search, storage, where)
         budget = Budget(arm.trials, 0.0, 0, search.images, 60 * minutes * SEARCH)
         trials = work.work(search, study, where, lambda: budget)
-        searched = sum(trial.user_attrs[CPU] for trial in trials.values())
+        searched = sum(trial.user_attrs.get(CPU, 0.0) for trial in trials.values())
         length = _length(study, trials, 60 * minutes - searched)
         values = trials[length.slot].params
         config = resolve(search.space.override(values).override({"train.epochs": length.epochs}), parts.seen.manifest)

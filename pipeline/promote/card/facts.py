@@ -5,6 +5,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from pipeline.evaluate.intervals import Estimate, wilson
 from pipeline.evaluate.robustness import TESTS, WORDS
 from pipeline.faces import teachers
 from pipeline.faces.protocols import title
+from pipeline.params import resolved
+from pipeline.promote import decision
 from pipeline.promote.card.measured import Measured
 from pipeline.system import plain_json, project
-from pipeline.tracking import ledger
+from pipeline.tracking import ledger, promotions
 from pipeline.tracking.entry import Entry
 from pipeline.tracking.promotions import PromotionRecord
 from pipeline.training import start
@@ -123,6 +126,31 @@ class Facts:
     def teachers(self) -> tuple[Teacher, ...]:
         return tuple(_teachers(self.entry))
 
+    @property
+    def challengers(self) -> int:
+        """How many bundles had challenged on this PublicTest when this one was promoted, itself included."""
+        return promotions.challengers_until(self.entry.dataset, self.record) if self.record else 0
+
+    @property
+    def luck(self) -> float | None:
+        """The probability that the best of as many equal challengers passes the gate; None without a gate."""
+        confidence = self.record.gates.get("confidence") if self.record and self.record.champion else None
+        return None if confidence is None else decision.luck(self.challengers, confidence)
+
+    @cached_property
+    def seeds(self) -> list[Entry]:
+        """The ledger's seeds of this very training, the most accurate on PublicTest first; of a seed that was trained
+        again the last run, but for this one."""
+        same = [other for other in ledger.entries(self.entry.dataset) if _training(other) == _training(self.entry)]
+        same.sort(key=lambda other: (other.bundle == self.entry.bundle, other.finished))
+        by_seed = {other.seed: other for other in same}
+        return sorted(by_seed.values(), key=lambda other: -other.figures[TESTS[0]]["single"]["accuracy"])
+
+    @property
+    def rank(self) -> int:
+        """Which of ``seeds`` this one is, from 1; 0 where the ledger does not have it."""
+        return next((rank for rank, other in enumerate(self.seeds, 1) if other.bundle == self.entry.bundle), 0)
+
     def per_class(self, split: str) -> list[ClassRow]:
         """Every class's figures in a single view, recall with its interval."""
         rows = self.entry.figures[split]["single"]["per_class"]
@@ -174,6 +202,13 @@ class Facts:
         with a power of 80 %: 2 (1.96 + .84)^2 p (1 - p) / .05^2 for the accuracy p."""
         accuracy = self.entry.figures[self.splits[-1]]["single"]["accuracy"] if self.splits else 0.5
         return round(2 * (1.96 + 0.84) ** 2 * accuracy * (1 - accuracy) / 0.05**2)
+
+
+def _training(entry: Entry) -> tuple[object, ...]:
+    """What entries have in common that differ in nothing but the seed, the epochs run and the processor."""
+    config = {name: value for name, value in resolved.comparable(entry.config).items() if name != "seed"}
+    return (entry.recipe, entry.class_set, entry.protocol, entry.source_digest, entry.quantised is not None,
+            entry.tuned, config)
 
 
 def extra_labels(config: dict[str, Any]) -> Iterator[str]:

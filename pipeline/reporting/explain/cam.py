@@ -21,7 +21,7 @@ from pipeline.system.failure import Failure
 if TYPE_CHECKING:
     import keras
 
-Method = Literal["hirescam", "gradcam"]
+Method = Literal["hirescam", "gradcam", "attention"]
 BATCH = 64
 
 
@@ -49,7 +49,8 @@ def network(bundle: Bundle) -> "keras.Model":
 
 
 def maps(net: "keras.Model", images: np.ndarray, labels: np.ndarray, method: Method) -> np.ndarray:
-    """What speaks for a class and where: float32 ``(N, H, W)``, in units of the class's logit with ``hirescam``.
+    """What speaks for a class and where: float32 ``(N, H, W)``, in units of the class's logit with ``hirescam``; with
+    ``attention`` where the network looks, see there.
 
     Args:
         images: uint8 ``(N, 48, 48)``.
@@ -57,6 +58,8 @@ def maps(net: "keras.Model", images: np.ndarray, labels: np.ndarray, method: Met
 
     Returns one value for each position of the last feature maps, negative where they speak against it.
     """
+    if method == "attention":
+        return attention(net, images)
     return np.concatenate(list(_batches(net, images, labels, method)))
 
 
@@ -79,13 +82,36 @@ def _batches(net: "keras.Model", images: np.ndarray, labels: np.ndarray, method:
 
 
 def last_maps(net: "keras.Model"):
-    """The symbolic output ``(N, H, W, C)`` of the last layer that still has positions."""
+    """The symbolic ``(N, H, W, C)`` that is the input of the last layer that reads positions.
+
+    Not the output of the layer before it: where that is a network of its own (deepfer's backbone), its ``output`` is a
+    tensor of that network's graph, which leads to no logits of this one.
+    """
     def positions(layer) -> bool:
-        shape = layer.output.shape
+        shape = getattr(layer.input, "shape", ())  # of several inputs it is a list
         # Gates and global poolings have one
         return len(shape) == 4 and min(shape[1:3]) > 1
 
-    return next(layer.output for layer in reversed(net.layers) if positions(layer))
+    return next(layer.input for layer in reversed(net.layers) if positions(layer))
+
+
+def attention(net: "keras.Model", images: np.ndarray) -> np.ndarray:
+    """By how much more than its mean over the face the last attention block (``models.cbam``) weighs each position:
+    float32 ``(N, H, W)`` of uint8 images ``(N, 48, 48)``. It is the same for every class.
+
+    Raises Failure for a network without such a block.
+    """
+    import keras
+
+    blocks = [layer for layer in net.layers if layer.name.startswith("attention_")]
+    if not blocks:
+        raise Failure("--method attention: this network has no attention; the recipe attention's has, and the others' "
+                      "maps come from --method hirescam")
+    batches = range(0, len(images), BATCH)
+    weights = keras.Model(net.input, blocks[-1].output)
+    maps = np.concatenate([np.asarray(weights(images[start : start + BATCH, ..., None].astype("float32"),
+                                              training=False), "float32")[..., 0] for start in batches])
+    return maps - maps.mean(axis=(1, 2), keepdims=True)
 
 
 def over_crop(net: "keras.Model", map_: np.ndarray) -> np.ndarray:

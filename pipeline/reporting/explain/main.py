@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pipeline.demo.options import add_model_option
 from pipeline.system import project
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.bundle.bundle import Bundle
     from pipeline.reporting.explain.averages import MapOf
 
-METHODS = ("occlusion", "hirescam", "gradcam")
+METHODS = ("occlusion", "hirescam", "gradcam", "attention")
 # Of a picture with many faces, the largest are explained
 MOST_FACES = 16
 OUT = Path("reports/explanation.png")
@@ -58,7 +58,7 @@ def _map_of(bundle: "Bundle", method: str) -> "MapOf":
     from pipeline.reporting.explain import cam
 
     net = cam.network(bundle)
-    which: cam.Method = "gradcam" if method == "gradcam" else "hirescam"
+    which = cast(cam.Method, method)
     return lambda crop, label: cam.over_crop(net, cam.maps(net, crop[None], np.array([label]), which)[0])
 
 
@@ -96,7 +96,8 @@ def _picture(bundle: "Bundle", path: Path, label: int | None, method: str, whole
     if len(faces) > MOST_FACES:
         print(f"the {MOST_FACES} largest of {len(faces)} faces are explained", file=sys.stderr)
     about = "its answer" if label is None else bundle.classes[label]
-    picture = draw(painted, faces, bundle.classes, note=f"{method}: yellow speaks for {about}, blue against")
+    meaning = "yellow weighs more, blue less" if method == "attention" else f"yellow speaks for {about}, blue against"
+    picture = draw(painted, faces, bundle.classes, note=f"{method}: {meaning}")
     with atomic_file(out) as new:
         new.write_bytes(encoded(picture, out.suffix.lower()))
 
@@ -114,7 +115,9 @@ def _averages(bundle: "Bundle", label: int | None, method: str, most: int, out: 
     public = faces.with_classes(bundle.class_set).split("PublicTest")
     labels = [*range(len(bundle.classes))] if label is None else [label]
     results = averages(bundle, public, labels, most, _map_of(bundle, method))
-    draw(out, results, "Where a face speaks for its emotion (yellow) and against it (blue)",
+    title = ("What the attention weighs more (yellow) and less (blue)" if method == "attention" else
+             "Where a face speaks for its emotion (yellow) and against it (blue)")
+    draw(out, results, title,
          f"{provenance.recipe}, seed {provenance.seed}, bundle {bundle.id} · {method}, the mean over at most {most} "
          f"recognised faces of a class\nin PublicTest of {provenance.dataset} ({provenance.edition}), over the mean "
          "face of the class")
@@ -133,7 +136,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
                                                             "face is looked for")
     parser.add_argument("--method", choices=METHODS, default=METHODS[0],
                         help="occlusion hides each part in turn and works for every model; hirescam and gradcam take "
-                             "the network's gradients, of a bundle with model.keras (default: occlusion)")
+                             "the network's gradients, attention the weights of an attention block's positions, of "
+                             "a bundle with model.keras (default: occlusion)")
     parser.add_argument("--faces", metavar="N", type=_positive, default=100,
                         help="without PICTURE: at most so many faces of a class (default: 100)")
     parser.add_argument("--out", metavar="FILE", type=Path,

@@ -1,20 +1,23 @@
 """``ferpipe results``: reports/results.md, every model of our own recipes, and the short table of README.md."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from pipeline.evaluate import robustness
+from pipeline.evaluate.intervals import student
 from pipeline.faces import protocols
 from pipeline.params import recipe
+from pipeline.reporting import copy_free
 from pipeline.reporting.extra_labels import extra_labels
-from pipeline.reporting.figures import cell, published_ensemble, title
+from pipeline.reporting.figures import cell, processor, published_ensemble, title
 from pipeline.reporting.tables import headline_table, mirror_table
 from pipeline.reporting.tables.grouping import Group, groups
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
-from pipeline.tracking.entry import Entry
+from pipeline.tracking.entry import Entry, Robustness
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 COLUMNS = (("PublicTest", "single"), ("PrivateTest", "single"), ("PrivateTest", "flip"), ("test", "single"))
@@ -37,9 +40,12 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
   the protocol of what learns from them; so far none was trained *without copies*.
 * *Extra labels* are what a model learned from besides FER-2013's own: the FER+ votes and the answers of teachers, which
   learned from the votes themselves. Compare such rows with their like.
-* A row names the values that differ from its recipe's.
+* A row names the values that differ from its recipe's. Seeds share a row where they were trained on one kind of
+  processor: another kind rounds otherwise, so that the same seed gives another network there, and to pool the two or
+  drop one of them would be a choice after the fact. The minutes are not comparable either.
 * *MB* is the ONNX file's size, *ms a face* the median time of one face on one thread, *minutes* the training time of
-  the fastest seed, on the hardware named beside it, longer where other programs ran too.
+  the fastest seed, on the hardware named beside it. Other programs beside a training make it longer, as with
+  `attention` and `multitask` ([their files](../pipeline/recipes) say by how much).
 
 """
 
@@ -49,16 +55,20 @@ CORRUPTED_HEAD = """
 Accuracy in per cent, single view, the mean over the seeds and over [twenty fixed
 corruptions](../pipeline/faces/README.md) of every test face; the worst of the twenty is beside it. Models of up to 4 MB
 are measured, those from before there were these figures are not: `ferpipe robustness BUNDLE` prints all twenty of any.
+Intervals: with one seed by a bootstrap over the images, which the corruptions share (models from before there were
+these intervals have none), with several Student's t over the seeds.
 """
-
 
 COPY_FREE_HEAD = """
 ## On test images without a copy in Training
 
 Accuracy in per cent, single view, of the same models, on the test images of which Training has no copy, exact or near
-([how they are found](../data/README.md#copies)): beside the figure on the whole split, which counts copies too. Models
-that were measured before near copies were looked for have none.
+([how they are found](../data/README.md#copies)): beside the figure on the whole split, which counts copies too. It
+needs a model's answer to every test image. Of models that were measured before near copies were looked for, `ferpipe
+results` takes it from where it was kept for another purpose, into [copy-free.json](copy-free.json); of the others it is
+lost. Where some seeds of a row have it, both figures are theirs.
 """
+LOST = "lost with its per-image probabilities"
 
 
 def table(entries: list[Entry]) -> str:
@@ -80,32 +90,62 @@ def corrupted_table(entries: list[Entry]) -> str:
     rows = [CORRUPTED_HEAD, "| recipe | classes | protocol | extra labels | " + " | ".join(
         f"{split} | worst" for split in robustness.TESTS) + " | seeds |", "|" + "---|" * 9]
     by_bundle = {entry.bundle: entry for entry in entries}
-    for group in groups(measured):
+    for label, group in _named(groups(measured)):
         first, cells = group.seeds[0], []
         for split in robustness.TESTS:
-            mean = robustness.over_seeds([entry.robustness[split] for entry in group.seeds if entry.robustness])
-            cells.append(f"{100 * mean['mean']:.2f} | {100 * mean['worst']:.2f}, {robustness.worst(mean)}")
-        rows.append(f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} "
+            seeds = [entry.robustness[split] for entry in group.seeds if entry.robustness]
+            mean = robustness.over_seeds(seeds)
+            cells.append(f"{_corrupted(seeds)} | {100 * mean['worst']:.2f}, {robustness.worst(mean)}")
+        rows.append(f"| {label} | {first.class_set} | {protocols.title(first.protocol)} "
                     f"| {extra_labels(first, by_bundle)} | {' | '.join(cells)} | {len(group.seeds)} |")
     return "\n".join(rows) + "\n"
 
 
-def copy_free_table(entries: list[Entry]) -> str:
-    """The same models on the test images without any copy in Training, those that were measured so."""
-    measured = [entry for entry in entries if entry.copy_free]
-    if not measured:
+def _corrupted(seeds: list[Robustness]) -> str:
+    """The mean over the corruptions, and over the seeds."""
+    means = [robustness.over_seeds([seed])["mean"] for seed in seeds]
+    if len(means) > 1:
+        estimate = student(means)
+        return f"{100 * estimate.mean:.2f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+    ends = [f"{100 * end:.1f}" for end in seeds[0].get("interval", ())]
+    return f"{100 * means[0]:.2f}{f' [{ends[0]}, {ends[1]}]' if ends else ''}, seeds: 1"
+
+
+def copy_free_table(entries: list[Entry], known: copy_free.CopyFree | None = None) -> str:
+    """The same models on the test images without any copy in Training; where that is lost, the row says so.
+
+    Args:
+        known: the figures that the entries themselves do not have.
+    """
+    if not any(copy_free.with_figures(entry, known or {}) for entry in entries):
         return ""
-    rows = [COPY_FREE_HEAD, "| recipe | classes | protocol | " + " | ".join(
-        f"{split} | n | without copies | n" for split in robustness.TESTS) + " | seeds |", "|---" * 12 + "|"]
-    for group in groups(measured):
-        first, cells = group.seeds[0], []
-        copy_free = [entry.model_copy(update={"figures": entry.copy_free}) for entry in group.seeds]
+    rows = [COPY_FREE_HEAD, "| recipe | classes | protocol | extra labels | " + " | ".join(
+        f"{split} | n | without copies | n" for split in robustness.TESTS) + " | seeds |", "|" + "---|" * 13]
+    by_bundle = {entry.bundle: entry for entry in entries}
+    for label, group in _named(groups(entries)):
+        pairs = [(entry, found) for entry in group.seeds if (found := copy_free.with_figures(entry, known or {}))]
+        whole, free = [entry for entry, _ in pairs] or group.seeds, [found for _, found in pairs]
+        cells = []
         for split in robustness.TESTS:
-            for seeds in (group.seeds, copy_free):
-                cells.append(f"{cell(seeds, split, 'single')} | {seeds[0].figures[split]['single']['n']:,}")
-        rows.append(f"| {name(group)} | {first.class_set} | {protocols.title(first.protocol)} | {' | '.join(cells)} "
-                    f"| {len(group.seeds)} |")
+            for seeds in (whole, free):
+                cells.append(f"{cell(seeds, split, 'single')} | {seeds[0].figures[split]['single']['n']:,}" if seeds
+                             else f"{LOST} | ")
+        first, count = group.seeds[0], len(group.seeds)
+        rows.append(f"| {label} | {first.class_set} | {protocols.title(first.protocol)} "
+                    f"| {extra_labels(first, by_bundle)} | {' | '.join(cells)} "
+                    f"| {count if len(pairs) in (0, count) else f'{len(pairs)} of {count}'} |")
     return "\n".join(rows) + "\n"
+
+
+def _named(rows: list[Group]) -> Iterator[tuple[str, Group]]:
+    """What each row of a table without a column for the hardware is about: its processor too where another row differs
+    in nothing else."""
+    def key(group: Group) -> tuple[str, str, str]:
+        return name(group), group.seeds[0].class_set, group.seeds[0].protocol
+
+    counts = Counter(map(key, rows))
+    for group in rows:
+        yield name(group) + (f", on {processor(group.seeds[0])}" if counts[key(group)] > 1 else ""), group
 
 
 def name(group: Group) -> str:
@@ -143,12 +183,14 @@ def our_own(entries: list[Entry]) -> list[Entry]:
 def page(entries: list[Entry]) -> str:
     """reports/results.md of these ledger entries."""
     ours = our_own(entries)
-    return HEAD + table(ours) + "\n" + corrupted_table(ours) + copy_free_table(ours) + mirror_table.section(entries)
+    return (HEAD + table(ours) + "\n" + corrupted_table(ours) + copy_free_table(ours, copy_free.kept())
+            + mirror_table.section(entries))
 
 
 def main(argv: list[str] | None = None) -> None:
     """Regenerate reports/results.md and README.md's table from the ledger."""
     entries = ledger.entries()
+    copy_free.complete(entries)
     readme, report = project.root() / "README.md", project.root() / "reports" / "results.md"
     front = headline_table.table(entries)
     texts = {readme: fill_in(readme.read_text(encoding="utf-8"), front), report: page(entries)}

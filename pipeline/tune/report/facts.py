@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.tune.process import HOST
 from pipeline.tune.pruning import WHY, rule
-from pipeline.tune.slots import FINISHED, SLOT
+from pipeline.tune.slots import FINISHED, SLOT, epochs_run
 
-# A study's user attributes: what it depends on, in words; and what best_params.yaml holds of it, once it is complete
-ABOUT, VERDICT = "about", "verdict"
+# A study's user attributes: what it depends on, in words; the budgets that the stage tune last set; and what
+# best_params.yaml holds of it, once it is complete
+ABOUT, LIMITS, VERDICT = "about", "limits", "verdict"
 # The entry of ABOUT that says how long a trial is
 EPOCHS = "epochs a trial"
 
@@ -25,6 +27,7 @@ class Row:
         epochs: that it has run.
         values: by dimension; a dimension whose condition does not hold is missing.
         why: it was cut short.
+        machine: a number for the one that ran it, from 1 on in the order of the slots; names would be in git.
     """
 
     slot: int
@@ -34,6 +37,7 @@ class Row:
     epochs: int
     values: dict[str, Any]
     why: str = ""
+    machine: int = 1
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,11 @@ class Facts:
         """Whether the study weighs milliseconds too."""
         return any(row.milliseconds is not None for row in self.rows)
 
+    @property
+    def machines(self) -> int:
+        """How many machines ran the complete trials: the milliseconds of one say little of another."""
+        return len({row.machine for row in self.complete})
+
     def best(self, most: int = 10) -> list[Row]:
         """The most accurate complete rows."""
         return sorted(self.complete, key=lambda row: (-(row.accuracy or 0.0), row.slot))[:most]
@@ -101,31 +110,31 @@ def facts(name: str, trials: Mapping[int, Any], about: Mapping[str, Any], verdic
         rule: see ``Facts``.
     """
     ordered = dict(sorted(trials.items()))
-    rows = tuple(_row(slot, trial) for slot, trial in ordered.items())
+    hosts = list(dict.fromkeys(trial.user_attrs.get(HOST, "") for trial in ordered.values()))
+    rows = tuple(_row(slot, trial, hosts) for slot, trial in ordered.items())
     complete = tuple(trial for trial, row in zip(ordered.values(), rows, strict=True)
                      if row.state == "complete" and row.accuracy is not None)
     return Facts(name, dict(about), _dimensions(ordered.values()), rows, complete, dict(verdict or {}), rule)
 
 
 def of_study(study) -> Facts:
-    """The facts of an open study of Optuna's, which may be read-only."""
+    """The facts of an open study of Optuna's, which may be read-only: of its budget's slots, whatever else was run."""
     known = study.get_trials(deepcopy=False)
+    most = study.user_attrs.get(LIMITS, {}).get("trials", len(known))
     trials = {trial.user_attrs[SLOT]: trial for trial in known
-              if SLOT in trial.user_attrs and trial.state.name in (*FINISHED, "RUNNING")}
+              if trial.user_attrs.get(SLOT, most) < most and trial.state.name in (*FINISHED, "RUNNING")}
     about = study.user_attrs.get(ABOUT, {})
     words = rule(about[EPOCHS]) if EPOCHS in about and len(study.directions) == 1 else ""
     return facts(study.study_name, trials, about, study.user_attrs.get(VERDICT), words)
 
 
-def _row(slot: int, trial) -> Row:
+def _row(slot: int, trial, hosts: list[str]) -> Row:
     accuracy, milliseconds = [*(trial.values or ()), None, None][:2]
     steps = trial.intermediate_values
     if accuracy is None and steps:
         accuracy = steps[max(steps)]
-    # A study without pruning reports no epochs
-    epochs = max(steps, default=0)
-    return Row(slot, trial.state.name.lower(), accuracy, milliseconds, epochs, dict(trial.params),
-               trial.user_attrs.get(WHY, ""))
+    return Row(slot, trial.state.name.lower(), accuracy, milliseconds, epochs_run(trial), dict(trial.params),
+               trial.user_attrs.get(WHY, ""), 1 + hosts.index(trial.user_attrs.get(HOST, "")))
 
 
 def _dimensions(trials: Iterable[Any]) -> dict[str, bool]:

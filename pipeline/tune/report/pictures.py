@@ -173,7 +173,8 @@ def _front(figure, facts: Facts) -> None:
         axis.annotate(str(row.slot), at, (5, -11), textcoords="offset points", fontsize=8)
     if facts.recipe:
         axis.plot([facts.recipe.milliseconds], [_percent(facts.recipe)], "D", color=ORANGE, label="the recipe, trial 0")
-    axis.set(xlabel="milliseconds a face, exported model, one thread", ylabel="PublicTest accuracy, %")
+    where = f", measured on {facts.machines} machines" if facts.machines > 1 else ""
+    axis.set(xlabel=f"milliseconds a face, exported model, one thread{where}", ylabel="PublicTest accuracy, %")
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, loc="lower right")

@@ -118,7 +118,7 @@ def test_the_page_tells_what_has_not_been_run_and_what_has(toys):
     text = page.page({"one": [], "two": [entry("more", 610), entry("thin", 500)]})
     assert "**Not run yet**: less, more." in text and "replications/one.png" not in text
     assert "![Toys](replications/two.png)" in text and "Here: a toy, 1 epochs" in text
-    assert "| more | 61.0 [57.9, 64.0] (62) | 29.0 [" in text
+    assert "| more | 61.0 [57.9, 64.0], seeds: 1 (62) | 29.0 [" in text, "the authors' figure stays last"
 
 
 @pytest.mark.parametrize(("wrong", "said"), [

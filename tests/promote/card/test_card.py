@@ -67,6 +67,9 @@ def test_the_card_of_a_champion_that_the_ledger_does_not_have_is_measured_and_dr
     assert "| mean |" in text and "blur of 0.7 pixels" in text and "brightness" in text
     assert "| PrivateTest | no exact copy in Training (near ones have not been looked for) |" not in text
     assert "| PrivateTest | an exact copy in Training | 56 | 78.57 [" in text, "the toys are the same in every split"
+    bounded = r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]"
+    assert re.search(rf"\| PrivateTest \| {bounded} \| {bounded} \| 78\.6 \[", text), "calibration"
+    assert re.search(r"\| mean \| \d+\.\d\d \[\d+\.\d, \d+\.\d\] \|", text), "corrupted"
     assert "right on 80 %, %" in text and "the same without copies" not in text
     assert "Article 5(1)(f)" in text and "Article 50(3)" in text and "Article 3(39)" in text and "point 1(c)" in text
     assert "**Not measured, and it cannot be measured with this data**" in text
@@ -122,6 +125,33 @@ def test_extra_labels_and_teachers_without_a_ledger_entry_are_named(project, cha
     assert f"| `kept` | `strong` | 4 |  | FER+ votes, weight 0.4 | [entry](../results/{kept.filename}) |" in text
     assert "| `lost` | `strong` | 1 | fold 1/3 | not recorded | **none**" in text
     assert "put in its place by hand" in text
+
+
+def test_the_evidence_counts_the_challengers_until_then_and_tells_of_the_seeds_that_public_test_chose_between(champion):
+    before = {"bundle": champion.id, "run_id": None, "recipe": "toy", "seed": 3, "protocol": "published",
+              "edition": "drawn"}
+    record = toy_models.promotion("fer2013-7", "new", gates={"confidence": 0.9}, champion=before)
+    for other in (toy_models.promotion("fer2013-7", "b1", decision="refused"), record,
+                  toy_models.promotion("fer2013-7", "later", decision="refused")):
+        promotions.append("fer2013", other)
+    entries = [toy_models.entry(bundle=bundle, seed=seed, config={"train": {"votes": votes}, "seed": seed},
+                                figures=toy_models.figures(PublicTest=accuracy))
+               for bundle, seed, votes, accuracy in (("new", 3, 0.4, 0.7), ("two", 2, 0.4, 0.71), ("one", 1, 0.4, 0.6),
+                                                     ("without", 4, 0.0, 0.8))]
+    for entry in entries:
+        ledger.record(entry)
+    nothing = measured.Measured(bundle="new", digest="d", source="ledger", **NOTHING)
+
+    def text(record):
+        facts = facts_module.Facts("fer2013-7", "1", champion, entries[0], True, nothing, record)
+        return writing.markdown(facts, writing.CHAMPION, frozenset())
+
+    assert ("Challengers on this PublicTest until then: 3, this one included; of as many equal ones the best would "
+            "pass by luck in 22 %.\nThat count leaves out the models between which PublicTest chose before the "
+            "challenge: this one is number 2 of the 3 seeds of its training in the ledger.\n") in text(record)
+    later = text(record.model_copy(update={"challengers": 9}))
+    assert "until then: 9, this one included" in later, "what the record says itself"
+    assert "Challengers on this" not in text(toy_models.promotion("fer2013-7", champion.id)), "the first model"
 
 
 def test_another_class_sets_champion_has_its_card_beside_its_data_sets_reports(project, undrawn):

@@ -1,6 +1,7 @@
 """Class activation maps: of every kind of head, faithful to the logit, and the network's own."""
 
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import toy_models
 from pipeline.bundle.bundle import Bundle
 from pipeline.reporting.explain import cam
 from pipeline.system.failure import Failure
+from pipeline.training import models
 from pipeline.training.importing import quiet
 from pipeline.training.loop import build_net
 
@@ -55,6 +57,34 @@ def test_gradcam_is_the_same_where_the_head_averages_and_not_where_it_weighs_pos
         net = net_of(name)
         one, other = (cam.maps(net, images, labels, method) for method in ("hirescam", "gradcam"))
         assert np.allclose(one, other, atol=1e-5) == alike, name
+
+
+@pytest.mark.parametrize("form", [name if name in ("compact", "compact-attention", "deepfer") else pytest.param(
+    name, marks=pytest.mark.slow) for name in toy_models.NETWORKS])
+def test_every_family_has_maps_that_the_answer_rests_on_as_it_is_loaded_from_a_bundle(form, images, tmp_path,
+                                                                                     monkeypatch):
+    toy_models.small_backbone(monkeypatch)
+    keras.utils.set_random_seed(1)
+    net = models.build(form.split("-")[0], classes=7, **toy_models.NETWORKS[form])
+    models.with_softmax(net).save(tmp_path / "model.keras")
+    loaded, labels = cam.network(SimpleNamespace(folder=tmp_path)), np.arange(6)
+    for method in ("hirescam", "gradcam"):
+        found = cam.maps(loaded, images, labels, method)
+        assert found.shape[0] == 6 and min(found.shape[1:]) > 1 and np.isfinite(found).all()
+        assert (np.ptp(found, axis=(1, 2)) > 0).all(), "of every face"
+        assert not np.allclose(found, cam.maps(loaded, images, (labels + 1) % 7, method)), "of this class"
+        assert cam.over_crop(loaded, found[0]).shape == (48, 48)
+
+
+def test_the_attentions_map_is_the_last_blocks_whatever_the_class(images):
+    net = models.build("compact", classes=7, **toy_models.NETWORKS["compact-attention"])
+    found = cam.maps(net, images, np.zeros(6, int), "attention")
+    weights = keras.Model(net.input, net.get_layer("attention_3_1").output).predict_on_batch(
+        images[..., None].astype("float32"))[..., 0]
+    assert found == pytest.approx(weights - weights.mean(axis=(1, 2), keepdims=True), abs=1e-6)
+    assert np.array_equal(found, cam.maps(net, images, np.ones(6, int), "attention")) and np.ptp(found) > 0
+    with pytest.raises(Failure, match="has no attention; the recipe attention's has"):
+        cam.maps(net_of("vgg"), images, np.zeros(6, int), "attention")
 
 
 @pytest.mark.parametrize("method", ["hirescam", "gradcam"])

@@ -1,5 +1,6 @@
 """README.md's short table: a row per recipe of our own, with the model that stands for it, and the published one."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,13 @@ def test_the_readme_shows_the_ledger(monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(ROOT))
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     assert results_table.fill_in(page, headline_table.table(ledger.entries())) == page, "run `ferpipe results`"
+
+
+def test_the_readme_gives_the_champions_copy_free_figures():
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    parts = json.loads((ROOT / "reports/champion/measurements.json").read_text(encoding="utf-8"))["copies"]
+    for split in ("PublicTest", "PrivateTest"):
+        free = parts[split]["no copy in Training"]
+        low, high = (100 * end for end in free["interval"])
+        said = f"{100 * free['accuracy']:.2f} % [{low:.1f}, {high:.1f}] of {split}'s {free['n']:,}"
+        assert said in page.replace("\n", " "), "write the champion's figures below README.md's table"

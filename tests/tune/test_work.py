@@ -1,0 +1,97 @@
+"""The study's one MLflow run, and which process is whose: nothing that lives is ended by those who leave."""
+
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.faces.faces import Faces
+from pipeline.params import params
+from pipeline.system.failure import Failure
+from pipeline.tracking import killed, runs
+from pipeline.tune import process, search, slots, storage, turn, work
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def opened(project, database, monkeypatch):
+    """A search, its open study and the slots; MLflow is a file."""
+    monkeypatch.delenv(storage.STORAGE, raising=False)
+    shutil.copyfile(database, project / "mlflow.db")
+    prepared = search.prepare(params.load(), Faces.load(project / "data/sample/balanced"))
+    where = storage.address("sample")
+    study = work.opened(prepared, storage.open_storage(where), where)
+    return prepared, study, slots.Slots(study, where)
+
+
+@pytest.fixture
+def other():
+    """A process that lives: the one that started this one."""
+    started = psutil.Process(os.getppid()).create_time()
+    return {**process.this(), "process": f"{os.getppid()} {started:.0f} {platform.node()}"}
+
+
+def left(opened, error=None):
+    """The state of the study's run after this worker has left."""
+    prepared, study, its = opened
+    with contextlib.suppress(Failure, KeyboardInterrupt), work._parent(prepared, study, its) as run:
+        assert status(run) == "RUNNING"
+        if error is not None:
+            raise error
+    return status(run)
+
+
+def status(run):
+    return runs.connect().get_run(run.id).info.status
+
+
+def test_the_last_worker_ends_the_study_s_run(opened, other, monkeypatch):
+    _, study, its = opened
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "this", lambda: other)
+        claim = its.claim(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Run, "__exit__", lambda *_: pytest.fail("the other one trains"))
+        for error in (None, Failure("the disk burns"), KeyboardInterrupt()):
+            assert left(opened, error) == "RUNNING"
+    its.finish(claim, "COMPLETE", [0.5])
+    study.set_user_attr(turn.TURN, {**other, turn.BEATS: 0})
+    assert left(opened) == "RUNNING", "the other one trains the finalists"
+    study.set_user_attr(turn.TURN, None)
+    assert left(opened, Failure("the disk burns")) == "FAILED"
+    assert left(opened) == "FINISHED"
+
+
+def test_a_worker_that_begins_while_the_last_one_leaves_has_the_study_s_run(opened, other, monkeypatch):
+    begins = iter(([], [other]))
+    monkeypatch.setattr(work, "_others", lambda _: next(begins))
+    assert left(opened) == "RUNNING"
+    run_id = opened[1].user_attrs[slots.RUN]
+    assert runs.connect().get_run(run_id).data.tags[killed.TAG] == other["process"]
+
+
+def test_a_training_at_full_length_is_ended_only_when_its_process_has_lost_the_turn(opened, other, monkeypatch):
+    prepared, study, its = opened
+    study.set_user_attr(turn.TURN, {**other, turn.BEATS: 0})
+    with work._parent(prepared, study, its) as parent:
+        with monkeypatch.context() as patch:
+            patch.setattr(killed, "mark", lambda: other["process"])
+            full = runs.start("the recipe at full length", "sample-7", {"kind": "full length"}, parent=parent.id)
+        work._tidy(study, parent)
+        assert status(full) == "RUNNING"
+        study.set_user_attr(turn.TURN, {**process.this(), turn.BEATS: 0})
+        work._tidy(study, parent)
+        assert status(full) == "KILLED"
+
+
+def test_all_processes_of_a_machine_know_it_by_the_same_hash():
+    program = "from pipeline.tune import process; print(process.machine())"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == process.machine()

@@ -24,6 +24,7 @@ def export(net: keras.Model, path: Path) -> None:
 
     model, _ = tf2onnx.convert.from_function(serve, input_signature=[spec], opset=OPSET)
     _rename_output(model.graph, "probabilities")
+    _fix_shapes(model.graph, onnx.shape_inference.infer_shapes(model, data_prop=True).graph)
     _widen_scalars(model.graph, onnx.shape_inference.infer_shapes(model).graph)
     _name_by_order(model.graph)
     _name_batch(model.graph)
@@ -40,6 +41,35 @@ def _rename_output(graph, name: str) -> None:
     for node in graph.node:
         node.output[:] = [name if output == old else output for output in node.output]
         node.input[:] = [name if value == old else value for value in node.input]
+
+
+def _fix_shapes(graph, inferred) -> None:
+    """Make the shape of every Reshape to (N, ...) a constant, and drop what calculated it.
+
+    tf2onnx leaves that of a Flatten to be calculated from the images' in most processes, and not in others.
+    """
+    import numpy as np
+    from onnx import numpy_helper
+
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in (*inferred.value_info, *inferred.output)}
+    constants = {constant.name for constant in graph.initializer}
+    for node in graph.node:
+        rest = [dimension.dim_value for dimension in shapes.get(node.output[0], ())[1:]]
+        if node.op_type == "Reshape" and node.input[1] not in constants and rest and all(rest):
+            name = f"{node.output[0]} shape"
+            graph.initializer.append(numpy_helper.from_array(np.array([-1, *rest]), name))
+            node.input[1] = name
+    makers = {output: node for node in graph.node for output in node.output}
+    needed, waiting = set(), [output.name for output in graph.output]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += makers[name].input if name in makers else ()
+    for values, kept in ((graph.node, [node for node in graph.node if needed & {*node.output}]),
+                         (graph.initializer, [constant for constant in graph.initializer if constant.name in needed])):
+        del values[:]
+        values.extend(kept)
 
 
 def _widen_scalars(graph, inferred) -> None:

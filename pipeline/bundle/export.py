@@ -24,8 +24,9 @@ def export(net: keras.Model, path: Path) -> None:
 
     model, _ = tf2onnx.convert.from_function(serve, input_signature=[spec], opset=OPSET)
     _rename_output(model.graph, "probabilities")
-    _fix_shapes(model.graph, onnx.shape_inference.infer_shapes(model, data_prop=True).graph)
-    _widen_scalars(model.graph, onnx.shape_inference.infer_shapes(model).graph)
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    _fix_shapes(model.graph, inferred)
+    _widen_scalars(model.graph, inferred)
     _name_by_order(model.graph)
     _name_batch(model.graph)
     # the name of TensorFlow's function, which has the number of all that this process has made so far
@@ -44,7 +45,7 @@ def _rename_output(graph, name: str) -> None:
 
 
 def _fix_shapes(graph, inferred) -> None:
-    """Make the shape of every Reshape to (N, ...) a constant, and drop what calculated it.
+    """Make the shape of every Reshape to (N, ...) a constant.
 
     tf2onnx leaves that of a Flatten to be calculated from the images' in most processes, and not in others.
     """
@@ -59,17 +60,6 @@ def _fix_shapes(graph, inferred) -> None:
             name = f"{node.output[0]} shape"
             graph.initializer.append(numpy_helper.from_array(np.array([-1, *rest]), name))
             node.input[1] = name
-    makers = {output: node for node in graph.node for output in node.output}
-    needed, waiting = set(), [output.name for output in graph.output]
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            waiting += makers[name].input if name in makers else ()
-    for values, kept in ((graph.node, [node for node in graph.node if needed & {*node.output}]),
-                         (graph.initializer, [constant for constant in graph.initializer if constant.name in needed])):
-        del values[:]
-        values.extend(kept)
 
 
 def _widen_scalars(graph, inferred) -> None:
@@ -89,7 +79,7 @@ def _widen_scalars(graph, inferred) -> None:
 
 def _name_by_order(graph) -> None:
     """Order nodes and constants by when the output needs them, and name them by that: ``Conv_3``, its weights
-    ``Conv_3.1``.
+    ``Conv_3.1``. What the output does not need goes.
 
     tf2onnx goes through sets, and numbers what it makes in the order that they happen to have: the next process would
     write the same network as other bytes.
@@ -105,6 +95,8 @@ def _name_by_order(graph) -> None:
         if not missing:
             waiting.pop()
             order.update(dict.fromkeys(node.output, order.get(node.output[0], len(order))))
+    for unused in [node for node in graph.node if node.output[0] not in order]:
+        graph.node.remove(unused)
     graph.node.sort(key=lambda node: order[node.output[0]])
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
@@ -112,6 +104,8 @@ def _name_by_order(graph) -> None:
             for index, name in enumerate(values):
                 names.setdefault(name, f"{node.name}{separator}{index}" if name else "")
             values[:] = [names[name] for name in values]
+    for unused in [constant for constant in graph.initializer if constant.name not in names]:
+        graph.initializer.remove(unused)
     # in the order of their first use
     rank = {name: number for number, name in enumerate(names.values())}
     for constant in graph.initializer:

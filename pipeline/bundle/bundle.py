@@ -60,9 +60,10 @@ class Bundle:
         promotion.check_promoted(folder, bundle.id)
         return bundle
 
-    def check_unchanged(self) -> None:
-        """Raise Failure where the folder has another bundle by now, as after a training."""
-        if (now := Bundle.load(self.folder)).id != self.id:
+    def check_unchanged(self, folder: Path) -> None:
+        """Raise Failure where its folder, or what was just copied from there, is another bundle by now, as after a
+        training."""
+        if (now := Bundle.load(folder)).id != self.id:
             raise Failure(f"{self.folder}: was {self.id} when it was measured, and is {now.id} now; run this again")
 
     @property

@@ -24,7 +24,9 @@ def export(net: keras.Model, path: Path) -> None:
 
     model, _ = tf2onnx.convert.from_function(serve, input_signature=[spec], opset=OPSET)
     _rename_output(model.graph, "probabilities")
-    _widen_scalars(model.graph, onnx.shape_inference.infer_shapes(model).graph)
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    _fix_shapes(model.graph, inferred)
+    _widen_scalars(model.graph, inferred)
     _name_by_order(model.graph)
     _name_batch(model.graph)
     # the name of TensorFlow's function, which has the number of all that this process has made so far
@@ -40,6 +42,24 @@ def _rename_output(graph, name: str) -> None:
     for node in graph.node:
         node.output[:] = [name if output == old else output for output in node.output]
         node.input[:] = [name if value == old else value for value in node.input]
+
+
+def _fix_shapes(graph, inferred) -> None:
+    """Make the shape of every Reshape to (N, ...) a constant.
+
+    tf2onnx leaves that of a Flatten to be calculated from the images' in most processes, and not in others.
+    """
+    import numpy as np
+    from onnx import numpy_helper
+
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in (*inferred.value_info, *inferred.output)}
+    constants = {constant.name for constant in graph.initializer}
+    for node in graph.node:
+        rest = [dimension.dim_value for dimension in shapes.get(node.output[0], ())[1:]]
+        if node.op_type == "Reshape" and node.input[1] not in constants and rest and all(rest):
+            name = f"{node.output[0]} shape"
+            graph.initializer.append(numpy_helper.from_array(np.array([-1, *rest]), name))
+            node.input[1] = name
 
 
 def _widen_scalars(graph, inferred) -> None:
@@ -59,7 +79,7 @@ def _widen_scalars(graph, inferred) -> None:
 
 def _name_by_order(graph) -> None:
     """Order nodes and constants by when the output needs them, and name them by that: ``Conv_3``, its weights
-    ``Conv_3.1``.
+    ``Conv_3.1``. What the output does not need goes.
 
     tf2onnx goes through sets, and numbers what it makes in the order that they happen to have: the next process would
     write the same network as other bytes.
@@ -75,6 +95,8 @@ def _name_by_order(graph) -> None:
         if not missing:
             waiting.pop()
             order.update(dict.fromkeys(node.output, order.get(node.output[0], len(order))))
+    for unused in [node for node in graph.node if node.output[0] not in order]:
+        graph.node.remove(unused)
     graph.node.sort(key=lambda node: order[node.output[0]])
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
@@ -82,6 +104,8 @@ def _name_by_order(graph) -> None:
             for index, name in enumerate(values):
                 names.setdefault(name, f"{node.name}{separator}{index}" if name else "")
             values[:] = [names[name] for name in values]
+    for unused in [constant for constant in graph.initializer if constant.name not in names]:
+        graph.initializer.remove(unused)
     # in the order of their first use
     rank = {name: number for number, name in enumerate(names.values())}
     for constant in graph.initializer:

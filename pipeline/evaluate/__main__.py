@@ -39,7 +39,7 @@ def main() -> None:
     plots.calibrated(reports / "calibration.png", calibrated, bundle)
     plots.corrupted(reports / "robustness.png", evaluation, bundle)
     plots.curves(reports / "curves.png", list(entry.history), bundle)
-    path = entering.record(entry, bundle, evaluation.probabilities, sorted(reports.glob("*.*")))
+    path = entering.record(entry, bundle, evaluation.probabilities, sorted(reports.glob("[!.]*.*")))
     print(f"evaluate: {entry.recipe}, seed {entry.seed}, {phrase(entry.protocol)}, {entry.dataset} "
           f"({entry.edition}), bundle {bundle.id}")
     for split in PARTS:

@@ -188,8 +188,7 @@ def copy(bundle: Bundle, folder: Path) -> None:
     """
     for name in _served(bundle):
         shutil.copyfile(bundle.folder / name, folder / name)
-    if Bundle.load(folder).id != bundle.id:
-        bundle.check_unchanged()
+    bundle.check_unchanged(folder)
 
 
 def _bytes_to_serve(bundle: Bundle) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.bundle.bundle import Bundle, check_faces
 from pipeline.evaluate.intervals import Estimate, holm, mcnemar, paired, wilson
+from pipeline.evaluate.robustness import TESTS
 from pipeline.faces.faces import Faces
 from pipeline.faces.protocols import phrase, title
 from pipeline.reporting import figures
@@ -19,7 +20,6 @@ from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
 from pipeline.tracking.entry import Entry
 
-TESTS = ("PublicTest", "PrivateTest")
 CHAMPION = "champion"
 NOTE = """\
 Single view; differences in points, with 95 % intervals paired by image (Bonett & Price 2012); p by McNemar's test

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.evaluate.robustness import TESTS
 from pipeline.faces import copies
 from pipeline.faces.faces import Faces
 from pipeline.system import plain_json, project
@@ -23,7 +24,6 @@ from pipeline.tracking.entry import Entry
 
 # By bundle and split: {"n": images without a copy in Training, "accuracy": a share of them}
 CopyFree = dict[str, dict[str, dict[str, Any]]]
-TESTS = ("PublicTest", "PrivateTest")
 # Where the predictions of a model are that may have none beside its entry: the file that names the bundle beside them
 OTHERS = (Path("reports/champion/measurements.json"), Path("reports/fer2013/metrics.json"))
 

@@ -163,8 +163,7 @@ def challengers(dataset: str, model: str, digest: str, bundle: str) -> int:
     Args:
         digest: of the faces.
     """
-    return len({bundle} | {record.challenger.bundle for record in records(dataset)
-                           if (record.model, record.faces.digest) == (model, digest)})
+    return _challengers(records(dataset), model, digest, bundle)
 
 
 def challengers_until(dataset: str, record: PromotionRecord) -> int:
@@ -174,8 +173,12 @@ def challengers_until(dataset: str, record: PromotionRecord) -> int:
         return record.challengers
     known = records(dataset)
     until = known[: known.index(record) + 1] if record in known else known
-    return len({record.challenger.bundle} | {other.challenger.bundle for other in until if (
-        other.model, other.faces.digest) == (record.model, record.faces.digest)})
+    return _challengers(until, record.model, record.faces.digest, record.challenger.bundle)
+
+
+def _challengers(known: list[PromotionRecord], model: str, digest: str, bundle: str) -> int:
+    return len({bundle} | {record.challenger.bundle for record in known
+                           if (record.model, record.faces.digest) == (model, digest)})
 
 
 def describe(record: PromotionRecord) -> str:

@@ -172,7 +172,7 @@ class Run:
     def model(self, bundle: Bundle) -> str:
         """The bundle: its files under ``bundle`` and its ONNX as an MLflow model (``served``), once; returns the
         model's id."""
-        bundle.check_unchanged()
+        bundle.check_unchanged(bundle.folder)
         known = logged.model_of(self._client, self.id, bundle)
         if known is not None:
             return known

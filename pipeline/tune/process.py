@@ -21,18 +21,22 @@ def this() -> dict[str, str]:
 
 def is_this(owner: Mapping[str, Any]) -> bool:
     """Whether the attributes name this process."""
-    return owner.get(MACHINE) == machine() and owner.get(PROCESS) == killed.mark()
+    return _is_here(owner) and owner.get(PROCESS) == killed.mark()
 
 
 def is_gone(owner: Mapping[str, Any]) -> bool:
     """Whether the process that the attributes name ran on this machine and has ended. Of another machine's one can
     only say that it is silent."""
-    return owner.get(MACHINE) == machine() and killed.is_dead(owner.get(PROCESS, ""))
+    return _is_here(owner) and killed.is_dead(owner.get(PROCESS, ""))
 
 
 def lives_here(owner: Mapping[str, Any]) -> bool:
     """Whether the process that the attributes name runs on this machine."""
-    return owner.get(MACHINE) == machine() and not killed.is_dead(owner.get(PROCESS, ""))
+    return _is_here(owner) and not killed.is_dead(owner.get(PROCESS, ""))
+
+
+def _is_here(owner: Mapping[str, Any]) -> bool:
+    return owner.get(MACHINE) == machine()
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from pipeline.tune.storage import Address
 
 # The study's user attribute, and in it the count
 TURN, BEATS = "trains the finalists", "beats"
-# Seconds between two looks at whose turn it is; the heartbeat's where that is shorter
+# Seconds between two looks at what the other processes do; the heartbeat's where that is shorter
 LOOK = 5
 
 

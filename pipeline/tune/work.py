@@ -17,8 +17,6 @@ from pipeline.tune.slots import ATTEMPTS, RUN, Slots, TooLate
 from pipeline.tune.storage import Address
 from pipeline.tune.trial import Search
 
-# Seconds between two looks at what the other workers do; the heartbeat's where that is shorter
-LOOK = 5
 ACCURACY, MILLISECONDS = "PublicTest accuracy", "milliseconds a face"
 # The study's user attribute that holds the search's
 PARTS = "parts"
@@ -98,7 +96,7 @@ def work(search: Search, study, where: Address, limits: Callable[[], Budget],
                     hosts = ", ".join(sorted({trial.user_attrs[process.HOST] for trial in others}))
                     print(f"tune: waits for {len(others)} trials of other workers ({hosts})", flush=True)
                 waiting = True
-                time.sleep(min(LOOK, where.heartbeat))
+                time.sleep(min(turn.LOOK, where.heartbeat))
                 continue
             waiting = False
             before = len(slots.counted(budget()))

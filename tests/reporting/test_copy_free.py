@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import toy_models
 
+from pipeline.evaluate.robustness import TESTS
 from pipeline.faces.copies import Copies
 from pipeline.faces.faces import EMOTIONS, Faces
 from pipeline.reporting import copy_free
@@ -38,7 +39,7 @@ def recorded(faces, wrong=(), beside=True, **changes):
     """An entry whose model is wrong on the test images with these ids; its predictions beside it or not."""
     made = toy_models.entry(source_digest=faces.manifest["digest"], classes=EMOTIONS, **changes)
     kept = {}
-    for split in copy_free.TESTS:
+    for split in TESTS:
         part = faces.split(split)
         kept[split] = np.eye(7, dtype="float32")[(part.labels + np.isin(part.ids, wrong)) % 7]
     ledger.record(made, kept if beside else None)
@@ -77,7 +78,7 @@ def test_figures_of_the_entry_itself_come_first_and_other_faces_are_not_counted(
     own = recorded(faces, copy_free=toy_models.figures(0.61))
     recorded(faces, bundle="b2")
     other = toy_models.entry(source_digest="other", classes=EMOTIONS, bundle="b4")
-    ledger.record(other, {split: np.eye(7)[:6] for split in copy_free.TESTS})
+    ledger.record(other, {split: np.eye(7)[:6] for split in TESTS})
     found = copy_free.complete(ledger.entries())
     assert set(found) == {"b2"}
     assert copy_free.with_figures(own, {"b1": {}}).figures["PrivateTest"]["single"]["accuracy"] == 0.61
@@ -95,7 +96,7 @@ def test_the_champions_committed_figures_are_those_of_its_card(monkeypatch):
     card = json.loads((ROOT / "reports/champion/measurements.json").read_text(encoding="utf-8"))
     entry = next(entry for entry in ledger.entries() if entry.bundle == card["bundle"])
     of_champion = copy_free.with_figures(entry, copy_free.kept())
-    for split in copy_free.TESTS:
+    for split in TESTS:
         part, figures = card["copies"][split]["no copy in Training"], of_champion.figures[split]["single"]
         assert (figures["n"], figures["accuracy"]) == (part["n"], pytest.approx(part["accuracy"], abs=1e-6)), \
             "run `ferpipe results`"

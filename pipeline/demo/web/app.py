@@ -51,12 +51,7 @@ def create(service: Service, bounds: Bounds | None = None, hosts: tuple[str, ...
 
     @app.exception_handler(Refused)
     async def refuse(request: Request, error: Refused) -> JSONResponse:
-        # The rest of the body is not read, so the connection cannot be used for another request
-        headers = {"Connection": "close"}
-        if error.status == 503:
-            await body.drop(request, limits)
-            headers["Retry-After"] = "1"
-        return JSONResponse({"error": str(error)}, error.status, headers)
+        return await body.refuse(request, error, limits)
 
     @app.post("/predict", tags=["Pictures"], summary="The faces of one picture", response_model=answers.Picture,
               responses=api.problems(408, 413, 415, 422, 503), openapi_extra=api.picture_body())

@@ -14,6 +14,7 @@ from pipeline.system import plain_json
 
 if TYPE_CHECKING:
     from fastapi import Request
+    from fastapi.responses import JSONResponse
 
 
 # A body that is too large is read and dropped up to this many times the bound: a client that is cut off while it sends
@@ -67,7 +68,19 @@ async def upload(request: "Request", bounds: Bounds, in_time: AbstractAsyncConte
     return Upload(pictures, face or marked)
 
 
-async def drop(request: "Request", bounds: Bounds) -> None:
+async def refuse(request: "Request", error: Refused, bounds: Bounds) -> "JSONResponse":
+    """The answer to a request that is refused."""
+    from starlette.responses import JSONResponse
+
+    # The rest of the body is not read, so the connection cannot be used for another request
+    headers = {"Connection": "close"}
+    if error.status == 503:
+        await _drop(request, bounds)
+        headers["Retry-After"] = "1"
+    return JSONResponse({"error": str(error)}, error.status, headers)
+
+
+async def _drop(request: "Request", bounds: Bounds) -> None:
     """Read a request's body, as far as it comes in ``bounds.grace`` seconds, and drop it.
 
     An answer to a client that is still sending is lost when the connection is closed after it.

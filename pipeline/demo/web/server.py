@@ -6,10 +6,10 @@ from typing import Any
 import uvicorn
 from h11 import IDLE, SEND_BODY
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from pipeline.demo.web import body
 from pipeline.demo.web.bounds import Bounds
+from pipeline.demo.web.picture import Refused
 
 
 class Server(uvicorn.Server):
@@ -31,9 +31,8 @@ class Server(uvicorn.Server):
         if scope["type"] != "http" or len(self.server_state.connections) <= self._bounds.connections:
             await self._answer(scope, receive, send)
             return
-        await body.drop(Request(scope, receive), self._bounds)
-        refusal = JSONResponse({"error": "too many connections; try again in a second"}, 503,
-                               {"Connection": "close", "Retry-After": "1"})
+        crowded = Refused(503, "too many connections; try again in a second")
+        refusal = await body.refuse(Request(scope, receive), crowded, self._bounds)
         await refusal(scope, receive, send)
 
     async def on_tick(self, counter: int) -> bool:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 import toy_models
 
@@ -136,6 +137,8 @@ def test_two_processes_export_the_same_file_in_whatever_order_they_have_their_se
         subprocess.run([sys.executable, "-c", EXPORT, file], check=True, capture_output=True,
                        env={**os.environ, **importing.ENVIRONMENT, "PYTHONHASHSEED": file.stem})
     assert len({file.read_bytes() for file in files}) == 1
+    # of a Flatten it is a matter of chance whether tf2onnx calculates its shape
+    assert "Shape" not in {node.op_type for node in onnx.load(files[0]).graph.node}
 
 
 def test_every_family_is_tested():

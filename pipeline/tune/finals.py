@@ -48,35 +48,48 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
         counted: its finished trials by slot.
         parent: the study's MLflow run.
     """
-    params = space.params
-    slots = contenders(counted, params.tune.finalists)
-    # The recipe is what the others are measured against: its error ends the search
-    needed = [0, *slots] if slots else []
+    slots = contenders(counted, space.params.tune.finalists)
+    trials = len(counted) - 1 + study.user_attrs.get(warm.CHOSEN_FROM, 0)
+
+    def judged(recipe: np.ndarray, correct: Mapping[int, np.ndarray]) -> list[evidence.Finalist]:
+        return evidence.judged(recipe, correct, trials, space.params.tune.confidence, space.params.seed)
 
     def missing() -> list[int]:
-        return [slot for slot in needed if FULL + str(slot) not in study.user_attrs]
+        """What is not trained yet; the recipe comes first, and its error ends the search."""
+        if slots and FULL + "0" not in study.user_attrs:
+            return [0]
+        return [slot for slot in finalists() if FULL + str(slot) not in study.user_attrs]
+
+    def finalists() -> list[int]:
+        """The contenders, or none where even one that gets every image right would not be taken."""
+        if not slots:
+            return []
+        recipe = _kept(study, 0)
+        return slots if evidence.taken(judged(recipe, dict.fromkeys(slots, np.ones_like(recipe)))) is not None else []
 
     while missing():
         try:
             with turn.taken(study, where, missing) as mine:
-                for slot in missing() if mine else []:
+                while mine and (slot := next(iter(missing()), None)) is not None:
                     _train(study, slot, space.override(counted[slot].params), faces, parent)
         except TooLate:
             print(f"tune: at full length: this process was silent for longer than {where.grace} s, so another worker "
                   "trains instead", flush=True)
-    correct = {slot: _kept(study, slot) for slot in needed}
-    recipe = correct.pop(0, None)
-    trials = len(counted) - 1 + study.user_attrs.get(warm.CHOSEN_FROM, 0)
-    judged = [] if recipe is None else evidence.judged(recipe, correct, trials, params.tune.confidence, params.seed)
-    taken = evidence.taken(judged)
-    _drop_checkpoints([space.override(counted[slot].params) for slot in needed if slot != (taken or 0)], faces, where)
-    for row in judged:
+    recipe = _kept(study, 0) if slots else None
+    rows = [] if recipe is None else judged(recipe, {slot: _kept(study, slot) for slot in finalists()})
+    taken = evidence.taken(rows)
+    trained = [0, *(row.trial for row in rows)] if slots else []
+    _drop_checkpoints([space.override(counted[slot].params) for slot in trained if slot != (taken or 0)], faces, where)
+    if recipe is not None and not rows:
+        print(f"tune: at full length: the recipe gets {recipe.sum()} of {len(recipe)} images of PublicTest right, "
+              "which no trial could beat beyond chance", flush=True)
+    for row in rows:
         print(f"tune: trial {row.trial} at full length: PublicTest accuracy {row.accuracy:.4f}, {100 * row.gain:+.2f} "
               f"points, a gain with probability {row.probability:.4f}, {row.needed:.4f} needed", flush=True)
     return {
         "recipe_accuracy": None if recipe is None else round(float(recipe.mean()), 6),
         "finalists": [{name: round(value, 6) if isinstance(value, float) else value
-                       for name, value in asdict(row).items()} for row in judged],
+                       for name, value in asdict(row).items()} for row in rows],
         "taken": taken,
         "take": {} if taken is None else space.changes(counted[taken].params),
     }

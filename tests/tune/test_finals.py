@@ -110,6 +110,19 @@ def test_the_trials_of_older_studies_that_the_first_values_are_from_count_too(fi
     assert final.verdict()["finalists"][0]["needed"] == pytest.approx(1 - 0.1 / 100)
 
 
+def test_no_finalist_is_trained_where_not_even_a_perfect_one_would_be_taken(final, capsys):
+    final.right = {OWN: 398}
+    found = final.verdict()
+    assert [rate for rate, _ in final.ran] == [OWN] and final.checkpoints.kept == {OWN}
+    assert found == {"recipe_accuracy": 0.995, "finalists": [], "taken": None, "take": {}}
+    assert capsys.readouterr().out.endswith(
+        "the recipe gets 398 of 400 images of PublicTest right, which no trial could beat beyond chance\n")
+    final.ran.clear()
+    assert final.verdict() == found and final.ran == [], "nothing is missing"
+    final.study, final.right = Study(), {OWN: 380, 0.05: 400, 0.01: 390}
+    assert final.verdict()["taken"] == 5
+
+
 def test_what_was_trained_at_full_length_is_not_trained_again(final):
     final.right = {OWN: 200, 0.05: 205, 0.01: 260}
     first = final.verdict()

@@ -46,6 +46,10 @@ def words(verdict: Mapping[str, Any]) -> tuple[str, str, str]:
         return ("good", f"A front of {len(verdict['front'])} trials",
                 "Nothing is taken by itself: choose a trial from the table, and set its values in params.yaml.")
     finalists = verdict.get("finalists", [])
+    if not finalists and (recipe := verdict.get("recipe_accuracy")) is not None:
+        return ("warn", "The recipe's own values are kept",
+                f"At full length they get {100 * recipe:.2f} % of PublicTest right, which no trial could beat beyond "
+                "chance, so that none was trained.")
     if not finalists:
         return ("warn", "The recipe's own values are kept",
                 "No trial was more accurate than the recipe's own, so that none was trained at full length.")

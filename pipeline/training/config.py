@@ -102,6 +102,7 @@ class TrainConfig(TypedDict):
     plateau_patience: int  # epochs
     precision: Literal["auto", "float32", "bfloat16"]
     ema: NotRequired[float]  # a step's share of the old average; 0: no average
+    start_share: NotRequired[float]  # of the weights that the network began with in those that are kept
     augment_until: NotRequired[float]  # share of the epochs, then images are only mirrored and degraded
     degrade_from: NotRequired[float]  # share of the epochs, before it images are not degraded
     mixup: NotRequired[float]  # see pipeline.training.mixing.Mix
@@ -143,7 +144,7 @@ class ResolvedConfig(NetConfig):
 
 # What a config from before a key existed was trained with
 TRAIN_DEFAULTS: dict[str, Any] = {
-    "ema": 0.0, "augment_until": 1.0, "degrade_from": 0.0, "mixup": 0.0, "cutmix": 0.0, "mix_share": 1.0,
+    "ema": 0.0, "start_share": 0.0, "augment_until": 1.0, "degrade_from": 0.0, "mixup": 0.0, "cutmix": 0.0, "mix_share": 1.0,
     "mix_until": 0.85, "votes": 0.0, "action_units": 0.0, "teacher": 0.0, "teachers": "hour", "temperature": 2.0,
     "stages": [],
 }

@@ -64,6 +64,12 @@ def about(name: str) -> dict[str, Any]:
         return _about(file)
 
 
+def outputs(name: str) -> int:
+    """How many classes the network of this name knew. Raises Failure as ``read`` does."""
+    with _opened(name) as file:
+        return len(file[str(int(file["count"]) - 1)])
+
+
 def read(name: str) -> Start:
     """The weights of this name. Raises Failure where there are none, or the file is another kind of file."""
     with _opened(name) as file:

@@ -144,11 +144,10 @@ def _parent(search: Search, study, slots: Slots) -> Iterator[runs.Run]:
 
 
 def _leave(run: runs.Run, slots: Slots, *error) -> None:
-    """End the study's MLflow run, unless others work on: then the last of them does."""
-    if _others(slots):
-        return
-    run.__exit__(*error)
-    # Who has begun just now had called it RUNNING before
+    """End the study's MLflow run, unless others work on: then it is theirs, and the last of them ends it."""
+    if not _others(slots):
+        run.__exit__(*error)
+    # Also who has begun just now, and had called it RUNNING before
     for owner in _others(slots)[:1]:
         killed.go_on(runs.connect(), run.id, owner[process.PROCESS])
 

@@ -105,7 +105,7 @@ def test_one_seed_one_network_and_a_run_cut_while_it_writes_its_checkpoint_ends_
     assert_equal(whole, resumed)
 
 
-EVERYTHING = {"optimizer": "muon", "ema": 0.9, "mixup": 0.3, "cutmix": 1.0, "mix_until": 0.7, "votes": 0.4,
+EVERYTHING = {"optimizer": "muon", "ema": 0.9, "start_share": 0.2, "mixup": 0.3, "cutmix": 1.0, "mix_until": 0.7, "votes": 0.4,
               "augment_until": 0.5, "degrade_from": 0.25}
 
 
@@ -135,10 +135,23 @@ def test_a_recipe_may_degrade_its_last_epochs_alone(toy):
 def test_the_averaged_network_is_the_one_that_was_measured(toy):
     from pipeline.training.loop import predict
 
-    result = fitted(toy, config(epochs=3, ema=0.9))
+    result = fitted(toy, config(epochs=3, ema=0.9, start_share=0.3))
     validation = toy.split("PublicTest")
     logits = predict(result.net, validation.images)
     assert (logits.argmax(axis=1) == validation.labels).mean() == pytest.approx(result.history[-1]["val_accuracy"])
+
+
+@pytest.mark.slow
+def test_a_share_of_the_weights_that_it_began_with_is_kept(toy):
+    from pipeline.training.loop import build_net
+
+    def kernel(net):
+        return net.get_layer("logits").get_weights()[0]
+
+    trained, kept = fitted(toy, config()), fitted(toy, config(start_share=0.25))
+    assert [row["loss"] for row in trained.history] == [row["loss"] for row in kept.history], "it trains as ever"
+    expected = 0.75 * kernel(trained.net) + 0.25 * kernel(build_net(config()))
+    np.testing.assert_allclose(kernel(kept.net), expected, atol=1e-6)
 
 
 def test_missing_votes_are_one_line(toy):

@@ -18,7 +18,7 @@ from pipeline.tracking.entry import Entry
 from pipeline.tracking.promotions import PromotionRecord
 
 ROOT = Path(__file__).parent.parent
-# As params.yaml came: what a user has set there is nothing to the tests
+# What a user has set in params.yaml is nothing to the tests
 PARAMS = ROOT / "tests/params.yaml"
 # Every class owns a band of brightness this wide
 BAND = 36

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.params import extra_labels
+from pipeline.params import extra_labels, start_share
 from pipeline.params import params as parameters
 from pipeline.params.params import Params
 from pipeline.params.resolved import best
@@ -40,7 +40,11 @@ def in_force(file: Path = Path("params.yaml"), recipe: str | None = None) -> tup
             searched = {}
     missing = extra_labels.missing(params)
     params = params.override(searched | missing)
-    layers = [("data set", dict.fromkeys(missing, True)), ("search", searched),
+    share = start_share.kept(params)
+    start = {} if share == params.train.start_share else {"train.start_share": share}
+    params = params.override(start)
+    layers = [("data set", dict.fromkeys(missing, True)), ("model.weights", dict.fromkeys(start, True)),
+              ("search", searched),
               ("params.yaml", dict(_leaves(file_values))),
               ("recipe", dict(_leaves(recipe_values)))]
     return params, [

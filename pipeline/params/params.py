@@ -71,8 +71,7 @@ class Train(Block):
     weight_decay: float = Field(0.0, ge=0, le=100)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     ema: float = Field(0.0, ge=0, lt=1)  # moving average of the weights, a step's share; 0: none
-    # of the weights that the network began with (model.weights) in those that are kept, see pipeline.training.averaging
-    start_share: float = Field(0.0, ge=0, lt=1)
+    start_share: float = Field(0.0, ge=0, lt=1)  # of the first weights in those kept, see pipeline.training.averaging
     # the share of the epochs after which images are only mirrored and degraded: the last then look like those in use
     augment_until: float = Field(1.0, ge=0, le=1)
     degrade_from: float = Field(0.0, ge=0, lt=1)  # the share of the epochs before which images are not degraded

@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline.faces import protocols
 from pipeline.faces.faces import check_class_set
 from pipeline.faces.manifest import Manifest
+from pipeline.params import start_share
 from pipeline.params.params import RECIPE_BLOCKS, Params
 from pipeline.system.failure import Failure
 from pipeline.training import start
@@ -53,7 +54,8 @@ def resolve(params: Params, manifest: Manifest) -> ResolvedConfig:
         "class_weights": manifest.get("class_weights"),
         "model": params.model.model_dump(),
         "augment": params.augment.model_dump(),
-        "train": params.train.model_dump(mode="json"),
+        "train": {**params.train.model_dump(mode="json"),
+                  "start_share": start_share.kept(params, len(manifest["classes"]))},
         **({"votes": votes["sha256"]} if votes and (params.train.votes or by_votes) else {}),
         **({"teacher": teacher["sha256"]} if params.train.teacher and teacher else {}),
     })
@@ -66,6 +68,9 @@ def _check_start(params: Params) -> None:
         return
     about, protocol = start.about(weights), protocols.OF_DROP_LEAKS[params.balance.drop_leaks]
     order = [*protocols.OF_DROP_LEAKS.values()]
+    if about["dataset"] == params.dataset and params.balance.without:
+        raise Failure(f"model.weights: {weights} learned from the fold that balance.without holds out; say "
+                      f"model.weights={start.RANDOM}, and train.epochs as many as random weights need")
     if about["dataset"] == params.dataset and order.index(about["protocol"]) < order.index(protocol):
         raise Failure(f"model.weights: {weights} learned from the {protocols.phrase(about['protocol'])}, but "
                       f"balance.drop_leaks is {params.balance.drop_leaks}; say model.weights={start.RANDOM}, and "

@@ -5,15 +5,17 @@ run continues to the same result, and no other run can take up its state.
 """
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 from pipeline.bundle import int8
+from pipeline.bundle.bundle import Bundle
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Params
 from pipeline.params.resolved import resolve
 from pipeline.system import project
-from pipeline.system.atomic import atomic_file
+from pipeline.system.atomic import atomic_file, atomic_folder
 from pipeline.tracking import entering, runs
 from pipeline.training.importing import quiet
 
@@ -51,7 +53,13 @@ def train(params: Params, faces: Faces, tuned: dict) -> None:
             validation=(validation.images, validation.labels),
         )
         if params.quantise.int8:
-            bundle = int8.quantise(bundle, folder, faces, params.quantise)
+            try:
+                bundle = int8.quantise(bundle, folder, faces, params.quantise)
+            except int8.Refused as error:
+                print(f"train: {error}; the bundle stays in float32", file=sys.stderr)
+                with atomic_folder(folder) as new:
+                    shutil.copytree(bundle.folder, new, dirs_exist_ok=True)
+                bundle = Bundle.load(folder)
         entering.attach(run, bundle)
         with atomic_file(params.reports / "history.csv") as new:
             shutil.copyfile(bundle.folder / "history.csv", new)

@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> None:
     OPTUNA_STORAGE, on any that has the balanced faces (dvc pull) and the same params.yaml. The stage tune, which prints
     the study's name, is a worker too, and alone writes the reports."""
     parser = argparse.ArgumentParser("ferpipe tune-worker", description=main.__doc__)
-    parser.add_argument("study", metavar="STUDY", help="its name, such as compact-0123456789ab")
+    parser.add_argument("study", metavar="STUDY", help="its name, such as camera-0123456789ab")
     options = parser.parse_args(argv)
     from pipeline.faces.faces import Faces
     from pipeline.params import params as parameters

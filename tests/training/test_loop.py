@@ -105,8 +105,8 @@ def test_one_seed_one_network_and_a_run_cut_while_it_writes_its_checkpoint_ends_
     assert_equal(whole, resumed)
 
 
-EVERYTHING = {"optimizer": "muon", "ema": 0.9, "start_share": 0.2, "mixup": 0.3, "cutmix": 1.0, "mix_until": 0.7, "votes": 0.4,
-              "augment_until": 0.5, "degrade_from": 0.25}
+EVERYTHING = {"optimizer": "muon", "ema": 0.9, "start_share": 0.2, "mixup": 0.3, "cutmix": 1.0, "mix_until": 0.7,
+              "votes": 0.4, "augment_until": 0.5, "degrade_from": 0.25}
 
 
 @pytest.mark.slow

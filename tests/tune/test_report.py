@@ -157,3 +157,5 @@ def test_a_taken_trial_is_said_with_its_evidence():
     style, headline, why = page.words(taken)
     assert (style, headline) == ("good", "Trial 3 is taken") and "0.9950" in why and "+1.00 points" in why
     assert "none was trained at full length" in page.words({"finalists": [], "taken": None})[2]
+    perfect = page.words({"recipe_accuracy": 0.995, "finalists": [], "taken": None})[2]
+    assert perfect.startswith("At full length they get 99.50 % of PublicTest right")

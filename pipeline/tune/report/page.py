@@ -49,7 +49,7 @@ def words(verdict: Mapping[str, Any]) -> tuple[str, str, str]:
     if not finalists and (recipe := verdict.get("recipe_accuracy")) is not None:
         return ("warn", "The recipe's own values are kept",
                 f"At full length they get {100 * recipe:.2f} % of PublicTest right, which no trial could beat beyond "
-                "chance, so that none was trained.")
+                "chance, so that none was trained at full length.")
     if not finalists:
         return ("warn", "The recipe's own values are kept",
                 "No trial was more accurate than the recipe's own, so that none was trained at full length.")

@@ -119,8 +119,8 @@ def page(tries: list[dict[str, str]], entries: list[Entry], dataset: str = "fer2
         ideas[attempted["idea"], attempted["values"], attempted["epochs"], attempted["parameters"]].append(attempted)
     text = ["# The CPU speedrun", "",
             "What was tried to get the most accuracy out of a few minutes of two CPU cores. First the recipe as it is",
-            "now; its 95 % intervals are Student's t over the seeds for this fixed test set, and do not account for",
-            "the sampling of its images. Then every idea, in the order in which it was tried, on PublicTest",
+            "now; its 95 % intervals are Wilson's over the images with one seed, with several Student's t over the",
+            "seeds for this fixed test set. Then every idea, in the order in which it was tried, on PublicTest",
             f"{images}. {base[0]}",
             f"{' '.join([*base[1:], 'Spread'])} is the standard deviation over seeds; minutes are the fastest run's, "
             "often on one", "core or beside other work, so compare the epochs instead.",

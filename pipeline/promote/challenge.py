@@ -160,7 +160,7 @@ def _caption(record: PromotionRecord) -> dict[str, Any]:
 
 
 def _private(score: Score | None) -> Figures | None:
-    """A bundle's single-view figures on PrivateTest, from the ledger: evaluate alone opens that split."""
+    """A bundle's single-view figures on PrivateTest, from the ledger: a promotion does not open that split."""
     entry = ledger.recorded(score.bundle) if score else None
     return entry.figures.get("PrivateTest", {}).get("single") if entry else None
 

@@ -96,8 +96,8 @@ def decide(
 
 
 def luck(challengers: int, confidence: float) -> float:
-    """The probability that the best of several challengers passes a gate of this confidence, all of them and the
-    champion being equally good, their errors independent.
+    """The probability that the best of several challengers passes the gate of this confidence on faces as they are, all
+    of them and the champion being equally good, their errors independent.
 
     One passes with 1 - ``confidence``. Against the same champion their gains correlate with 1/2: each is the difference
     of the challenger's luck and the champion's.
@@ -112,8 +112,8 @@ def luck(challengers: int, confidence: float) -> float:
 def _among(challengers: int, confidence: float) -> str:
     if challengers < 2:
         return "the first challenger on this PublicTest"
-    return (f"{challengers} challengers so far on this PublicTest: of as many equal ones the best would pass by luck "
-            f"in {100 * luck(challengers, confidence):.0f} %")
+    return (f"{challengers} challengers so far on this PublicTest: of as many equal ones the best would pass by luck, "
+            f"on faces as they are, in {100 * luck(challengers, confidence):.0f} %")
 
 
 def paired(challenger: np.ndarray, champion: np.ndarray, gate: float, seed: int, resamples: int = RESAMPLES) -> Gain:

@@ -2,9 +2,9 @@
 
 The weights of the last steps lie around a better point than any of them; their exponential moving average (EMA, Polyak
 & Juditsky 1992) is nearer to it. And between the weights that a fine-tuning began with and those that it ends with lie
-some that win back more of the first task than they lose of the second (WiSE-FT; Wortsman et al. 2022, arXiv 2109.01903).
-But batch norm's moving statistics are those of the live weights' activations, and do not fit an average of weights:
-they are estimated anew (Izmailov et al. 2018, arXiv 1803.05407, section 3.2).
+some that win back more of the first task than they lose of the second (WiSE-FT; Wortsman et al. 2022, arXiv
+2109.01903). But batch norm's moving statistics are those of the live weights' activations, and do not fit an average of
+weights: they are estimated anew (Izmailov et al. 2018, arXiv 1803.05407, section 3.2).
 """
 
 import math

@@ -145,8 +145,8 @@ class ResolvedConfig(NetConfig):
 # What a config from before a key existed was trained with
 TRAIN_DEFAULTS: dict[str, Any] = {
     "ema": 0.0, "start_share": 0.0, "augment_until": 1.0, "degrade_from": 0.0, "mixup": 0.0, "cutmix": 0.0,
-    "mix_share": 1.0, "mix_until": 0.85, "votes": 0.0, "action_units": 0.0, "teacher": 0.0, "teachers": "hour", "temperature": 2.0,
-    "stages": [],
+    "mix_share": 1.0, "mix_until": 0.85, "votes": 0.0, "action_units": 0.0, "teacher": 0.0, "teachers": "hour",
+    "temperature": 2.0, "stages": [],
 }
 # In these an unknown key is an error: it would be ignored silently
 STRICT = (AugmentConfig, TrainConfig, StageConfig)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.evaluate.calibration import BINS
+from pipeline.evaluate.intervals import wilson
 from pipeline.evaluate.measure import Evaluation, write_predictions
 from pipeline.faces.faces import Faces
 from pipeline.promote.card import pictures
@@ -88,6 +89,8 @@ def _render(template: str, facts: Facts, kind: str, **names: Any) -> str:
                               undefined=StrictUndefined, keep_trailing_newline=True)
     environment.filters["thousands"] = lambda number: f"{number:,}"
     environment.filters["percent"] = _percent
+    # the ledger's first entries have intervals of another method
+    environment.filters["wilson"] = lambda figures: wilson(round(figures["accuracy"] * figures["n"]), figures["n"])
     return environment.get_template(template).render(facts=facts, status=STATUS[kind], **names)
 
 

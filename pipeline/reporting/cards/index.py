@@ -59,6 +59,7 @@ def html() -> str:
          + _read("reports/bench-demo.md", "The demo, step by step")
          + _read("reports/bench-static.md", "The static page")
          + _read("reports/load.md", "The server under load", required=False)),
+        ("Faults", _read("reports/chaos.md", "What survives a kill, a full disk, two at once", required=False)),
         ("Every picture", _gallery()),
     ]
     title = "ferpipe: facial emotion recognition on FER-2013"

@@ -14,8 +14,8 @@ HEAD = """
 ## Averaged with the mirror image
 
 By how many points accuracy rises where an image's probabilities are averaged with its mirror image's: the mean over a
-recipe's models, in brackets the least and the most. Every model counts that ran as many epochs as its recipe has, in
-any class set and protocol.
+recipe's models, in brackets the least and the most. Every model counts that ran at least as many epochs as its recipe
+has, in any class set and protocol.
 {champion}{most}
 
 | recipe | models | PublicTest | PrivateTest | test folder |

@@ -1,7 +1,7 @@
 """``ferpipe results``: reports/results.md, every model of our own recipes, and the short table of README.md."""
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from pipeline.evaluate import robustness
@@ -32,7 +32,7 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
 * In brackets a 95 % interval. With one seed, which the cell says, it is Wilson's over the images and says nothing of
   other seeds; with several it is Student's t over the seeds for this fixed test set, and does not account for the
   sampling of its images. `ferpipe compare A B` compares two models image by image.
-* PublicTest chooses between models, PrivateTest is read by `evaluate` alone: n = 3,589 each. The *test folder* is
+* PublicTest chooses between models, PrivateTest decides nothing: n = 3,589 each. The *test folder* is
   Kaggle's, both together: 7,178. With eight classes n is smaller: the faces whose FER+ votes have a majority.
 * *Protocol*: FER-2013 contains photographs more than once, and Training has copies of test images. *Published* trains
   with them, as published figures usually do; *without exact copies* leaves out the 703 Training images that equal a
@@ -138,14 +138,23 @@ def copy_free_table(entries: list[Entry], known: copy_free.CopyFree | None = Non
 
 
 def _named(rows: list[Group]) -> Iterator[tuple[str, Group]]:
-    """What each row of a table without a column for the hardware is about: its processor too where another row differs
-    in nothing else."""
+    """What each row of a table without columns for epochs and hardware is about: these too where another row differs in
+    nothing else."""
     def key(group: Group) -> tuple[str, str, str]:
         return name(group), group.seeds[0].class_set, group.seeds[0].protocol
 
-    counts = Counter(map(key, rows))
+    def epochs(group: Group) -> str:
+        return f"{group.seeds[0].epochs.asked} epochs"
+
+    def hardware(group: Group) -> str:
+        return f"on {processor(group.seeds[0])}"
+
+    alike: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
     for group in rows:
-        yield name(group) + (f", on {processor(group.seeds[0])}" if counts[key(group)] > 1 else ""), group
+        alike[key(group)].append(group)
+    for group in rows:
+        apart = [words for words in (epochs, hardware) if len({words(other) for other in alike[key(group)]}) > 1]
+        yield ", ".join([name(group), *(words(group) for words in apart)]), group
 
 
 def name(group: Group) -> str:

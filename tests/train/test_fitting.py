@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 import toy_models
 
+from pipeline.bundle import int8
+from pipeline.bundle.bundle import Bundle
 from pipeline.params import params as parameters
 from pipeline.train.fitting import train
 from pipeline.training.importing import quiet
@@ -57,3 +59,13 @@ def test_the_checkpoint_stays_until_the_curves_are_written(project, trainings):
     assert (project / "reports/sample/history.csv").read_bytes() == (
         project / "data/sample/bundle/history.csv").read_bytes()
     assert not trainings[0].exists()
+
+
+def test_a_network_that_int8_would_cost_too_much_stays_in_float32(project, trainings, monkeypatch, capsys):
+    def refuse(*_):
+        raise int8.Refused("compact seed 1: int8 costs 2.00 points")
+
+    monkeypatch.setattr(int8, "quantise", refuse)
+    train(parameters.load().override({"quantise.int8": True}), balanced(), {})
+    assert Bundle.load(project / "data/sample/bundle").provenance.quantised is None
+    assert capsys.readouterr().err == "train: compact seed 1: int8 costs 2.00 points; the bundle stays in float32\n"

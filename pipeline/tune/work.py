@@ -101,7 +101,7 @@ def work(search: Search, study, where: Address, limits: Callable[[], Budget],
                     hosts = ", ".join(sorted({trial.user_attrs[process.HOST] for trial in others}))
                     print(f"tune: waits for {len(others)} trials of other workers ({hosts})", flush=True)
                 waiting = True
-                time.sleep(min(turn.LOOK, where.heartbeat))
+                turn.pause(where)
                 continue
             waiting = False
             before = len(slots.counted(budget()))

@@ -153,7 +153,9 @@ class Cluster:
         take one in finds it here the next time."""
         for tag, key in self._waiting:
             yield Trained(tag, _home(key))
-            self._forgotten(key)
+            shutil.rmtree(_home(key), ignore_errors=True)
+            if self._at.shared:
+                self._ray.get(self._forget.remote(key, self._at.shared))
         while self._running:
             (reference, *_), _ = self._ray.wait(list(self._running), num_returns=1)
             tag, key = self._running.pop(reference)
@@ -165,13 +167,9 @@ class Cluster:
                 for name, content in outcome["files"].items():
                     (new / name).write_bytes(content)
             yield Trained(tag, _home(key))
-            self._forgotten(key)
-
-    def _forgotten(self, key: str) -> None:
-        """Remove the files of a training that has been taken in, here and in the shared folder."""
-        shutil.rmtree(_home(key), ignore_errors=True)
-        if self._at.shared:
-            self._ray.get(self._forget.remote(key, self._at.shared))
+            shutil.rmtree(_home(key), ignore_errors=True)
+            if self._at.shared:
+                self._ray.get(self._forget.remote(key, self._at.shared))
 
     def _outcome(self, reference) -> node.Outcome:
         try:

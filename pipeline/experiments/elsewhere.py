@@ -154,6 +154,8 @@ class Cluster:
         for tag, key in self._waiting:
             yield Trained(tag, _home(key))
             shutil.rmtree(_home(key), ignore_errors=True)
+            if self._at.shared:
+                self._ray.get(self._forget.remote(key, self._at.shared))
         while self._running:
             (reference, *_), _ = self._ray.wait(list(self._running), num_returns=1)
             tag, key = self._running.pop(reference)

@@ -25,7 +25,7 @@ from pipeline.promote.decision import MOST_BYTES, RESAMPLES, Answers, Decision, 
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.project import champion_folder
 from pipeline.tracking import ledger, promotions, registry
-from pipeline.tracking.entering import register
+from pipeline.tracking.entering import register, register_champion
 from pipeline.tracking.entry import Figures
 from pipeline.tracking.promotions import (
     IN_GIT,
@@ -171,7 +171,7 @@ def champion_of(name: str, folder: Path) -> Bundle | None:
     if name == IN_GIT and (champion_folder() / "bundle.json").exists():
         bundle = Bundle.load(champion_folder())
         if known is None or known[1] != bundle.id:
-            registry.alias(name, "champion", register(name, bundle))
+            register_champion(name, bundle)
         return bundle
     return registry.download_bundle(name, known[0], folder) if known else None
 

@@ -17,7 +17,7 @@ from pipeline.bundle.manifest import Trained
 from pipeline.system import project
 from pipeline.system.atomic import to_disk
 from pipeline.system.lock import exclusive
-from pipeline.tracking import ledger, registry, restoring, runs, shelves
+from pipeline.tracking import ledger, promotions, registry, restoring, runs, shelves
 from pipeline.tracking.entry import Entry, SplitFigures, SplitRobustness
 from pipeline.tracking.runs import Run
 
@@ -164,3 +164,18 @@ def register(name: str, bundle: Bundle) -> str:
     """The bundle's version in the registry; a run or version that the server lacks is made from ledger and bundle."""
     run_id = restoring.restore(ledger.recorded(bundle) or ledger.unmeasured(bundle), bundle)
     return registry.register(name, bundle, run_id)
+
+
+def register_champion(name: str, bundle: Bundle) -> str:
+    """The champion's version, in a registry that has another champion or none: with its decision and its card, as far
+    as the records have them."""
+    version = register(name, bundle)
+    registry.alias(name, "champion", version)
+    promoted = [record for record in promotions.records(bundle.provenance.dataset)
+                if (record.model, record.challenger.bundle, record.decision) == (name, bundle.id, promotions.PROMOTED)]
+    if promoted:
+        registry.decide(promoted[-1], version)
+    card = promotions.card_folder(name)
+    if (text := card / promotions.DESCRIPTION).exists() and bundle.id in text.read_text(encoding="utf-8"):
+        registry.describe(name, version, card)
+    return version

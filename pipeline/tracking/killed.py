@@ -1,9 +1,12 @@
 """Runs whose process was killed: MLflow would call them RUNNING for ever; the next run here ends them."""
 
+import functools
 import os
 import platform
 from collections.abc import Callable, Mapping
 
+from pipeline.tracking import mlflow_server
+from pipeline.tracking.machine import machine
 from pipeline.tracking.mlflow_server import in_one_line
 
 # The tag that says which process writes a run
@@ -13,18 +16,30 @@ TOLERANCE = 2
 
 
 def mark() -> str:
-    """This process as the tag has it: number, start in seconds, machine."""
+    """This process as the tag has it: number, start in seconds, the machine's name and hash."""
+    return _mark(os.getpid())
+
+
+@functools.cache
+def _mark(number: int) -> str:
+    """Read once: a start is told by the clock, which may be set meanwhile. A fork has another number."""
     import psutil
 
-    return f"{os.getpid()} {psutil.Process().create_time():.0f} {platform.node()}"
+    return f"{number} {psutil.Process(number).create_time():.0f} {platform.node()} {machine()}"
 
 
-def is_dead(process: str) -> bool:
-    """Whether the process that a tag names was on this machine and has ended."""
+def is_dead(process: str, by_name: bool = False) -> bool:
+    """Whether the process that a tag names was on this machine and has ended.
+
+    Args:
+        by_name: whether the name alone tells this machine from others; its hash changes when it is started anew.
+    """
     import psutil
 
-    number, start, machine = [*process.split(" ", 2), "", ""][:3]
-    if machine != platform.node() or not number.isdecimal() or not start.isdecimal():
+    number, start, name, known = [*process.split(" "), "", "", "", ""][:4]
+    # Older tags have no hash
+    is_here = known == machine() or (name == platform.node() and (by_name or not known))
+    if process == mark() or not is_here or not number.isdecimal() or not start.isdecimal():
         return False
     try:
         other = psutil.Process(int(number))
@@ -40,8 +55,13 @@ def end(client) -> None:
     """Call the runs KILLED that dead processes of this machine left RUNNING."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
-        if is_dead(run.data.tags.get(TAG, "")):
+        if _is_left(client, run):
             client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _is_left(client, run) -> bool:
+    """Whether a run's process is dead; a server may be other machines' too, a file is this one's."""
+    return is_dead(run.data.tags.get(TAG, ""), by_name=mlflow_server.file(client.tracking_uri) is not None)
 
 
 @in_one_line()
@@ -76,7 +96,7 @@ def complete(client, run_id: str, bundle_id: str) -> None:
     """The run of a model that is complete is FINISHED, though its process was killed, or failed to store it, right
     after it had written it."""
     run = client.get_run(run_id)
-    over = run.info.status != "RUNNING" or is_dead(run.data.tags.get(TAG, ""))
+    over = run.info.status != "RUNNING" or _is_left(client, run)
     if run.info.status != "FINISHED" and over:
         client.set_tag(run_id, "bundle", bundle_id)
         client.set_terminated(run_id, "FINISHED")

@@ -5,7 +5,7 @@ import argparse
 from pipeline.bundle.bundle import Bundle
 from pipeline.system import project
 from pipeline.system.address import shown
-from pipeline.tracking import entering, ledger, promotions, registry, restoring, runs, shelves
+from pipeline.tracking import entering, ledger, promotions, restoring, runs, shelves
 
 
 def rebuild() -> int:
@@ -16,25 +16,16 @@ def rebuild() -> int:
     at_hand = shelves.bundles("rebuild-mlflow")
     count = 0
     champions = {}
-    decisions = {}
     for dataset in ledger.datasets():
         for entry in ledger.entries(dataset):
             restoring.restore(entry, at_hand.get(entry.bundle), {"ledger": entry.filename})
             count += 1
         champions.update(promotions.champions(dataset))
-        decisions.update({(record.model, record.challenger.bundle): record for record in promotions.records(dataset)
-                          if record.decision == promotions.PROMOTED})
     if (project.champion_folder() / "bundle.json").exists():
         champions[promotions.IN_GIT] = Bundle.load(project.champion_folder()).id
     for name, bundle_id in champions.items():
         if bundle_id in at_hand:
-            version = entering.register(name, at_hand[bundle_id])
-            registry.alias(name, "champion", version)
-            if (name, bundle_id) in decisions:
-                registry.decide(decisions[name, bundle_id], version)
-            card = promotions.card_folder(name)
-            if (text := card / promotions.DESCRIPTION).exists() and bundle_id in text.read_text(encoding="utf-8"):
-                registry.describe(name, version, card)
+            entering.register_champion(name, at_hand[bundle_id])
         else:
             print(f"rebuild-mlflow: the champion of {name}, {bundle_id}, is not at hand; the registry gets no champion")
     return count

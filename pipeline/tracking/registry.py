@@ -40,7 +40,8 @@ def _description(bundle: Bundle) -> str:
 def decide(record: PromotionRecord, version: str) -> None:
     """A promotion's outcome in the registry: the version's tag ``decision``, and the aliases.
 
-    A refused version keeps ``@challenger`` until the next one takes it; a promoted one leaves it for ``@champion``.
+    A refused or proposed version keeps ``@challenger`` until the next one takes it; a promoted one leaves it for
+    ``@champion``.
 
     Args:
         version: of the challenger; a registry that was made again has other numbers than the record.

@@ -21,7 +21,7 @@ class Budget:
 
     Attributes:
         trials: how many slots there are at most.
-        hours: of training, all workers together.
+        hours: of the finished trials, whose times are added up, from slot 0 on without a gap.
         flat: so many trials in a row that brought nothing end the study.
         images: that an accuracy is measured on.
         cpu_seconds: of training, added up over the cores: the same on a busy machine as on an idle one.

@@ -6,8 +6,12 @@ from there, and finds nothing to do.
 """
 
 import base64
-from collections.abc import Mapping
+import contextlib
+import functools
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +20,9 @@ from pipeline.faces.faces import Faces
 from pipeline.params.params import Params
 from pipeline.params.resolved import resolve
 from pipeline.system import project
+from pipeline.system.failure import Failure
 from pipeline.tracking import killed, runs
+from pipeline.training.config import ResolvedConfig
 from pipeline.training.importing import quiet
 from pipeline.tune import evidence, process, turn, warm
 from pipeline.tune.slots import TooLate
@@ -25,8 +31,10 @@ from pipeline.tune.storage import Address
 
 # Begins the names of the study's user attributes that hold what slots got right at full length
 FULL = "full length "
-# In the order of the attributes' values: what a slot got right, and of how many images
-CORRECT, IMAGES = "correct", "images"
+# In the order of the attributes' values: what a slot got right, of how many images, and a hash of the code that trained
+CORRECT, IMAGES, CODE = "correct", "images", "code"
+# What a checkpoint's Failure says where another process has it
+HELD = "another process trains exactly this run"
 
 
 def contenders(counted: Mapping[int, Any], most: int) -> list[int]:
@@ -56,30 +64,46 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
 
     def missing() -> list[int]:
         """What is not trained yet; the recipe comes first, and its error ends the search."""
-        if slots and FULL + "0" not in study.user_attrs:
+        if slots and _kept(study, 0) is None:
             return [0]
-        return [slot for slot in finalists() if FULL + str(slot) not in study.user_attrs]
+        return [slot for slot in finalists() if _kept(study, slot) is None]
 
     def finalists() -> list[int]:
         """The contenders, or none where even one that gets every image right would not be taken."""
         if not slots:
             return []
-        recipe = _kept(study, 0)
+        recipe = right(0)
         return slots if evidence.taken(judged(recipe, dict.fromkeys(slots, np.ones_like(recipe)))) is not None else []
 
+    def right(slot: int) -> np.ndarray:
+        """What a slot that is not missing got right."""
+        correct = _kept(study, slot)
+        assert correct is not None
+        return correct
+
+    waiting = False
     while missing():
+        trained = True
         try:
             with turn.taken(study, where, missing) as mine:
-                while mine and (slot := next(iter(missing()), None)) is not None:
-                    _train(study, slot, space.override(counted[slot].params), faces, parent)
+                while mine and trained and (slot := next(iter(missing()), None)) is not None:
+                    trained = _train(study, slot, space.override(counted[slot].params), faces, where, parent)
         except TooLate:
             print(f"tune: at full length: this process was silent for longer than {where.grace} s, so another worker "
                   "trains instead", flush=True)
-    recipe = _kept(study, 0) if slots else None
-    rows = [] if recipe is None else judged(recipe, {slot: _kept(study, slot) for slot in finalists()})
+        if not trained:
+            # Such as a stage that was stopped for longer than the grace period and does not know it yet
+            if not waiting:
+                print("tune: at full length: another process of this machine holds the checkpoint; this one waits for "
+                      "it", flush=True)
+            waiting = True
+            turn.pause(where)
+    recipe = right(0) if slots else None
+    rows = [] if recipe is None else judged(recipe, {slot: right(slot) for slot in finalists()})
     taken = evidence.taken(rows)
-    trained = [0, *(row.trial for row in rows)] if slots else []
-    _drop_checkpoints([space.override(counted[slot].params) for slot in trained if slot != (taken or 0)], faces, where)
+    # Those of earlier verdicts, over fewer trials, too
+    losers = [slot for slot in counted if FULL + str(slot) in study.user_attrs and slot != (taken or 0)]
+    _drop_checkpoints([space.override(counted[slot].params) for slot in losers], faces, where)
     if recipe is not None and not rows:
         print(f"tune: at full length: the recipe gets {recipe.sum()} of {len(recipe)} images of PublicTest right, "
               "which no trial could beat beyond chance", flush=True)
@@ -95,55 +119,89 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
     }
 
 
-def _train(study, slot: int, params: Params, faces: Faces, parent: runs.Run) -> None:
+def _train(study, slot: int, params: Params, faces: Faces, where: Address, parent: runs.Run) -> bool:
     """Train at full length; the study keeps what it got right on PublicTest. A network whose loss runs away got nothing
-    right, unless it is the recipe's own. Raises TooLate where another process has the turn by now."""
+    right, unless it is the recipe's own. False, and nothing is trained, where another process has the checkpoint.
+
+    Raises TooLate where another process has the turn by now.
+    """
     with quiet():
-        from pipeline.training import checkpoint, loop
+        from pipeline.training import loop
 
     config, public = resolve(params, faces.manifest), faces.split("PublicTest")
     title = f"{f'trial {slot}' if slot else 'the recipe'} at full length"
-    print(f"tune: {title}, {config['train']['epochs']} epochs", flush=True)
     tags = {**runs.tags_of(config, faces.manifest), "kind": "full length", "slot": slot,
             process.HOST: process.this()[process.HOST]}
-    killed.go_on(runs.connect(), parent.id)
-    with (
-        checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"], keep=True) as state,
-        runs.start(f"{runs.run_name(tags)}, {title}", f"{params.dataset}-{params.classes}", tags,
-                   parent=parent.id) as run,
-    ):
-        run.params(params.model_dump(include={"augment", "model", "train"}, mode="json"))
+    with _held(config, faces, keep=True) as state:
+        if state is None:
+            return False
+        print(f"tune: {title}, {config['train']['epochs']} epochs", flush=True)
+        killed.go_on(runs.connect(), parent.id)
+        with runs.start(f"{runs.run_name(tags)}, {title}", f"{params.dataset}-{params.classes}", tags,
+                        parent=parent.id) as run:
+            run.params(params.model_dump(include={"augment", "model", "train"}, mode="json"))
 
-        def on_epoch(row: dict) -> None:
-            turn.check(study)
-            run.epoch(row, int(row["epoch"]))
+            def on_epoch(row: dict) -> None:
+                turn.check(study)
+                run.epoch(row, int(row["epoch"]))
 
-        try:
-            fitted = loop.fit_faces(config, faces, checkpoint=state, on_epoch=on_epoch)
-            correct = loop.predict(fitted.net, public.images).argmax(axis=1) == public.labels
-        except loop.Diverged:
-            if slot == 0:
-                raise
-            correct = np.zeros(len(public.labels), bool)
-        turn.check(study)
-    bits = base64.b64encode(np.packbits(correct).tobytes()).decode()
-    study.set_user_attr(FULL + str(slot), {CORRECT: bits, IMAGES: len(correct)})
+            try:
+                fitted = loop.fit_faces(config, faces, checkpoint=state, on_epoch=on_epoch)
+                correct = loop.predict(fitted.net, public.images).argmax(axis=1) == public.labels
+            except loop.Diverged:
+                if slot == 0:
+                    raise
+                correct = np.zeros(len(public.labels), bool)
+            bits = base64.b64encode(np.packbits(correct).tobytes()).decode()
+            # Before MLflow's run ends: what is trained counts, whatever comes of that
+            with where.alone():
+                turn.check(study)
+                study.set_user_attr(FULL + str(slot), {CORRECT: bits, IMAGES: len(correct), CODE: training_code()})
+    return True
 
 
-def _kept(study, slot: int) -> np.ndarray:
-    kept = study.user_attrs[FULL + str(slot)]
+def _kept(study, slot: int) -> np.ndarray | None:
+    """What a slot got right at full length; None where this code has not trained it."""
+    kept = study.user_attrs.get(FULL + str(slot))
+    if not kept or kept.get(CODE) != training_code():
+        return None
     bits = np.frombuffer(base64.b64decode(kept[CORRECT]), "uint8")
     return np.unpackbits(bits, count=kept[IMAGES]).astype(bool)
 
 
-def _drop_checkpoints(losers: list[Params], faces: Faces, where: Address) -> None:
-    if not losers:
-        return
+@functools.cache
+def training_code() -> str:
+    """A hash of the code that trains: the checkpoints of other code are nothing that the stage train can go on from.
+
+    Not the checkpoint's key, which differs from machine to machine: they take over each other's results.
+    """
+    sha = hashlib.sha256()
+    for source in sorted((Path(__file__).parents[1] / "training").rglob("*.py")):
+        sha.update(source.read_bytes())
+    return sha.hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def _held(config: ResolvedConfig, faces: Faces, keep: bool = False) -> Iterator[Path | None]:
+    """A training's checkpoint, for this process alone; None where another one has it."""
     with quiet():
         from pipeline.training import checkpoint
+
+    with contextlib.ExitStack() as stack:
+        state = None
+        try:
+            state = stack.enter_context(
+                checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"], keep=keep))
+        except Failure as error:
+            if HELD not in str(error):
+                raise
+        yield state
+
+
+def _drop_checkpoints(losers: list[Params], faces: Faces, where: Address) -> None:
+    """Remove these trainings' checkpoints, but for one that another process has."""
     # One process at a time: another stage that has waited for the finalists drops the same ones
     with where.alone():
         for params in losers:
-            config = resolve(params, faces.manifest)
-            with checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"]):
+            with _held(resolve(params, faces.manifest), faces):
                 pass

@@ -1,14 +1,11 @@
 """Which process has a part of a study, and whether it is gone."""
 
-import functools
-import hashlib
 import platform
-import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pipeline.tracking import killed
+from pipeline.tracking.machine import machine
 
 # Names of the attributes that say who has a trial, or the trainings at full length
 HOST, PROCESS, MACHINE = "host", "process", "machine"
@@ -37,19 +34,3 @@ def lives_here(owner: Mapping[str, Any]) -> bool:
 
 def _is_here(owner: Mapping[str, Any]) -> bool:
     return owner.get(MACHINE) == machine()
-
-
-@functools.cache
-def machine() -> str:
-    """What tells this machine from others: a hash of its boot and of the namespace of its process numbers.
-
-    A name is not enough in a storage that many machines share: two laptops may have the same, and a container that of
-    its host, while their process numbers mean different processes.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-        own = f"{boot}{Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        # Not Linux: the address of a network card. Where there is none it is random, and equal to nobody's
-        own = str(uuid.getnode())
-    return hashlib.sha256(own.encode()).hexdigest()[:12]

@@ -23,7 +23,9 @@ def sampler(seed: int, slot: int, conditional: bool = False):
     import optuna
 
     own = int(np.random.SeedSequence([seed, slot]).generate_state(1)[0])
-    return optuna.samplers.TPESampler(seed=own, n_startup_trials=STARTUP, group=conditional)
+    # Optuna warns where only the groups say that it is multivariate
+    return optuna.samplers.TPESampler(seed=own, n_startup_trials=STARTUP, group=conditional,
+                                      multivariate=True if conditional else None)
 
 
 def drawing(seed: int, slot: int, history: Iterable[Any], conditional: bool = False,

@@ -50,8 +50,13 @@ def taken(study, where: Address, needed: Callable[[], Any]) -> Iterator[bool]:
             print(f"tune: {known[process.HOST]} trains the recipe and the finalists at full length (process "
                   f"{known[process.PROCESS].split()[0]}); this process waits for the result", flush=True)
         waiting = True
-        time.sleep(min(LOOK, where.heartbeat))
+        pause(where)
     yield False
+
+
+def pause(where: Address) -> None:
+    """Wait until the next look at what the other processes do."""
+    time.sleep(min(LOOK, where.heartbeat))
 
 
 def check(study) -> None:

@@ -3,11 +3,12 @@
 import contextlib
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.params.resolved import resolve
-from pipeline.tracking import killed, runs
+from pipeline.tracking import children, killed, runs
 from pipeline.tune import budget as budgets
 from pipeline.tune import process, turn, warm
 from pipeline.tune import trial as trials
@@ -20,6 +21,8 @@ from pipeline.tune.trial import Search
 ACCURACY, MILLISECONDS = "PublicTest accuracy", "milliseconds a face"
 # The study's user attribute that holds the search's
 PARTS = "parts"
+# That which tells it from studies of the same name in other storages; the tag of its MLflow run, too
+IDENTITY = "study_id"
 
 
 def opened(search: Search, storage, where: Address):
@@ -33,6 +36,8 @@ def opened(search: Search, storage, where: Address):
     with where.alone():
         study = optuna.create_study(storage=storage, study_name=search.name, directions=list(figures.values()),
                                     load_if_exists=True)
+        if IDENTITY not in study.user_attrs:
+            study.set_user_attr(IDENTITY, uuid.uuid4().hex)
         # Opening a study again writes nothing
         if study.metric_names != list(figures):
             older = warm.older_studies(storage, search.name, params.recipe, params.dataset)
@@ -96,7 +101,7 @@ def work(search: Search, study, where: Address, limits: Callable[[], Budget],
                     hosts = ", ".join(sorted({trial.user_attrs[process.HOST] for trial in others}))
                     print(f"tune: waits for {len(others)} trials of other workers ({hosts})", flush=True)
                 waiting = True
-                time.sleep(min(turn.LOOK, where.heartbeat))
+                turn.pause(where)
                 continue
             waiting = False
             before = len(slots.counted(budget()))
@@ -123,14 +128,13 @@ def work(search: Search, study, where: Address, limits: Callable[[], Budget],
 def _parent(search: Search, study, slots: Slots) -> Iterator[runs.Run]:
     """The study's one MLflow run, which the first worker makes and the last one ends."""
     params, manifest = search.params, search.faces.manifest
-    tags = {**runs.tags_of(resolve(params, manifest), manifest), "kind": "tune", "study": search.name}
+    tags = {**runs.tags_of(resolve(params, manifest), manifest), "kind": "tune", "study": search.name,
+            IDENTITY: study.user_attrs[IDENTITY]}
     experiment = f"{params.dataset}-{params.classes}"
     with slots.where.alone():
-        run = runs.start(f"tune {runs.run_name(tags)}", experiment, tags,
-                         run_id=runs.find(experiment, "study", search.name))
+        run_id = runs.find(experiment, IDENTITY, tags[IDENTITY]) or _older_run(study)
+        run = runs.start(f"tune {runs.run_name(tags)}", experiment, tags, run_id=run_id)
         run.dataset(manifest)
-        if study.user_attrs.get(RUN) is None:
-            study.set_user_attr(RUN, run.id)
     try:
         yield run
     except BaseException:
@@ -141,6 +145,12 @@ def _parent(search: Search, study, slots: Slots) -> Iterator[runs.Run]:
         raise
     else:
         _leave(run, slots, None, None, None)
+
+
+def _older_run(study) -> str | None:
+    """The MLflow run of a study that was made before studies had an IDENTITY, unless another one has it by now."""
+    run_id = study.user_attrs.get(RUN)
+    return run_id if runs.exists(run_id) and not children.has_tag(runs.connect(), run_id, IDENTITY) else None
 
 
 def _leave(run: runs.Run, slots: Slots, *error) -> None:

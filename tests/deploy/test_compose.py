@@ -73,6 +73,22 @@ def test_the_services_have_the_lock_s_versions():
         assert f"\n{line} " in lock, f"deploy/requirements.txt: {line} is not what the lock has"
 
 
+def test_a_node_gets_the_lock_s_versions():
+    """Ray refuses another one, and a network of another Keras may not be read here."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    command = re.search(r"pip install (.*ray.*?) *#", (ROOT / "deploy/README.md").read_text(encoding="utf-8"))[1]
+    pinned = dict(re.findall(r"(\w+)(?:\[\w+\])?==([\d.]+)", command))
+    assert set(pinned) == {"ray", "keras"}
+    for package, version in pinned.items():
+        assert f"\n{package}=={version} " in lock, f"deploy/README.md: {package} {version} is not what the lock has"
+
+
+def test_the_databases_are_healthy_only_when_other_machines_can_reach_them():
+    """The image first starts a server that listens on a socket alone, and makes the databases."""
+    test = SERVICES["postgresql"]["healthcheck"]["test"]
+    assert test[test.index("--host") + 1] == "127.0.0.1"
+
+
 def test_the_page_for_a_team_names_what_there_is():
     page = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
     for name in ("MLFLOW_TRACKING_URI", "OPTUNA_STORAGE", "dvc push --run-cache", "ferpipe tune-worker",

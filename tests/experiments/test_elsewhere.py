@@ -374,6 +374,22 @@ def test_faces_of_the_same_table_travel_once(project):
     assert len(ray.sent) == 3 and set(ray.sent[1]) == {"images.npy", "faces.csv", "manifest.json"}
 
 
+@pytest.mark.parametrize("shared", [None, "/shared"])
+def test_what_an_earlier_call_has_brought_home_goes_from_the_shared_folder_too(project, shared):
+    cluster, faces = elsewhere.Cluster(MagicMock(), elsewhere.Where("ray", shared=shared)), toy_models.faces("sample")
+    cluster._forget = MagicMock()
+    config = {"recipe": "toy", "seed": 3}
+    cluster.submit("first", "toy", config, faces)
+    (_, key), = cluster._running.values()
+    cluster._running.clear()
+    home = elsewhere._home(key)
+    home.mkdir(parents=True)
+    (home / node.FILES[-1]).touch()
+    cluster.submit("again", "toy", config, faces)
+    assert [(trained.tag, trained.out) for trained in cluster.results()] == [("again", home)] and not home.exists()
+    assert [call.args for call in cluster._forget.remote.call_args_list] == ([(key, shared)] if shared else [])
+
+
 @pytest.mark.parametrize(("gpus", "hidden", "memory"), [(0, True, False), (0.25, False, True), (1, False, False)])
 def test_a_training_sees_the_gpus_that_it_asked_for(gpus, hidden, memory):
     """Ray gives whoever asks for some a CUDA_VISIBLE_DEVICES of its own, which nothing here may overwrite."""

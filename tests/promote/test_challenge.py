@@ -365,10 +365,17 @@ def test_the_registry_learns_of_the_committed_champion(project):
     champion = toy_models.bundle(project / "data/champion", "fer2013", run_id="c" * 32)
     toy_models.record(champion)
     (champion.folder / "model.keras").unlink()
+    card = promotions.card_folder(promotions.IN_GIT)
+    card.mkdir(parents=True)
+    (card / promotions.DESCRIPTION).write_text(f"The card of {champion.id}")
+    promotions.append("fer2013", toy_models.promotion("fer2013-7", champion.id))
     challenge.promote(SETTINGS, toy_models.bundle(project / "worse", "fer2013", off=9), toy_models.faces("fer2013"))
     version, bundle_id = registry.champion("fer2013-7")
     assert bundle_id == champion.id
-    run = runs.connect().get_run(runs.connect().get_model_version("fer2013-7", version).run_id)
+    registered = runs.connect().get_model_version("fer2013-7", version)
+    assert registered.description == f"The card of {champion.id}"
+    assert registered.tags["decision"] == "promoted: the first model, PublicTest 50.00 %"
+    run = runs.connect().get_run(registered.run_id)
     assert run.data.metrics["accuracy/PublicTest"] == 0.5, "its missing run is made of the ledger entry"
     assert run.data.tags["trained_as"] == "c" * 32
 

@@ -54,6 +54,8 @@ def test_a_proposal_writes_card_and_decision_and_moves_nothing(proposed, capsys)
     assert decisions() == ["promoted", "proposed"]
     proposal.propose(SETTINGS, proposed.new, proposed.faces)
     assert decisions() == ["promoted", "proposed"], "the same proposal is no news"
+    aliases = runs.connect().get_registered_model("fer2013-7").aliases
+    assert {alias: str(version) for alias, version in aliases.items()} == {"champion": "1", "challenger": "2"}
     assert "nothing has moved" in capsys.readouterr().out
 
 

@@ -28,6 +28,7 @@ from pipeline.tracking import (
     runs,
     ui,
 )
+from pipeline.tracking.machine import machine
 
 ROOT = Path(__file__).parents[2]
 
@@ -179,7 +180,29 @@ def test_who_cannot_be_looked_up_is_not_dead(process):
 
 def test_a_number_that_another_process_has_now_is_a_dead_one_s():
     assert killed.is_dead(f"{os.getpid()} 1000 {platform.node()}")
+    assert killed.is_dead(f"{os.getpid()} 1000 {platform.node()} {machine()}")
     assert not killed.is_dead(killed.mark())
+
+
+def test_a_process_has_the_mark_that_it_had_though_the_clock_is_set_and_a_fork_has_its_own(monkeypatch):
+    before, begun = killed.mark(), psutil.Process().create_time()
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: begun + 100)
+    assert killed.mark() == before and not killed.is_dead(before)
+    monkeypatch.setattr(os, "getpid", os.getppid)
+    assert killed.mark().startswith(f"{os.getppid()} ")
+
+
+def test_on_a_server_a_process_of_another_machine_of_the_same_name_is_not_called_dead(project, monkeypatch, dead):
+    run = as_of(dead, monkeypatch)
+    runs.connect().set_tag(run.id, killed.TAG, f"{dead} 1700000000 {platform.node()} 0123456789ab")
+    with monkeypatch.context() as server:
+        server.setattr(mlflow_server, "file", lambda address: None)
+        with runs.start("next", "sample-7", {}):
+            pass
+        assert facts(run.id).info.status == "RUNNING"
+    with runs.start("next", "sample-7", {}):
+        pass
+    assert facts(run.id).info.status == "KILLED", "a file is this machine's, which has been started anew since"
 
 
 def test_a_run_killed_after_its_model_was_complete_is_finished_with_it(project, monkeypatch, dead):

@@ -56,7 +56,7 @@ def work(command, log, message):
         os.chdir(message["folder"])
         os.environ.update(message["environment"], DVC_ROOT=message["folder"])
         pipeline.training.loop = stand_in(message["hold"])
-        pipeline.training.checkpoint = types.SimpleNamespace(held=lambda *_, **__: contextlib.nullcontext())
+        pipeline.training.checkpoint = types.SimpleNamespace(held=lambda *_, **__: contextlib.nullcontext(Path()))
         if command == ["tune"]:
             failure.run(stage.main, "tune")
         else:

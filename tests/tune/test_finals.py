@@ -12,6 +12,7 @@ import pipeline.training
 from pipeline.faces.faces import Faces
 from pipeline.params import params
 from pipeline.params.resolved import resolve
+from pipeline.system.failure import Failure
 from pipeline.tune import declared, finals, process, turn
 
 OWN = 0.003
@@ -20,15 +21,18 @@ OTHER = {"host": "grace", "process": "7 1000 grace", "machine": "elsewhere", "be
 
 
 class Held:
-    """Checkpoints that are only counted: which are kept, by learning rate."""
+    """Checkpoints that are only counted: which are kept, and how often another process has one, by learning rate."""
 
     def __init__(self):
-        self.kept = set()
+        self.kept, self.busy = set(), {}
 
     @contextlib.contextmanager
     def held(self, parent, config, digest, keep=False):
-        yield parent
         rate = config["train"]["learning_rate"]
+        if self.busy.get(rate):
+            self.busy[rate] -= 1
+            raise Failure(f"{parent}: {finals.HELD}; wait for it")
+        yield parent
         self.kept.add(rate) if keep else self.kept.discard(rate)
 
 
@@ -42,8 +46,8 @@ class Finals:
                                      split=lambda name: SimpleNamespace(images=labels, labels=labels))
         self.right, self.ran, self.study, self.meanwhile = {}, [], Study(), id
         self.checkpoints = Held()
-        run = SimpleNamespace(id="r", params=id, epoch=lambda row, step: None)
-        monkeypatch.setattr(finals.runs, "start", lambda *_, **__: contextlib.nullcontext(run))
+        self.run = contextlib.nullcontext(SimpleNamespace(id="r", params=id, epoch=lambda row, step: None))
+        monkeypatch.setattr(finals.runs, "start", lambda *_, **__: self.run)
         monkeypatch.setattr(finals.runs, "connect", lambda: None)
         monkeypatch.setattr(finals.killed, "go_on", lambda *_: None)
         monkeypatch.setattr(pipeline.training, "checkpoint", self.checkpoints, raising=False)
@@ -62,7 +66,7 @@ class Finals:
         """Logits of which the first ``right`` are right."""
         return np.eye(2)[(np.arange(len(images)) >= right).astype(int)]
 
-    def verdict(self, finalists=2):
+    def verdict(self, finalists=2, where=WHERE):
         own = params.load()
         settings = own.override({"tune.finalists": finalists, "train.learning_rate": OWN, "tune.space": {
             "train.learning_rate": {"low": 0.001, "high": 0.1}}})
@@ -71,7 +75,7 @@ class Finals:
                            trial(2, 0.51, learning_rate=0.02), trial(3, 0.49, learning_rate=0.03),
                            trial(4, state="PRUNED", epochs={1: 0.9}, learning_rate=0.04),
                            trial(5, 0.53, learning_rate=0.05)])
-        return finals.verdict(self.space, self.faces, self.study, WHERE, counted, SimpleNamespace(id="parent"))
+        return finals.verdict(self.space, self.faces, self.study, where, counted, SimpleNamespace(id="parent"))
 
 
 class Study:
@@ -153,6 +157,59 @@ def test_no_finalists_train_nothing_and_take_nothing(final):
     assert final.ran == []
 
 
+def test_what_other_code_has_trained_decides_nothing(final, monkeypatch):
+    final.right = {OWN: 200, 0.05: 202, 0.01: 260}
+    assert final.verdict()["taken"] == 1
+    final.ran.clear()
+    monkeypatch.setattr(finals, "training_code", lambda: "other code")
+    final.right[0.01] = 201
+    assert final.verdict()["taken"] is None and [rate for rate, _ in final.ran] == [OWN, 0.05, 0.01]
+
+
+def test_the_checkpoint_of_an_earlier_verdict_is_not_kept_for_ever(final):
+    final.right = {OWN: 200, 0.05: 260}
+    assert final.verdict(finalists=1)["taken"] == 5 and final.checkpoints.kept == {0.05}
+    assert final.verdict(finalists=0)["taken"] is None and final.checkpoints.kept == set()
+
+
+def test_a_result_is_written_only_by_whose_turn_it_is(final, monkeypatch):
+    """The lock is held from the look at the turn until the result is written."""
+    inside, written = [], []
+
+    @contextlib.contextmanager
+    def alone():
+        inside.append(True)
+        yield
+        inside.pop()
+
+    def write(name, value):
+        written.append((name, bool(inside)))
+        final.study.user_attrs[name] = value
+
+    final.right = {OWN: 200, 0.05: 205, 0.01: 190}
+    monkeypatch.setattr(final.study, "set_user_attr", write)
+    check = turn.check
+    monkeypatch.setattr(turn, "check", lambda study: (written.append(("check", bool(inside))), check(study)))
+    final.verdict(where=SimpleNamespace(alone=alone, heartbeat=5, grace=20))
+    results = [index for index, (name, _) in enumerate(written) if name.startswith(finals.FULL)]
+    assert len(results) == 3 and all(written[index][1] for index in results)
+    assert all(written[index - 1] == ("check", True) for index in results)
+
+
+def test_a_result_is_kept_though_mlflow_cannot_be_reached_when_its_run_ends(final):
+    class Unreachable(contextlib.nullcontext):
+        def __exit__(self, *error):
+            raise Failure("no server answers there")
+
+    final.right = {OWN: 200, 0.05: 205}
+    calm, final.run = final.run, Unreachable(final.run.enter_result)
+    with pytest.raises(Failure, match="no server answers"):
+        final.verdict(finalists=1)
+    final.run = calm
+    final.verdict(finalists=1)
+    assert [rate for rate, _ in final.ran] == [OWN, 0.05]
+
+
 class Clock:
     """Time that passes only while this process waits, in which another one may do something."""
 
@@ -197,6 +254,34 @@ def test_a_second_stage_waits_in_one_line_for_the_first_and_takes_its_result_ove
         "tune: grace trains the recipe and the finalists at full length (process 7); this process waits for the result"]
 
 
+def test_a_checkpoint_that_another_process_still_has_is_waited_for_in_one_line(final, monkeypatch, capsys):
+    """Such as a stage that is stopped: it has lost the turn, but not the lock of its checkpoint."""
+    final.right, final.checkpoints.busy = {OWN: 200, 0.05: 202, 0.01: 190}, {OWN: 3}
+    clock = Clock(monkeypatch)
+    final.verdict()
+    assert clock.now == 3 * WHERE.heartbeat and [rate for rate, _ in final.ran] == [OWN, 0.05, 0.01]
+    out = capsys.readouterr().out
+    assert out.count("another process of this machine holds the checkpoint") == 1
+    assert out.count("the recipe at full length, ") == 1
+
+
+def test_a_checkpoint_that_another_process_has_is_not_dropped_and_costs_no_verdict(final):
+    final.right = {OWN: 200, 0.05: 202, 0.01: 190}
+    found = final.verdict()
+    final.checkpoints.busy, final.checkpoints.kept = {0.05: 9}, {OWN, 0.05, 0.01}
+    assert final.verdict() == found and final.checkpoints.kept == {OWN, 0.05}
+
+
+def test_a_checkpoint_that_cannot_be_locked_is_an_error(final, monkeypatch):
+    def full(*_, **__):
+        raise Failure("cannot be locked (disk is full)")
+
+    final.right = {OWN: 200}
+    monkeypatch.setattr(final.checkpoints, "held", full)
+    with pytest.raises(Failure, match="disk is full"):
+        final.verdict()
+
+
 @pytest.mark.parametrize("owner", ["this machine", "another machine"])
 def test_what_a_dead_process_has_left_is_trained_by_the_next(final, monkeypatch, owner):
     final.right = {OWN: 200, 0.05: 202, 0.01: 190}
@@ -233,6 +318,15 @@ def test_the_turn_has_a_heartbeat(monkeypatch):
         assert mine and beat.wait(10)
         turn.check(study)
     assert study.user_attrs[turn.TURN] is None
+
+
+@pytest.mark.slow
+def test_that_is_what_a_checkpoint_says_which_another_process_has(tmp_path):
+    from pipeline.training import checkpoint
+
+    with checkpoint.alone(tmp_path / "run"), pytest.raises(Failure, match=finals.HELD), \
+            checkpoint.alone(tmp_path / "run"):
+        pass
 
 
 @pytest.mark.slow

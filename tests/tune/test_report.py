@@ -156,6 +156,10 @@ def test_a_taken_trial_is_said_with_its_evidence():
     taken = {**FULL, "taken": 3, "finalists": [{**FULL["finalists"][0], "probability": 0.995}]}
     style, headline, why = page.words(taken)
     assert (style, headline) == ("good", "Trial 3 is taken") and "0.9950" in why and "+1.00 points" in why
-    assert "none was trained at full length" in page.words({"finalists": [], "taken": None})[2]
+    none = {"finalists": [], "taken": None}
+    assert "none was trained at full length" in page.words(none)[2]
+    better = page.words({**none, "best_trial": 3})[2]
+    assert "No trial was more accurate" in page.words({**none, "best_trial": 0})[2]
+    assert better.startswith("Trial 3 was the most accurate") and "`tune.finalists` is 0" in better
     perfect = page.words({"recipe_accuracy": 0.995, "finalists": [], "taken": None})[2]
     assert perfect.startswith("At full length they get 99.50 % of PublicTest right")

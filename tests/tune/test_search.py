@@ -267,16 +267,19 @@ def test_a_study_begins_with_the_best_values_of_older_ones_of_the_recipe(toy, ca
     assert len(said) == 1 and "is 3" in said[0] and "was made with 2" in said[0]
 
 
-def test_options_of_a_network_are_searched_only_where_it_is_chosen(toy):
+@pytest.mark.parametrize("objective", ["accuracy", "accuracy_and_speed"])
+def test_options_of_a_network_are_searched_only_where_it_is_chosen(toy, monkeypatch, recwarn, objective):
     trained = []
     toy.fit = lambda config, on_epoch: trained.append(config["model"]) or 0.5
-    toy.search(trials=10, space={
+    monkeypatch.setattr(trial.front, "milliseconds", lambda net: 1.0)
+    toy.search(trials=10, objective=objective, space={
         "model.name": {"choices": ["compact", "seresnet"]},
         "model.width": {"choices": [4, 8], "when": {"model.name": "compact"}},
         "model.squeeze": {"low": 4, "high": 16, "when": {"model.name": "seresnet"}}})
     assert {model["name"] for model in trained} == {"compact", "seresnet"}
     for model in trained:
         assert ("stem" in model, "squeeze" in model) == ((True, False) if model["name"] == "compact" else (False, True))
+    assert [str(warning.message) for warning in recwarn if "multivariate" in str(warning.message)] == []
 
 
 def test_a_study_that_weighs_speed_prunes_nothing_and_takes_nothing(toy, monkeypatch):
@@ -491,6 +494,26 @@ def test_a_smaller_budget_counts_its_first_slots_alone(toy):
     assert found["trials"] == 2 and found["best_trial"] in (0, 1)
     assert len(toy.csv().splitlines()) == 3
     assert [row.slot for row in facts.of_study(toy.study()).rows] == [0, 1], "the report's trials are the table's"
+
+
+def test_the_report_of_a_study_that_goes_on_has_no_verdict_of_fewer_trials(toy):
+    toy.search(trials=2)
+    assert facts.of_study(toy.study()).verdict["trials"] == 2
+    seen = []
+
+    def fit(config, on_epoch):
+        seen.append(facts.of_study(toy.study()).verdict)
+        if len(seen) > 1:
+            raise Failure("the disk burns")
+        return 0.4
+
+    toy.fit = fit
+    with pytest.raises(Failure, match="the disk burns"):
+        toy.search(trials=4)
+    assert seen == [{}, {}] and facts.of_study(toy.study()).verdict == {}
+    toy.fit = lambda config, on_epoch: 0.4
+    toy.search(trials=4)
+    assert facts.of_study(toy.study()).verdict["trials"] == 4
 
 
 def test_a_small_space_is_used_up_before_anything_repeats(toy, monkeypatch):

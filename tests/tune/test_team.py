@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toy_models
 from ruamel.yaml import YAML
 
 from pipeline.faces.faces import Faces
 from pipeline.params import params
-from pipeline.tracking import runs
+from pipeline.tracking import entering, ledger, runs
 from pipeline.tune import search, slots, storage
 
 ROOT = Path(__file__).parents[2]
@@ -251,8 +252,8 @@ def test_an_mlflow_server_that_stops_in_mid_search_is_one_line_and_the_next_run_
 
 
 @pytest.mark.slow
-def test_the_password_of_the_storage_is_written_nowhere(crew, postgresql):
-    """Neither by the stage nor by DVC, MLflow or a worker that fails."""
+def test_the_password_of_the_storage_is_written_nowhere(crew, postgresql, monkeypatch):
+    """Neither by the stage nor by DVC, MLflow, a worker that fails, or a model that is entered into the records."""
     (crew.project / "tune.py").write_text(
         f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport crew\nimport pipeline.training\n"
         "pipeline.training.loop = crew.stand_in(None)\ncrew.failure.run(crew.stage.main, 'tune')\n")
@@ -271,8 +272,12 @@ def test_the_password_of_the_storage_is_written_nowhere(crew, postgresql):
                                  (["tune"], {storage.STORAGE: f"{postgresql}x"})):
         worker, = crew.start(command, **environment)
         assert crew.wait(worker)[0] == 1
+    monkeypatch.setenv(storage.STORAGE, postgresql)
+    bundle = toy_models.bundle(crew.project / "data/sample/bundle")
+    entry = entering.record(ledger.entry(bundle, toy_models.FIGURES, 0.5), bundle)
     (crew.project / "dvc.log").write_text("\n".join(logs))
     files = [path for path in crew.project.rglob("*") if path.is_file()]
-    assert {"dvc.lock", "trials.csv", "best_params.yaml", "mlflow.db", "dvc.log"} <= {path.name for path in files}
+    assert {"dvc.lock", "trials.csv", "study.html", "best_params.yaml", "mlflow.db", "dvc.log", entry.name} <= {
+        path.name for path in files}
     for path in files:
         assert b"s3cret" not in path.read_bytes(), path

@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_a_worker_that_begins_while_the_last_one_leaves_has_the_study_s_run(open
     begins = iter(([], [other]))
     monkeypatch.setattr(work, "_others", lambda _: next(begins))
     assert left(opened) == "RUNNING"
-    run_id = opened[1].user_attrs[slots.RUN]
+    run_id = runs.find("sample-7", work.IDENTITY, opened[1].user_attrs[work.IDENTITY])
     assert runs.connect().get_run(run_id).data.tags[killed.TAG] == other["process"]
 
 
@@ -89,6 +90,54 @@ def test_a_training_at_full_length_is_ended_only_when_its_process_has_lost_the_t
         study.set_user_attr(turn.TURN, {**process.this(), turn.BEATS: 0})
         work._tidy(study, parent)
         assert status(full) == "KILLED"
+
+
+def opened_in(prepared, file, monkeypatch):
+    """The same search's study in another file, and its slots."""
+    monkeypatch.setenv(storage.STORAGE, f"sqlite:///{file}")
+    where = storage.address("sample")
+    study = work.opened(prepared, storage.open_storage(where), where)
+    return prepared, study, slots.Slots(study, where)
+
+
+def run_of(opened):
+    """The id of the study's run, as a worker finds or begins it."""
+    with work._parent(*opened) as run:
+        return run.id
+
+
+def test_studies_of_one_name_in_two_storages_have_a_run_each_on_the_server_that_they_share(opened, monkeypatch):
+    prepared, study, _ = opened
+    colleague = opened_in(prepared, "elsewhere.db", monkeypatch)
+    assert study.study_name == colleague[1].study_name
+    with work._parent(*colleague) as theirs:
+        trial = runs.start("trial 0", "sample-7", {"kind": "trial", "trial": 0}, parent=theirs.id)
+        with work._parent(*opened) as run:
+            assert run.id != theirs.id
+            work._tidy(study, run)
+        assert status(theirs) == status(trial) == "RUNNING", "the other study's are left alone"
+    assert (run_of(opened), run_of(colleague)) == (run.id, theirs.id)
+
+
+def test_a_study_from_before_it_had_an_identity_goes_on_in_its_run(opened, monkeypatch):
+    prepared, study, its = opened
+    older = run_of(opened)
+    runs.connect().delete_tag(older, work.IDENTITY)
+    study.set_user_attr(slots.RUN, older)
+    with contextlib.closing(sqlite3.connect(its.where.file)) as base:
+        base.execute("DELETE FROM study_user_attributes WHERE key = ?", [work.IDENTITY])
+        base.commit()
+    shutil.copyfile(its.where.file, "colleague.db")
+    mine = opened_in(prepared, its.where.file, monkeypatch)
+    assert run_of(mine) == run_of(mine) == older
+    assert run_of(opened_in(prepared, "colleague.db", monkeypatch)) != older, "of two that had one, the first keeps it"
+
+
+def test_a_process_knows_its_own_turn_though_the_clock_is_set(monkeypatch):
+    before = process.this()
+    begun = psutil.Process().create_time()
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: begun + 100)
+    assert process.is_this(before) and process.lives_here(before) and not process.is_gone(before)
 
 
 def test_all_processes_of_a_machine_know_it_by_the_same_hash():

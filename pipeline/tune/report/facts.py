@@ -50,7 +50,7 @@ class Facts:
         dimensions: the space: for each name whether it is searched on a logarithmic scale.
         rows: sorted by slot.
         trials: Optuna's, of the complete rows.
-        verdict: what best_params.yaml holds, as far as the study has come.
+        verdict: what best_params.yaml holds; empty while the study goes on.
         rule: what cuts trials short, in words.
     """
 
@@ -124,8 +124,12 @@ def of_study(study) -> Facts:
     trials = {trial.user_attrs[SLOT]: trial for trial in known
               if trial.user_attrs.get(SLOT, most) < most and trial.state.name in (*FINISHED, "RUNNING")}
     about = study.user_attrs.get(ABOUT, {})
+    finished = sum(trial.state.name in FINISHED for trial in trials.values())
+    verdict = study.user_attrs.get(VERDICT, {})
+    # One over fewer trials says nothing of a study that goes on
+    is_over = len(trials) == finished == verdict.get("trials")
     words = rule(about[EPOCHS]) if EPOCHS in about and len(study.directions) == 1 else ""
-    return facts(study.study_name, trials, about, study.user_attrs.get(VERDICT), words)
+    return facts(study.study_name, trials, about, verdict if is_over else None, words)
 
 
 def _row(slot: int, trial, hosts: list[str]) -> Row:

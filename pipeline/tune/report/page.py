@@ -50,6 +50,10 @@ def words(verdict: Mapping[str, Any]) -> tuple[str, str, str]:
         return ("warn", "The recipe's own values are kept",
                 f"At full length they get {100 * recipe:.2f} % of PublicTest right, which no trial could beat beyond "
                 "chance, so that none was trained at full length.")
+    if not finalists and (better := verdict.get("best_trial")):
+        return ("warn", "The recipe's own values are kept",
+                f"Trial {better} was the most accurate after the short schedule, but `tune.finalists` is 0: none was "
+                "trained at full length, without which none is taken.")
     if not finalists:
         return ("warn", "The recipe's own values are kept",
                 "No trial was more accurate than the recipe's own, so that none was trained at full length.")

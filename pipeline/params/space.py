@@ -54,7 +54,7 @@ class Tune(Block):
     search."""
 
     trials: int = Field(ge=0, le=100_000)
-    hours: float = Field(0.0, ge=0, le=100_000)  # of training, all workers together
+    hours: float = Field(0.0, ge=0, le=100_000)  # of finished trials, added up over all workers
     flat: int = Field(0, ge=0, le=100_000)  # see pipeline.tune.budget
     epochs: int = Field(ge=1, le=MAX_EPOCHS)
     finalists: int = Field(1, ge=0, le=100)  # 0: nothing is taken

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.faces import protocols, teachers
 from pipeline.params import start_share
 from pipeline.params.params import Params
+from pipeline.training import start
 
 # By the weight in the recipe, which is the key in the manifest of balanced faces that have them
 EXTRA_LABELS = {"votes": "the FER+ votes", "teacher": "the teachers' answers"}
@@ -32,12 +33,13 @@ def without_missing(params: Params, manifest: Mapping[str, Any], quiet: bool = F
     overrides, said = missing(params, manifest), []
     if start_share.kept(params, len(manifest.get("classes", ()))) != params.train.start_share:
         overrides["train.start_share"] = 0.0
-        said.append("keeps no share of the weights that it starts from, which know another task")
+        if params.model.model_dump().get("weights") in start.names():
+            said.append("keeps no share of the weights that it starts from, which know another task")
     if names := [name for name in EXTRA_LABELS if f"train.{name}" in overrides]:
         said.append(f"learns without {' and '.join(EXTRA_LABELS[name] for name in names)}"
                     f"{_reason(params, manifest, names)}")
     if said and not quiet:
-        print(f"{params.dataset}: {params.recipe} {' and '.join(said)}", file=sys.stderr)
+        print(f"{params.dataset}: {params.recipe} {'; it '.join(said)}", file=sys.stderr)
     return params.override(overrides)
 
 

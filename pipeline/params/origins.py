@@ -16,7 +16,8 @@ WIDTH = 100
 
 
 class Value(NamedTuple):
-    """A parameter in force; ``origin`` is data set, params.yaml, recipe, search or default."""
+    """A parameter in force; ``origin`` is data set, model.weights, search,
+    params.yaml, recipe or default."""
 
     path: str
     value: Any

@@ -14,4 +14,4 @@ def kept(params: Params, classes: int | None = None) -> float:
     weights = params.model.model_dump().get("weights")
     if weights not in start.names() or start.about(weights)["dataset"] != params.dataset:
         return 0.0
-    return params.train.start_share if start.outputs(weights) == (classes or int(params.classes)) else 0.0
+    return params.train.start_share if start.classes(weights) == (classes or int(params.classes)) else 0.0

@@ -1,7 +1,5 @@
 """Runs inside runs: a study's trials, and the machine's load beside a training, which would fill its page."""
 
-from pipeline.tracking.mlflow_server import in_one_line
-
 # The kind of the child that has a training's system metrics
 MACHINE = "machine"
 
@@ -20,8 +18,3 @@ def machine_of(client, run_id: str) -> str | None:
                                max_results=1)
     return found[0].info.run_id if found else None
 
-
-@in_one_line()
-def has_tag(client, run_id: str, tag: str) -> bool:
-    """Whether a run that the server has carries a tag."""
-    return tag in client.get_run(run_id).data.tags

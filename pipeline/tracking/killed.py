@@ -1,4 +1,5 @@
-"""Runs whose process was killed: MLflow would call them RUNNING for ever; the next run here ends them."""
+"""Runs whose process was killed: MLflow would call them RUNNING for ever; the next run here ends them, on a server
+unless the machine has been started anew since."""
 
 import functools
 import os
@@ -36,8 +37,9 @@ def is_dead(process: str, by_name: bool = False) -> bool:
     """
     import psutil
 
-    number, start, name, known = [*process.split(" "), "", "", "", ""][:4]
-    # Older tags have no hash
+    # A name may have blanks. Older tags have no hash
+    number, start, rest = [*process.split(" ", 2), "", ""][:3]
+    name, _, known = rest.rpartition(" ") if " " in rest else (rest, "", "")
     is_here = known == machine() or (name == platform.node() and (by_name or not known))
     if process == mark() or not is_here or not number.isdecimal() or not start.isdecimal():
         return False

@@ -21,9 +21,13 @@ import numpy as np
 
 from pipeline.system.atomic import atomic_folder
 from pipeline.system.failure import Failure
-from pipeline.training import hardware
+from pipeline.training import code, hardware
 from pipeline.training.config import ResolvedConfig
 from pipeline.training.progress import Progress
+
+
+class Held(Failure):
+    """Another process has the run's folder."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,8 @@ def key(config: ResolvedConfig, data_digest: str) -> str:
     """The name of a run's folder: a hash of all that decides its result (config, faces, backend, Keras, what the
     machine chooses, this code), so that no other run continues from its state."""
     machine = hardware.choices(config["train"]["precision"], config["train"]["batch_size"])
-    sha = hashlib.sha256(
-        json.dumps([config, data_digest, keras.backend.backend(), keras.__version__, machine]).encode())
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
-        sha.update(source.read_bytes())
-    return sha.hexdigest()[:16]
+    decisive = [config, data_digest, keras.backend.backend(), keras.__version__, machine, code.digest()]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
 
 def save(folder: Path, student: keras.Model, progress: Progress, best_weights: list[np.ndarray]) -> None:
@@ -110,7 +111,7 @@ def held(parent: Path, config: ResolvedConfig, data_digest: str, keep: bool = Fa
 def alone(folder: Path, keep: bool = False) -> Iterator[None]:
     """Hold the folder for one process; a sqlite file is a lock that every system has and no crash leaves behind.
 
-    Raises Failure when another process trains the very same run.
+    Raises Held when another process trains the very same run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -119,7 +120,7 @@ def alone(folder: Path, keep: bool = False) -> Iterator[None]:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise Failure(f"{folder}: another process trains exactly this run; wait for it") from error
+                raise Held(f"{folder}: another process trains exactly this run; wait for it") from error
             raise Failure(f"{folder}: cannot be locked ({error}); free some space or make it writable") from error
         yield
     if not keep:

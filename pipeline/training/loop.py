@@ -108,7 +108,7 @@ def fit(
     precision = hardware.precision(settings["precision"])
     with hardware.policy(precision):
         student = Student(build_net(config), config)
-    start, average = student.net.get_weights(), settings["ema"] or settings["start_share"]
+    start, averages = student.net.get_weights(), bool(settings["ema"] or settings["start_share"])
     trainer = Trainer(student, config, feed(config, *train, extra or {}), verbose)
 
     # Begin, or continue where the run was interrupted
@@ -134,9 +134,8 @@ def fit(
         figures = trainer.train(order)
 
         # Validate, with the averaged weights where the recipe averages; those are the ones that are kept, too
-        sample = trainer.data["images"][order[:SAMPLE]]
-        with (averaged(student, sample, settings["ema"] > 0, start, settings["start_share"]) if average
-              else nullcontext()):
+        with (averaged(student, trainer.data["images"][order[:SAMPLE]], settings["ema"] > 0, start,
+                       settings["start_share"]) if averages else nullcontext()):
             logits = trainer.predict(validation[0])
             weights = student.net.get_weights()
         row = {

@@ -64,7 +64,7 @@ def about(name: str) -> dict[str, Any]:
         return _about(file)
 
 
-def outputs(name: str) -> int:
+def classes(name: str) -> int:
     """How many classes the network of this name knew. Raises Failure as ``read`` does."""
     with _opened(name) as file:
         return len(file[str(int(file["count"]) - 1)])

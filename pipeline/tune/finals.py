@@ -7,8 +7,6 @@ from there, and finds nothing to do.
 
 import base64
 import contextlib
-import functools
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,8 +18,8 @@ from pipeline.faces.faces import Faces
 from pipeline.params.params import Params
 from pipeline.params.resolved import resolve
 from pipeline.system import project
-from pipeline.system.failure import Failure
 from pipeline.tracking import killed, runs
+from pipeline.training import code
 from pipeline.training.config import ResolvedConfig
 from pipeline.training.importing import quiet
 from pipeline.tune import evidence, process, turn, warm
@@ -31,10 +29,8 @@ from pipeline.tune.storage import Address
 
 # Begins the names of the study's user attributes that hold what slots got right at full length
 FULL = "full length "
-# In the order of the attributes' values: what a slot got right, of how many images, and a hash of the code that trained
-CORRECT, IMAGES, CODE = "correct", "images", "code"
-# What a checkpoint's Failure says where another process has it
-HELD = "another process trains exactly this run"
+# In the order of the attributes' values: what a slot got right, and of how many images
+CORRECT, IMAGES = "correct", "images"
 
 
 def contenders(counted: Mapping[int, Any], most: int) -> list[int]:
@@ -64,22 +60,16 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
 
     def missing() -> list[int]:
         """What is not trained yet; the recipe comes first, and its error ends the search."""
-        if slots and _kept(study, 0) is None:
+        if slots and _name(0) not in study.user_attrs:
             return [0]
-        return [slot for slot in finalists() if _kept(study, slot) is None]
+        return [slot for slot in finalists() if _name(slot) not in study.user_attrs]
 
     def finalists() -> list[int]:
         """The contenders, or none where even one that gets every image right would not be taken."""
         if not slots:
             return []
-        recipe = right(0)
-        return slots if evidence.taken(judged(recipe, dict.fromkeys(slots, np.ones_like(recipe)))) is not None else []
-
-    def right(slot: int) -> np.ndarray:
-        """What a slot that is not missing got right."""
-        correct = _kept(study, slot)
-        assert correct is not None
-        return correct
+        recipe = _kept(study, 0)
+        return slots if evidence.taken(judged(recipe, {slots[0]: np.ones_like(recipe)})) is not None else []
 
     waiting = False
     while missing():
@@ -98,11 +88,11 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
                       "it", flush=True)
             waiting = True
             turn.pause(where)
-    recipe = right(0) if slots else None
-    rows = [] if recipe is None else judged(recipe, {slot: right(slot) for slot in finalists()})
+    recipe = _kept(study, 0) if slots else None
+    rows = [] if recipe is None else judged(recipe, {slot: _kept(study, slot) for slot in finalists()})
     taken = evidence.taken(rows)
     # Those of earlier verdicts, over fewer trials, too
-    losers = [slot for slot in counted if FULL + str(slot) in study.user_attrs and slot != (taken or 0)]
+    losers = [slot for slot in counted if _name(slot) in study.user_attrs and slot != (taken or 0)]
     _drop_checkpoints([space.override(counted[slot].params) for slot in losers], faces, where)
     if recipe is not None and not rows:
         print(f"tune: at full length: the recipe gets {recipe.sum()} of {len(recipe)} images of PublicTest right, "
@@ -156,29 +146,24 @@ def _train(study, slot: int, params: Params, faces: Faces, where: Address, paren
             # Before MLflow's run ends: what is trained counts, whatever comes of that
             with where.alone():
                 turn.check(study)
-                study.set_user_attr(FULL + str(slot), {CORRECT: bits, IMAGES: len(correct), CODE: training_code()})
+                study.set_user_attr(_name(slot), {CORRECT: bits, IMAGES: len(correct)})
     return True
 
 
-def _kept(study, slot: int) -> np.ndarray | None:
-    """What a slot got right at full length; None where this code has not trained it."""
-    kept = study.user_attrs.get(FULL + str(slot))
-    if not kept or kept.get(CODE) != training_code():
-        return None
-    bits = np.frombuffer(base64.b64decode(kept[CORRECT]), "uint8")
-    return np.unpackbits(bits, count=kept[IMAGES]).astype(bool)
-
-
-@functools.cache
-def training_code() -> str:
-    """A hash of the code that trains: the checkpoints of other code are nothing that the stage train can go on from.
+def _name(slot: int) -> str:
+    """The attribute of what a slot got right. What other code trained does not count: the stage train could not go on
+    from its checkpoint.
 
     Not the checkpoint's key, which differs from machine to machine: they take over each other's results.
     """
-    sha = hashlib.sha256()
-    for source in sorted((Path(__file__).parents[1] / "training").rglob("*.py")):
-        sha.update(source.read_bytes())
-    return sha.hexdigest()[:12]
+    return f"{FULL}{slot}, code {code.digest()}"
+
+
+def _kept(study, slot: int) -> np.ndarray:
+    """What a slot got right at full length."""
+    kept = study.user_attrs[_name(slot)]
+    bits = np.frombuffer(base64.b64decode(kept[CORRECT]), "uint8")
+    return np.unpackbits(bits, count=kept[IMAGES]).astype(bool)
 
 
 @contextlib.contextmanager
@@ -189,12 +174,9 @@ def _held(config: ResolvedConfig, faces: Faces, keep: bool = False) -> Iterator[
 
     with contextlib.ExitStack() as stack:
         state = None
-        try:
+        with contextlib.suppress(checkpoint.Held):
             state = stack.enter_context(
                 checkpoint.held(project.root() / ".checkpoints", config, faces.manifest["digest"], keep=keep))
-        except Failure as error:
-            if HELD not in str(error):
-                raise
         yield state
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.params.resolved import resolve
-from pipeline.tracking import children, killed, runs
+from pipeline.tracking import killed, runs
 from pipeline.tune import budget as budgets
 from pipeline.tune import process, turn, warm
 from pipeline.tune import trial as trials
 from pipeline.tune.budget import Budget, Extent
 from pipeline.tune.report.facts import ABOUT, EPOCHS
-from pipeline.tune.slots import ATTEMPTS, RUN, Slots, TooLate
+from pipeline.tune.slots import ATTEMPTS, Slots, TooLate
 from pipeline.tune.storage import Address
 from pipeline.tune.trial import Search
 
@@ -132,8 +132,8 @@ def _parent(search: Search, study, slots: Slots) -> Iterator[runs.Run]:
             IDENTITY: study.user_attrs[IDENTITY]}
     experiment = f"{params.dataset}-{params.classes}"
     with slots.where.alone():
-        run_id = runs.find(experiment, IDENTITY, tags[IDENTITY]) or _older_run(study)
-        run = runs.start(f"tune {runs.run_name(tags)}", experiment, tags, run_id=run_id)
+        run = runs.start(f"tune {runs.run_name(tags)}", experiment, tags,
+                         run_id=runs.find(experiment, IDENTITY, tags[IDENTITY]))
         run.dataset(manifest)
     try:
         yield run
@@ -147,19 +147,15 @@ def _parent(search: Search, study, slots: Slots) -> Iterator[runs.Run]:
         _leave(run, slots, None, None, None)
 
 
-def _older_run(study) -> str | None:
-    """The MLflow run of a study that was made before studies had an IDENTITY, unless another one has it by now."""
-    run_id = study.user_attrs.get(RUN)
-    return run_id if runs.exists(run_id) and not children.has_tag(runs.connect(), run_id, IDENTITY) else None
-
-
 def _leave(run: runs.Run, slots: Slots, *error) -> None:
     """End the study's MLflow run, unless others work on: then it is theirs, and the last of them ends it."""
-    if not _others(slots):
-        run.__exit__(*error)
-    # Also who has begun just now, and had called it RUNNING before
-    for owner in _others(slots)[:1]:
-        killed.go_on(runs.connect(), run.id, owner[process.PROCESS])
+    # Nobody begins or ends meanwhile
+    with slots.where.alone():
+        others = _others(slots)
+        if others:
+            killed.go_on(runs.connect(), run.id, others[0][process.PROCESS])
+        else:
+            run.__exit__(*error)
 
 
 def _others(slots: Slots) -> list[Mapping[str, Any]]:

@@ -53,13 +53,22 @@ CAMERA = {"train.start_share": 0.3, "model.weights": "edge"}
 
 @pytest.mark.parametrize(("dataset", "values"), [
     ("my-moods", {}), ("fer2013", {"classes": "8"}), ("fer2013", {"classes": "6"}),
-    ("fer2013", {"model.weights": "none"}),
 ])
 def test_of_another_task_s_weights_no_share_is_kept(dataset, values, capsys):
     camera = loaded(dataset, "camera").override({**CAMERA, **values})
     assert without_missing(camera, BOTH).train.start_share == 0
-    assert capsys.readouterr().err == (f"{dataset}: camera keeps no share of the weights that it starts from, which "
-                                       "know another task\n")
+    line = f"{dataset}: camera keeps no share of the weights that it starts from, which know another task"
+    assert capsys.readouterr().err == f"{line}\n"
+    without_missing(camera, {"votes": {}})
+    assert capsys.readouterr().err.startswith(f"{line}; it learns without the teachers' answers")
+
+
+def test_of_random_weights_no_share_is_kept(capsys):
+    camera = loaded("fer2013", "camera").override({**CAMERA, "model.weights": "none"})
+    assert without_missing(camera, BOTH).train.start_share == 0 and capsys.readouterr().err == ""
+
+
+def test_of_the_same_task_s_weights_the_share_is_kept():
     fitting = loaded("fer2013", "camera").override(CAMERA)
     assert without_missing(fitting, {**BOTH, "classes": [*"abcdefg"]}) == fitting
     assert without_missing(fitting, {**BOTH, "classes": [*"abcde"]}).train.start_share == 0

@@ -4,7 +4,6 @@ import contextlib
 import os
 import platform
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -65,17 +64,11 @@ def test_the_last_worker_ends_the_study_s_run(opened, other, monkeypatch):
     its.finish(claim, "COMPLETE", [0.5])
     study.set_user_attr(turn.TURN, {**other, turn.BEATS: 0})
     assert left(opened) == "RUNNING", "the other one trains the finalists"
+    run_id = runs.find("sample-7", work.IDENTITY, study.user_attrs[work.IDENTITY])
+    assert runs.connect().get_run(run_id).data.tags[killed.TAG] == other["process"], "and has the run"
     study.set_user_attr(turn.TURN, None)
     assert left(opened, Failure("the disk burns")) == "FAILED"
     assert left(opened) == "FINISHED"
-
-
-def test_a_worker_that_begins_while_the_last_one_leaves_has_the_study_s_run(opened, other, monkeypatch):
-    begins = iter(([], [other]))
-    monkeypatch.setattr(work, "_others", lambda _: next(begins))
-    assert left(opened) == "RUNNING"
-    run_id = runs.find("sample-7", work.IDENTITY, opened[1].user_attrs[work.IDENTITY])
-    assert runs.connect().get_run(run_id).data.tags[killed.TAG] == other["process"]
 
 
 def test_a_training_at_full_length_is_ended_only_when_its_process_has_lost_the_turn(opened, other, monkeypatch):
@@ -117,20 +110,6 @@ def test_studies_of_one_name_in_two_storages_have_a_run_each_on_the_server_that_
             work._tidy(study, run)
         assert status(theirs) == status(trial) == "RUNNING", "the other study's are left alone"
     assert (run_of(opened), run_of(colleague)) == (run.id, theirs.id)
-
-
-def test_a_study_from_before_it_had_an_identity_goes_on_in_its_run(opened, monkeypatch):
-    prepared, study, its = opened
-    older = run_of(opened)
-    runs.connect().delete_tag(older, work.IDENTITY)
-    study.set_user_attr(slots.RUN, older)
-    with contextlib.closing(sqlite3.connect(its.where.file)) as base:
-        base.execute("DELETE FROM study_user_attributes WHERE key = ?", [work.IDENTITY])
-        base.commit()
-    shutil.copyfile(its.where.file, "colleague.db")
-    mine = opened_in(prepared, its.where.file, monkeypatch)
-    assert run_of(mine) == run_of(mine) == older
-    assert run_of(opened_in(prepared, "colleague.db", monkeypatch)) != older, "of two that had one, the first keeps it"
 
 
 def test_a_process_knows_its_own_turn_though_the_clock_is_set(monkeypatch):

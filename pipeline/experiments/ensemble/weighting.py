@@ -66,7 +66,7 @@ def search(probabilities: np.ndarray, labels: np.ndarray, sizes: tuple[int, int]
 
     Of equals the smaller subset, then the earlier weighting, then the earlier members are taken. The winner's accuracy
     is the maximum over many subsets on the images that chose it, so it is optimistic. Only images that had no part in
-    the choice can tell what it is worth: evaluate alone opens PrivateTest, for the winner alone.
+    the choice can tell what it is worth: only the winner meets PrivateTest.
 
     Raises Failure where there are more than ``MOST_SUBSETS`` subsets.
     """

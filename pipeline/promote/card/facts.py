@@ -223,9 +223,9 @@ def extra_labels(config: dict[str, Any]) -> Iterator[str]:
         about = start.about(weights)
         learned = [*(["FER+ votes"] if about["votes"] else []),
                    *([f"the teachers `{about['teachers']}`"] if about["teachers"] else [])]
-        kept = f", {100 * share:g} % of which it kept" if (share := train.get("start_share")) else ""
-        yield (f"weights that it started from, of `{about['recipe']}` seed {about['seed']} (`{about['bundle']}`), "
-               f"which had learned from {' and '.join(learned) or 'no extra labels'}{kept}")
+        kept = f" and kept {100 * share:g} % of" if (share := train.get("start_share")) else ""
+        yield (f"weights that it started from{kept}, of `{about['recipe']}` seed {about['seed']} "
+               f"(`{about['bundle']}`), which had learned from {' and '.join(learned) or 'no extra labels'}")
     if "members" in config:
         yield "those of its members, see their ledger entries"
 

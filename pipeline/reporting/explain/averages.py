@@ -36,7 +36,7 @@ def averages(bundle: Bundle, faces: Faces, labels: list[int], most: int, map_of:
     """The mean maps of these classes.
 
     Args:
-        faces: PublicTest, in the bundle's classes. Never PrivateTest, which evaluate alone opens.
+        faces: PublicTest, in the bundle's classes. Never PrivateTest, which decides nothing.
         most: faces of a class, always the same ones.
     """
     answers = classify(bundle, faces.images).argmax(axis=1)

@@ -1,7 +1,8 @@
 """README.md's table: what each of this project's recipes reaches, beside the best published single network.
 
 Part of ``ferpipe results``. A recipe has one row: its own values, seven classes, the published protocol, in int8 where
-the recipe quantises. One that learns from extra labels has another row below, the same without them.
+the recipe quantises. One that learns from extra labels has another row below, the same without them; but not one that
+starts from weights that did.
 """
 
 from pipeline.params import recipe
@@ -9,8 +10,9 @@ from pipeline.reporting.extra_labels import NONE, extra_labels, of_recipe
 from pipeline.reporting.figures import cell
 from pipeline.reporting.tables.grouping import Group, groups
 from pipeline.tracking.entry import Entry
+from pipeline.training import start
 
-RECIPES = ("speedrun", "compact", "hour", "edge", "strong")
+RECIPES = ("speedrun", "compact", "hour", "edge", "camera", "strong")
 COLUMNS = ("model", "PrivateTest, %", "extra labels", "size", "ms a face", "training")
 # The values that take the extra labels from a recipe
 WITHOUT = ("train.teacher 0", "train.votes 0")
@@ -26,7 +28,7 @@ def table(entries: list[Entry]) -> str:
     rows = [COLUMNS, ("---",) * len(COLUMNS)]
     for name in RECIPES:
         rows.append(row(name, chosen(name, entries)))
-        if of_recipe(name) != NONE:
+        if of_recipe(name) != NONE and not _starts(name):
             rows.append(row(name, chosen(name, entries, without=True), without=True))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [*rows, PUBLISHED])
 
@@ -49,6 +51,11 @@ def chosen(name: str, entries: list[Entry], without: bool = False) -> Group | No
 
 def _without(group: Group) -> bool:
     return extra_labels(group.seeds[0]) == NONE and set(group.changes) <= set(WITHOUT)
+
+
+def _starts(name: str) -> bool:
+    """Whether the recipe goes on from a trained network's weights."""
+    return recipe.named(name)["model"].get("weights") in start.names()
 
 
 def quantises(name: str) -> bool:

@@ -314,7 +314,7 @@ def test_a_path_given_by_hand_is_placed_first(project, monkeypatch, tmp_path, ca
 
 
 def test_every_stage_that_begins_is_followed_by_the_time_that_is_left(capsys, tmp_path, monkeypatch):
-    for stage, expected in (("tune", "4 of 8, about 53 min left"), ("train", "5 of 8, about 25 min left")):
+    for stage, expected in (("tune", "4 of 8, about 41 min left"), ("train", "5 of 8, about 28 min left")):
         assert run.with_time_left(f"Running stage '{stage}':\n", "fer2013") == f"Running stage {stage}, {expected}\n"
     assert run.with_time_left("Running stage 'demo':\n", "sample").endswith("8 of 8, less than a minute left\n")
     for line in ("Stage 'tune' didn't change, skipping\n", "epoch 1\n", "Running stage 'other':\n"):
@@ -323,7 +323,7 @@ def test_every_stage_that_begins_is_followed_by_the_time_that_is_left(capsys, tm
     Path("dvc_like.py").write_text("""print("Running stage 'train':"); print("epoch 1")""")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     run.call("dvc_like", dataset="sample")
-    assert capsys.readouterr().out == "Running stage train, 5 of 8, about 2 min left\nepoch 1\n"
+    assert capsys.readouterr().out == "Running stage train, 5 of 8, less than a minute left\nepoch 1\n"
 
 
 def test_the_first_failing_stage_ends_the_job_with_its_exit_code(capfd):

@@ -223,9 +223,9 @@ def extra_labels(config: dict[str, Any]) -> Iterator[str]:
         about = start.about(weights)
         learned = [*(["FER+ votes"] if about["votes"] else []),
                    *([f"the teachers `{about['teachers']}`"] if about["teachers"] else [])]
-        kept = f" and kept {100 * share:g} % of" if (share := train.get("start_share")) else ""
-        yield (f"weights that it started from{kept}, of `{about['recipe']}` seed {about['seed']} "
-               f"(`{about['bundle']}`), which had learned from {' and '.join(learned) or 'no extra labels'}")
+        kept = f" ({100 * share:g} % of them kept)" if (share := train.get("start_share")) else ""
+        yield (f"weights to start from{kept}, of `{about['recipe']}` seed {about['seed']} (`{about['bundle']}`), which "
+               f"had learned from {' and '.join(learned) or 'no extra labels'}")
     if "members" in config:
         yield "those of its members, see their ledger entries"
 

@@ -66,6 +66,14 @@ def test_the_page_fits_a_hundred_columns_and_hides_no_value(project, capsys, arg
     assert "unset" in page and "drop_leaks" in page
 
 
+def test_a_share_of_random_weights_is_none_and_says_why(project):
+    text = TEXT.replace("recipe: compact", "recipe: camera")
+    (project / "params.yaml").write_text(text, encoding="utf-8")
+    assert by_path()["train.start_share"].origin == "recipe" and by_path()["train.start_share"].value > 0
+    (project / "params.yaml").write_text(text.replace("  weights: null", "  weights: none"), encoding="utf-8")
+    assert by_path()["train.start_share"][1:] == (0.0, "model.weights")
+
+
 def test_labels_that_only_fer2013_has_are_zero_on_other_data_and_say_why(project):
     text = TEXT.replace("dataset: fer2013", "dataset: my-moods").replace("recipe: compact", "recipe: strong")
     (project / "params.yaml").write_text(text, encoding="utf-8")

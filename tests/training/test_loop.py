@@ -154,6 +154,18 @@ def test_a_share_of_the_weights_that_it_began_with_is_kept(toy):
     np.testing.assert_allclose(kernel(kept.net), expected, atol=1e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("values", "augmented"), [({"start_share": 0.25}, False), ({"ema": 0.9}, True)])
+def test_a_share_of_the_start_has_the_statistics_of_images_as_they_are(toy, monkeypatch, values, augmented):
+    from pipeline.training import averaging
+
+    seen, estimate = [], averaging.estimate_statistics
+    monkeypatch.setattr(averaging, "estimate_statistics",
+                        lambda student, images, augmented: seen.append(augmented) or estimate(student, images, True))
+    fitted(toy, config(epochs=1, **values))
+    assert seen == [augmented]
+
+
 def test_missing_votes_are_one_line(toy):
     with pytest.raises(Failure, match="the faces have no votes"):
         fitted(toy, config(votes=0.4))

@@ -50,6 +50,14 @@ def test_what_does_not_fit_is_one_line(kept):
         models.build("resnet", classes=7, weights="toy", **OPTIONS)
 
 
+def test_a_network_without_a_fold_does_not_start_from_one_that_saw_it(kept):
+    settings = params.load(recipe="camera").override({
+        "dataset": "fer2013", "balance.without": "1/3", "train.votes": 0, "train.teacher": 0, "model.weights": "toy"})
+    with pytest.raises(Failure, match=r"toy learned from the fold .* say model.weights=none"):
+        resolved.resolve(settings, {"strategy": "none", "class_set": "7", "classes": list("abcdefg"),
+                                    "protocol": "published"})
+
+
 @pytest.mark.parametrize(("dataset", "drop_leaks", "refused"), [
     ("fer2013", "none", False), ("fer2013", "exact", True), ("fer2013", "near", True), ("sample", "exact", False)])
 def test_a_network_without_copies_does_not_start_from_one_that_saw_them(kept, dataset, drop_leaks, refused):
@@ -59,7 +67,9 @@ def test_a_network_without_copies_does_not_start_from_one_that_saw_them(kept, da
                 "protocol": {"none": "published", "exact": "leak-free", "near": "copy-free"}[drop_leaks]}
     settings = params.load(recipe="camera").override(values)
     if not refused:
-        assert resolved.resolve(settings, manifest)["model"]["weights"] == "toy"
+        config = resolved.resolve(settings, manifest)
+        assert config["model"]["weights"] == "toy"
+        assert (config["train"]["start_share"] > 0) == (dataset == "fer2013"), "of another task's weights none is kept"
         return
     with pytest.raises(Failure, match=r"toy learned from the published protocol, but .* say model.weights=none"):
         resolved.resolve(settings, manifest)

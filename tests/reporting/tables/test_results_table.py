@@ -68,6 +68,14 @@ def test_rows_that_differ_in_the_processor_alone_say_which():
     assert "| `toy`, on 1 x GPU |" in one and "| `toy`, on a laptop |" in other
 
 
+def test_rows_that_differ_in_the_epochs_alone_say_how_many():
+    free = {"copy_free": toy_models.figures(n=2861)}
+    longer = entry(epochs={"run": 24, "asked": 24, "best": 24}, config={"train": {"epochs": 24}}, **free)
+    *_, one, other = results_table.copy_free_table([entry(**free), longer]).splitlines()
+    assert {row.split(" | ")[0] for row in (one, other)} == {f"| `toy`, {entry().epochs.asked} epochs",
+                                                             "| `toy`, 24 epochs"}
+
+
 def test_seeds_of_one_core_and_of_two_share_a_row_and_the_quickest_is_shown():
     slow = entry(seed=2, bundle="b2", hardware="a laptop, 1 core", minutes=5.0)
     row, = results_table.table([entry(), slow]).splitlines()[2:]

@@ -141,7 +141,7 @@ def test_of_several_equal_challengers_one_is_lucky_more_often_and_the_evidence_s
     better = champion | answers(np.random.default_rng(1), 0.1)
     for count, words in ((None, "probability 1.000"), (1, "(the first challenger on this PublicTest)"),
                          (3, "(3 challengers so far on this PublicTest: of as many equal ones the best would pass by "
-                             "luck in 22 %)")):
+                             "luck, on faces as they are, in 22 %)")):
         assert decide(better, champion, FAIR, GATES, seed=1, challengers=count).reasons[0].endswith(words)
 
 

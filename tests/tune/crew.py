@@ -56,7 +56,8 @@ def work(command, log, message):
         os.chdir(message["folder"])
         os.environ.update(message["environment"], DVC_ROOT=message["folder"])
         pipeline.training.loop = stand_in(message["hold"])
-        pipeline.training.checkpoint = types.SimpleNamespace(held=lambda *_, **__: contextlib.nullcontext(Path()))
+        pipeline.training.checkpoint = types.SimpleNamespace(held=lambda *_, **__: contextlib.nullcontext(Path()),
+                                                             Held=BlockingIOError)
         if command == ["tune"]:
             failure.run(stage.main, "tune")
         else:

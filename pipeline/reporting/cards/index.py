@@ -13,7 +13,7 @@ from pipeline.system.failure import Failure
 REPORTS = Path("reports")
 # The folders whose pictures are in git, with what the gallery calls them
 GALLERIES = {"": "", "champion": "champion: ", "trust": "trust.md: ", "fer2013": "last run: ",
-             "replications": "replication: "}
+             "fer2013/study": "its search: ", "replications": "replication: "}
 # What a picture shows, by name; people may leave others in reports/ and in reports/fer2013/, which are not shown.
 # A replication's picture has the replication's name
 CAPTIONS = {
@@ -50,6 +50,7 @@ def html() -> str:
         ("Training", _markdown(_section(_text("pipeline/recipes/README.md"), "Ours"), "pipeline/recipes")
          + _read("reports/bench-train.md", "How fast training is beside plain Keras")
          + _read("reports/speedrun.md", "Eight minutes of two cores")
+         + '<p><a href="fer2013/study.html">The last search, trial by trial</a></p>\n'
          + _read("reports/tuning.md", "Whether the search pays", required=False)),
         ("Results", _markdown(_section(readme, "Results"), "") + _read("reports/results.md", "Every model")),
         ("Champion", _champion() + _read("reports/trust.md", "How far it can be trusted", required=False)),

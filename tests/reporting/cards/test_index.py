@@ -76,7 +76,7 @@ def test_every_picture_among_the_reports_in_git_is_on_the_index(committed):
 def test_a_supervisor_finds_pipeline_data_training_results_and_comparison(committed):
     headings = re.findall(r'<h2 id="[^"]+">([^<]+)</h2>', committed)
     assert headings == ["Pipeline", "Data", "Training", "Results", "Champion", "Comparison", "Speed in use",
-                        "Every picture"]
+                        "Faults", "Every picture"]
     assert "champion/card.html" in committed and "not feelings" in committed
 
 

@@ -149,13 +149,9 @@ class Cluster:
         self._running[reference] = tag, key
 
     def results(self) -> Iterator[Trained]:
-        """Every submitted training as it ends. Its files are kept until the next one is asked for: whoever fails to
-        take one in finds it here the next time."""
+        """Every submitted training as it ends."""
         for tag, key in self._waiting:
-            yield Trained(tag, _home(key))
-            shutil.rmtree(_home(key), ignore_errors=True)
-            if self._at.shared:
-                self._ray.get(self._forget.remote(key, self._at.shared))
+            yield from self._at_home(tag, key)
         while self._running:
             (reference, *_), _ = self._ray.wait(list(self._running), num_returns=1)
             tag, key = self._running.pop(reference)
@@ -166,10 +162,14 @@ class Cluster:
             with atomic_folder(_home(key)) as new:
                 for name, content in outcome["files"].items():
                     (new / name).write_bytes(content)
-            yield Trained(tag, _home(key))
-            shutil.rmtree(_home(key), ignore_errors=True)
-            if self._at.shared:
-                self._ray.get(self._forget.remote(key, self._at.shared))
+            yield from self._at_home(tag, key)
+
+    def _at_home(self, tag: Any, key: str) -> Iterator[Trained]:
+        """A training whose files are here until the next one is asked for: who fails to take it in finds it again."""
+        yield Trained(tag, _home(key))
+        shutil.rmtree(_home(key), ignore_errors=True)
+        if self._at.shared:
+            self._ray.get(self._forget.remote(key, self._at.shared))
 
     def _outcome(self, reference) -> node.Outcome:
         try:

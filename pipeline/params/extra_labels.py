@@ -30,17 +30,16 @@ def missing(params: Params, manifest: Mapping[str, Any] | None = None) -> dict[s
 def without_missing(params: Params, manifest: Mapping[str, Any], quiet: bool = False) -> Params:
     """The same without what these balanced faces have no labels for, and without a share of weights that know another
     task (``start_share``); says so in a line on stderr."""
-    overrides, said = missing(params, manifest), []
-    if start_share.kept(params, len(manifest.get("classes", ()))) != params.train.start_share:
-        overrides["train.start_share"] = 0.0
-        if params.model.model_dump().get("weights") in start.names():
-            said.append("keeps no share of the weights that it starts from, which know another task")
-    if names := [name for name in EXTRA_LABELS if f"train.{name}" in overrides]:
+    lacking, said = missing(params, manifest), []
+    dropped = start_share.dropped(params, len(manifest.get("classes", ())))
+    if dropped and params.model.model_dump().get("weights") in start.names():
+        said.append("keeps no share of the weights that it starts from, which know another task")
+    if names := [path.removeprefix("train.") for path in lacking]:
         said.append(f"learns without {' and '.join(EXTRA_LABELS[name] for name in names)}"
                     f"{_reason(params, manifest, names)}")
     if said and not quiet:
         print(f"{params.dataset}: {params.recipe} {'; it '.join(said)}", file=sys.stderr)
-    return params.override(overrides)
+    return params.override(lacking | dropped)
 
 
 def _reason(params: Params, manifest: Mapping[str, Any], names: list[str]) -> str:

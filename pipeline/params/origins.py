@@ -16,8 +16,7 @@ WIDTH = 100
 
 
 class Value(NamedTuple):
-    """A parameter in force; ``origin`` is data set, model.weights, search,
-    params.yaml, recipe or default."""
+    """A parameter in force; ``origin`` is data set, model.weights, search, params.yaml, recipe or default."""
 
     path: str
     value: Any
@@ -41,10 +40,9 @@ def in_force(file: Path = Path("params.yaml"), recipe: str | None = None) -> tup
             searched = {}
     missing = extra_labels.missing(params)
     params = params.override(searched | missing)
-    share = start_share.kept(params)
-    start = {} if share == params.train.start_share else {"train.start_share": share}
-    params = params.override(start)
-    layers = [("data set", dict.fromkeys(missing, True)), ("model.weights", dict.fromkeys(start, True)),
+    dropped = start_share.dropped(params)
+    params = params.override(dropped)
+    layers = [("data set", dict.fromkeys(missing, True)), ("model.weights", dict.fromkeys(dropped, True)),
               ("search", searched),
               ("params.yaml", dict(_leaves(file_values))),
               ("recipe", dict(_leaves(recipe_values)))]

@@ -15,3 +15,9 @@ def kept(params: Params, classes: int | None = None) -> float:
     if weights not in start.names() or start.about(weights)["dataset"] != params.dataset:
         return 0.0
     return params.train.start_share if start.classes(weights) == (classes or int(params.classes)) else 0.0
+
+
+def dropped(params: Params, classes: int | None = None) -> dict[str, float]:
+    """The override that does without the recipe's share, as in ``kept``; empty where that is kept."""
+    share = kept(params, classes)
+    return {} if share == params.train.start_share else {"train.start_share": share}

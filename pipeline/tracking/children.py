@@ -17,4 +17,3 @@ def machine_of(client, run_id: str) -> str | None:
     found = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}' AND tags.kind = '{MACHINE}'",
                                max_results=1)
     return found[0].info.run_id if found else None
-

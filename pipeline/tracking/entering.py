@@ -166,9 +166,9 @@ def register(name: str, bundle: Bundle) -> str:
     return registry.register(name, bundle, run_id)
 
 
-def register_champion(name: str, bundle: Bundle) -> str:
-    """The champion's version, in a registry that has another champion or none: with its decision and its card, as far
-    as the records have them."""
+def register_champion(name: str, bundle: Bundle) -> None:
+    """Register the champion in a registry that has another one or none, with its decision and its card, as far as the
+    records have them."""
     version = register(name, bundle)
     registry.alias(name, "champion", version)
     promoted = [record for record in promotions.records(bundle.provenance.dataset)
@@ -178,4 +178,3 @@ def register_champion(name: str, bundle: Bundle) -> str:
     card = promotions.card_folder(name)
     if (text := card / promotions.DESCRIPTION).exists() and bundle.id in text.read_text(encoding="utf-8"):
         registry.describe(name, version, card)
-    return version

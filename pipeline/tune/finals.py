@@ -7,6 +7,7 @@ from there, and finds nothing to do.
 
 import base64
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -64,8 +65,10 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
             return [0]
         return [slot for slot in finalists() if _name(slot) not in study.user_attrs]
 
+    @functools.cache
     def finalists() -> list[int]:
-        """The contenders, or none where even one that gets every image right would not be taken."""
+        """The contenders, or none where even one that gets every image right would not be taken; asked for when the
+        recipe is trained."""
         if not slots:
             return []
         recipe = _kept(study, 0)

@@ -2,8 +2,8 @@
 
 The ensemble is a bundle like any other, with one ONNX file, and enters the records as a trained model does: its
 figures, a ledger entry, an MLflow run. Members and weights are chosen on PublicTest alone. ``--search`` takes the best
-of many subsets there, and the maximum over all that were tried is optimistic: so PrivateTest is
-opened for the chosen ensemble alone.
+of many subsets there, and the maximum over all that were tried is optimistic: so PrivateTest is opened
+for the chosen ensemble alone.
 """
 
 import argparse

@@ -19,7 +19,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick chaos demo bench-demo web web-static bench-static bench-load promote promote-and-demo bench bench-train recipes replicate speedrun study ui lock fuzz sbom dist lint clean
+.PHONY: help run test quick chaos demo bench-demo web web-static bench-static bench-load promote promote-and-demo bench bench-train pages recipes replicate speedrun study ui lock fuzz sbom dist lint clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -70,6 +70,9 @@ bench-train: $(READY) ## every recipe's training against plain Keras fit, about 
 
 speedrun: $(READY) ## train recipe speedrun, three seeds of eight minutes on two cores (ARGS="--try IDEA path=value")
 	@"$(PY)" -m pipeline.cli speedrun $(ARGS)
+
+pages: $(READY) ## regenerate every page that is made from the ledger, after a new entry (needs FER-2013)
+	@for page in results recipes labels card index; do "$(PY)" -m pipeline.cli $$page || exit 1; done
 
 recipes: $(READY) ## regenerate reports/recipes.md, the published systems' figures beside ours
 	@"$(PY)" -m pipeline.cli recipes

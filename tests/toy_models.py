@@ -239,7 +239,7 @@ NETWORKS = {
     "padova_inception": {"width": 32, "growth": 8, "blocks": 5},
     "padova_resnet": {"width": 4, "groups": (1, 2)},
     "padova_vgg": {"width": 4},
-    "resnet": {"width": 8, "blocks": (1, 2)},
+    "resnet": {"width": 8, "blocks": (1, 2), "sharpness": True},
     "resnet_v2": {"width": 8, "blocks": (1, 2)},
     "seresnet": {"width": 4, "blocks": (1, 1), "squeeze": 2, "drop_path": 0.0},
     "vgg": {"width": 4},

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import keras
 import numpy as np
@@ -52,6 +53,13 @@ def build_net(config: NetConfig) -> keras.Model:
     """The network of a resolved config, weights drawn from its seed."""
     keras.utils.set_random_seed(config["seed"])
     return models.build(classes=len(config["classes"]), **config["model"])
+
+
+def net_to_train(config: NetConfig) -> keras.Model:
+    """``build_net`` without what has no weights and is there for pictures from cameras alone (``model.sharpness``): in
+    training too, it would take away the damage that the network is to learn from."""
+    options = {name: value for name, value in config["model"].items() if name != "sharpness"}
+    return build_net(cast(NetConfig, {**config, "model": options}))
 
 
 def predict(net: keras.Model, images: np.ndarray, flip: bool = False) -> np.ndarray:
@@ -107,7 +115,7 @@ def fit(
     hardware.share_cores(settings["precision"], settings["batch_size"])
     precision = hardware.precision(settings["precision"])
     with hardware.policy(precision):
-        student = Student(build_net(config), config)
+        student = Student(net_to_train(config), config)
     start, averages = student.net.get_weights(), bool(settings["ema"] or settings["start_share"])
     trainer = Trainer(student, config, feed(config, *train, extra or {}), verbose)
 
@@ -170,7 +178,7 @@ def fit(
         if on_epoch is not None:
             on_epoch(row)
 
-    # Built anew: in float32, of Keras's own layers, without augmentation and second head
+    # Built anew: in float32, of Keras's own layers, without augmentation and second head, with ``model.sharpness``
     net = build_net(config)
     net.set_weights(best_weights)
     best_epoch = progress.best_epoch if settings["keep"] == "best" else progress.epoch

@@ -16,6 +16,7 @@ from pipeline.faces import copies
 from pipeline.faces.faces import SPLITS, Faces
 from pipeline.params.params import Validate
 from pipeline.system.failure import Failure
+from pipeline.validate import judged
 from pipeline.validate.expectations import BLANK_DEVIATION, class_table, expectations
 from pipeline.validate.result import Check, NearCopies, Numbers, Result
 
@@ -201,4 +202,5 @@ def _near_numbers(faces: Faces, near: copies.Copies) -> NearCopies:
         "leaks": across(near_to),
         "any": across(any_of),
         "free": {split: int((rows[split] & ~any_of["Training"]).sum()) for split in SPLITS[1:]},
+        "precision": judged.precision(faces, near),
     }

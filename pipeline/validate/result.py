@@ -38,6 +38,20 @@ class Conflicts(TypedDict):
     images: int
 
 
+class Precision(TypedDict):
+    """How many of the near copies across splits are copies, by a sample that a person has looked at.
+
+    Attributes:
+        looked_at: pairs; ``copies`` of them are.
+        share: of copies among all these pairs, from 0 to 1; ``error`` is its standard error.
+    """
+
+    looked_at: int
+    copies: int
+    share: float
+    error: float
+
+
 class NearCopies(TypedDict):
     """Near copies, counted: images of one photograph that differ in some pixel. They are reported and gate nothing.
 
@@ -48,6 +62,7 @@ class NearCopies(TypedDict):
         leaks: images of one split with a near copy in another, by ``Training in PublicTest`` and so on.
         any: the same, with an exact or a near one.
         free: test images without any copy in Training, by split.
+        precision: None where nobody has looked at them.
     """
 
     pairs: int
@@ -57,6 +72,7 @@ class NearCopies(TypedDict):
     leaks: dict[str, int]
     any: dict[str, int]
     free: dict[str, int]
+    precision: Precision | None
 
 
 class Numbers(TypedDict):

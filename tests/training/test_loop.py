@@ -155,6 +155,20 @@ def test_a_share_of_the_weights_that_it_began_with_is_kept(toy):
 
 
 @pytest.mark.slow
+def test_sharpness_is_evened_out_when_the_network_answers_and_not_while_it_trains(toy):
+    from pipeline.faces.corruptions import Corruption
+    from pipeline.training.loop import predict
+
+    resnet = {"name": "resnet", "width": 8, "blocks": [1], "dropout": 0.0}
+    plain, even = (fitted(toy, {**config(epochs=2), "model": {**resnet, "sharpness": on}}) for on in (False, True))
+    assert [row["loss"] for row in plain.history] == [row["loss"] for row in even.history]
+    for one, two in zip(plain.net.get_weights(), even.net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    blurred = Corruption("blur", 1.5)(toy.split("PublicTest").images)
+    assert not np.allclose(predict(plain.net, blurred), predict(even.net, blurred), atol=1e-3)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("values", "augmented"), [({"start_share": 0.25}, False), ({"ema": 0.9}, True)])
 def test_a_share_of_the_start_has_the_statistics_of_images_as_they_are(toy, monkeypatch, values, augmented):
     from pipeline.training import averaging

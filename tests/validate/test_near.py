@@ -10,7 +10,7 @@ import pytest
 from pipeline.faces import copies
 from pipeline.faces.faces import Faces
 from pipeline.params.params import Validate
-from pipeline.validate import checks, sheet
+from pipeline.validate import checks, judged, sheet
 from pipeline.validate.near import near_copies
 from pipeline.validate.report import page
 
@@ -125,5 +125,37 @@ def test_validation_counts_them_and_no_expectation_is_about_them(faces, found):
     assert near["free"] == {"PublicTest": 10, "PrivateTest": 10}
     text = page(result)
     assert "Images of PrivateTest with any copy, exact or near, in Training</td><td class=\"n\">3<" in text
-    assert '<a href="../../data/fer2013/copies.html">' in text and "203 are copies: about 99 %" in text
+    assert '<a href="../../data/fer2013/copies.html">' in text and "looked at" not in text
     assert "Near copies" not in page(checks.validate(faces, limits))
+    result["near"] = {**near, "precision": {"looked_at": 30, "copies": 28, "share": 0.9512, "error": 0.0201}}
+    assert "Of 30 pairs across splits that were looked at, 28 show" in page(result)
+    assert "\n95.1 %, standard error 2.0, weighted" in page(result)
+
+
+@pytest.fixture
+def pairs():
+    """Ten pairs of one photograph across splits of correlation .69, thirty of .95, one inside a split."""
+    names = [f"{side}{number}" for number in range(41) for side in ("train", "test")]
+    splits = ["Training", "PublicTest"] * 40 + ["Training"] * 2
+    faces = Faces(np.zeros((82, 48, 48), "uint8"), np.array(names), np.array(splits), np.zeros(82, int),
+                  {"digest": "0"})
+    found = copies.Copies("0", np.array(names[::2]), np.array(names[1::2]), np.repeat([0.69, 0.95], [10, 31]),
+                          np.zeros(41, bool))
+    return faces, found
+
+
+def judge(path, answers):
+    path.write_text("first,second,copy\n" + "".join(f"train{k},test{k},{answer}\n" for k, answer in answers.items()))
+
+
+def test_the_share_of_true_copies_weighs_each_band_of_correlation_by_its_pairs(pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(judged, "FILE", tmp_path / "judged.csv")
+    # half of the ten are right, all of the thirty
+    judge(judged.FILE, {0: "yes", 1: "no", 10: "yes", 11: "yes", 12: "yes", 40: "no", 99: "no"})
+    found = judged.precision(*pairs)
+    assert (found["looked_at"], found["copies"], found["share"]) == (5, 4, round((10 * 0.5 + 30 * 1) / 40, 4))
+    assert found["error"] == pytest.approx(np.sqrt(0.25**2 * 0.25 / 4 + 0.75**2 * 0.16 / 5), abs=1e-4)
+    judge(judged.FILE, {0: "yes"})
+    assert judged.precision(*pairs) is None, "nobody has looked at those of .95"
+    monkeypatch.undo()
+    assert judged.precision(*pairs) is None, "FER-2013's pairs are not these"

@@ -16,7 +16,7 @@ from pipeline.reporting.bench.training_side import Remote, Side, toy
 from pipeline.training import hardware, optimizers
 from pipeline.training.augment import Augment
 from pipeline.training.config import ResolvedConfig
-from pipeline.training.loop import build_net
+from pipeline.training.loop import net_to_train
 
 # Seconds of a turn, one step at least and never more than the whole measurement: what else runs on a machine then hits
 # the neighbouring turn as well
@@ -70,7 +70,7 @@ def plain(config: ResolvedConfig, images: np.ndarray, labels: np.ndarray, turns:
     labels, no augmentation."""
     settings = config["train"]
     with hardware.policy(hardware.precision(settings["precision"])):
-        net = build_net(config)
+        net = net_to_train(config)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings["label_smoothing"])
     optimizer = optimizers.build(settings, len(images) // settings["batch_size"], stock=True)
     net.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
@@ -112,7 +112,7 @@ def compare(config: ResolvedConfig, seconds: float) -> dict:
         steps = max(2, round(turn * alone(2) / batch))
         speeds["augmentation"] = [round(alone(steps), 1) for _ in range(LOOKS)]
     return {"batch": batch, "precision": hardware.precision(config["train"]["precision"]),
-            "parameters": build_net(config).count_params(), "machine": hardware.describe(), **speeds}
+            "parameters": net_to_train(config).count_params(), "machine": hardware.describe(), **speeds}
 
 
 if __name__ == "__main__":

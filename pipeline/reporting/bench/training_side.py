@@ -66,13 +66,13 @@ def loop(config: ResolvedConfig) -> Side:
     """The loop that training uses, augmentation, mixing and all."""
     from pipeline.training import hardware, optimizers
     from pipeline.training.epochs import epochs_of
-    from pipeline.training.loop import build_net
+    from pipeline.training.loop import net_to_train
     from pipeline.training.student import Student, feed
 
     (images, labels), settings = toy(config), config["train"]
     hardware.share_cores(settings["precision"], settings["batch_size"])
     with hardware.policy(hardware.precision(settings["precision"])):
-        student = Student(build_net(config), config)
+        student = Student(net_to_train(config), config)
     student.compile(optimizer=optimizers.build(settings, len(images) // settings["batch_size"]))
     student.optimizer.build(student.trainable_variables)
     epoch = epochs_of(student, feed(config, images, labels, {}), settings["batch_size"], verbose=False)

@@ -15,14 +15,16 @@ from pipeline.training.models.entrance import entrance
 
 
 def build(classes: int, size: int = 48, *, blocks: Sequence[int] = (2, 2, 1), width: int = 64, dropout: float = 0.2,
-          crop: int = 0, standardise: bool = True, weights: str = start.RANDOM) -> keras.Model:
+          crop: int = 0, standardise: bool = True, sharpness: bool = False,
+          weights: str = start.RANDOM) -> keras.Model:
     """Build our own network of the residual blocks of He et al. 2015: two convolutions of a quarter and a half of
     ``width`` filters, then a group for each number in ``blocks``, with that many blocks. The first group has ``width``
     filters, each later one twice as many as the one before.
 
-    ``crop`` and ``standardise`` are the entrance's; ``weights`` to start from are those of pipeline.training.start.
+    ``crop``, ``standardise`` and ``sharpness`` are the entrance's; ``weights`` to start from are those of
+    pipeline.training.start.
     """
-    image, x = entrance(size, -1, crop, standardise)
+    image, x = entrance(size, -1, crop, standardise, sharpness)
     x = layers.ReLU()(_convolution(x, width // 4))
     x = layers.MaxPooling2D()(layers.ReLU()(_convolution(x, width // 2)))
     for group, count in enumerate(blocks):

@@ -87,11 +87,15 @@ def test_the_data_card_says_what_validate_found():
     assert "| of PublicTest with an exact duplicate in Training | 6 |" in text
     assert "| blank images | warning | none | **not met**: 1 |" in text and "near cop" not in text.lower()
     near = {"pairs": 9, "mirrored": 1, "images": 12, "inside": {"Training": 8}, "leaks": {"Training in either": 11},
-            "any": {}, "free": {"PublicTest": 290}}
+            "any": {}, "free": {"PublicTest": 290}, "precision": None}
     text = data_card.card({**VALIDATION, "near": near})
     assert "| of Training with a near copy in either test split | 11 |" in text
     assert "| of PublicTest without any copy, exact or near, in Training | 290 |" in text
-    assert "Of 207 pairs across splits that were looked at, 203 show one photograph: about 99 %" in text
+    assert "looked at" not in text
+    precision = {"looked_at": 30, "copies": 28, "share": 0.9512, "error": 0.0201}
+    text = data_card.card({**VALIDATION, "near": {**near, "precision": precision}})
+    assert "Of 30 pairs across splits" in text
+    assert "28 show one\n  picture: 95.1 %, standard error 2.0, weighted" in text
 
 
 def test_what_is_missing_is_said_in_one_line(tmp_path, monkeypatch):

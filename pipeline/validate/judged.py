@@ -1,4 +1,4 @@
-"""How many of the near copies across splits are copies, by those that a person has looked at.
+"""How many of the near copies across splits are copies, by those that were looked at.
 
 judged.csv has a row for each of these pairs: drawn at random from FER-2013, at most 30 from each of ``BANDS``, and
 looked at side by side. ``yes`` is one picture, ``no`` are two of one person, two persons, or what cannot be told.

@@ -39,7 +39,7 @@ class Conflicts(TypedDict):
 
 
 class Precision(TypedDict):
-    """How many of the near copies across splits are copies, by a sample that a person has looked at.
+    """How many of the near copies across splits are copies, by a sample that was looked at.
 
     Attributes:
         looked_at: pairs; ``copies`` of them are.

@@ -139,7 +139,7 @@ def _pair(node: Node, one: Value | Constant, other: Value | Constant) -> Value:
 
 
 UNARY = {"Relu": "Relu", "Tanh": "Tanh", "Neg": "Neg", "Sqrt": "Sqrt", "Reciprocal": "Reciprocal", "Elu": "Elu",
-         "Exp": "Exp", "Abs": "Abs", "Erf": "Erf"}
+         "Exp": "Exp", "Log": "Log", "Abs": "Abs", "Erf": "Erf"}
 
 
 def unary(node: Node) -> Value:

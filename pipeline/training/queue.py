@@ -20,8 +20,6 @@ from pipeline.system.failure import Failure
 CONFIG, OUT = "config.json", "out"
 # Written last: a training that has left it is complete
 COMPLETE = "run.json"
-# Seconds that a training has to end in when it is asked to
-PATIENCE = 10
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -48,20 +46,12 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _train(training: Path, deadline: float) -> bool:
-    """Train one; whether it failed. One that the deadline ends has not."""
-    with subprocess.Popen(_command(training)) as process:
-        try:
-            return process.wait(None if deadline == float("inf") else deadline - time.monotonic()) != 0
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            return False
-        except BaseException:
-            process.kill()
-            raise
+    """Train one; whether it failed. One that the deadline ends has not: it is killed, which its checkpoint survives."""
+    left = None if deadline == float("inf") else deadline - time.monotonic()
+    try:
+        return subprocess.run(_command(training), timeout=left).returncode != 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _command(training: Path) -> list[str]:

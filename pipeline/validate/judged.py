@@ -5,6 +5,7 @@ looked at side by side. ``yes`` is one picture, ``no`` are two of one person, tw
 """
 
 import csv
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +26,15 @@ def precision(faces: Faces, near: Copies) -> Precision | None:
         judged = {(row["first"], row["second"]): row["copy"] == "yes" for row in csv.DictReader(file)}
     pairs = near.pairs(faces)
     across = np.flatnonzero(faces.splits[pairs.first] != faces.splits[pairs.second])
-    bands: dict[int, int] = {}
-    looked: dict[int, list[bool]] = {}
+    bands: Counter[int] = Counter()
+    looked: dict[int, list[bool]] = defaultdict(list)
     for pair in across.tolist():
         band = max((number for number, (mirrored, lowest) in enumerate(BANDS)
                     if mirrored == pairs.mirrored[pair] and lowest <= pairs.correlation[pair]), default=0)
-        bands[band] = bands.get(band, 0) + 1
+        bands[band] += 1
         names = str(faces.ids[pairs.first[pair]]), str(faces.ids[pairs.second[pair]])
         if names in judged:
-            looked.setdefault(band, []).append(judged[names])
+            looked[band].append(judged[names])
     if not bands or bands.keys() != looked.keys():
         return None
     share = sum(bands[band] * np.mean(looked[band]) for band in bands) / len(across)

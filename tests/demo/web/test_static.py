@@ -411,8 +411,7 @@ def read_whole_as_python_does(page, picture: Path, bundle: Bundle) -> None:
     (face,) = json.loads(page.downloaded(f"{picture.stem}-emotions.json").read_text())["faces"]
     (expected,) = watcher.look_at_face(cv2.imread(str(picture)), bundle)
     assert Box(**face["box"]) == expected.box == Box(6, 0, 48, 48)
-    # int8 products are rounded otherwise in WebAssembly
-    assert list(face["probabilities"].values()) == pytest.approx(expected.scores.tolist(), abs=0.03)
+    assert list(face["probabilities"].values()) == pytest.approx(expected.scores.tolist(), abs=0.01)
     page.press("Escape")
 
 

@@ -81,8 +81,8 @@ def scaling(rows: Rows) -> str:
     if not rows:
         return "**Not run yet.**\n"
     cores = ", ".join(sorted({row["cores"] for row in rows}, key=int))
-    busy = max(float(row["load"] or 0) for row in rows)
-    beside = f" Other programs ran beside it: the load before was up to {busy:.0f}." if busy >= 1 else ""
+    loads = [float(row["load"]) for row in rows if row["load"]]
+    beside = f" The machine's load average before each was at most {max(loads):.1f}." if loads else ""
     lines = ["| storage | workers | trials a minute | times one worker's | trials | seconds |", "|---" * 6 + "|"]
     for row in sorted(rows, key=lambda row: (row["storage"], int(row["workers"]))):
         single = next((float(other["per_minute"]) for other in rows

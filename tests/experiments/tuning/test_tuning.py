@@ -238,7 +238,7 @@ def test_the_scaling_is_told_beside_the_cores_that_it_was_taken_on(project, caps
     assert "| sqlite | 1 | 25.0 | 1.00 |" in text and "26.5" not in text, "the last measurement counts"
     assert "| sqlite | 2 | 50.0 | 2.00 |" in text and "| PostgreSQL | 4 | 90.0 |  |" in text
     assert "Taken on 2 cores, which cannot show more" in text
-    assert "Other programs ran beside it: the load before was up to 3." in text
+    assert "The machine's load average before each was at most 3.4." in text
     assert (project / "reports/tuning-workers.png").is_file()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.tune.evidence import negligible
 from pipeline.tune.slots import CPU
 
 
@@ -77,5 +78,4 @@ def _flat(best: list[float], budget: Budget) -> bool:
     # Slot 0 is the recipe, which no trial before it could have raised
     if not budget.flat or len(best) <= budget.flat:
         return False
-    error = (best[-1] * (1 - best[-1]) / budget.images) ** 0.5
-    return best[-1] - best[-1 - budget.flat] < error / 2
+    return best[-1] - best[-1 - budget.flat] < negligible(best[-1], budget.images)

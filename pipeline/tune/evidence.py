@@ -6,10 +6,10 @@ taken only if the paired bootstrap over PublicTest's images (``promote.decision`
 ``confidence``, corrected for every trial that could have become a finalist (Bonferroni 1936; Dunn 1961, Journal of the
 American Statistical Association 56: 52-64). The correction holds whatever the finalists were chosen by, PublicTest
 itself included: that *any* of m equal recipes passes a test at (1 - confidence) / m has at most the probability
-1 - confidence.
+1 - confidence. It holds, too, where finalists that fall behind are not trained to their end: fewer are taken then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,8 @@ class Finalist:
         gain: over the recipe at full length.
         probability: that the gain is above 0, by the paired bootstrap.
         needed: the probability that takes it.
+        stopped: the epoch after which its training was stopped because it was behind; accuracy and gain are means over
+            epochs up to there, and the probability is 0. None where it was trained to its end.
     """
 
     trial: int
@@ -37,6 +39,7 @@ class Finalist:
     gain: float
     probability: float
     needed: float
+    stopped: int | None = None
 
     @property
     def real(self) -> bool:
@@ -44,18 +47,56 @@ class Finalist:
         return self.gain > 0 and self.probability >= self.needed
 
 
+@dataclass(frozen=True)
+class Behind:
+    """Why a finalist's training was stopped: ``epoch`` epochs, a mean ``accuracy`` over the last of them, which is
+    ``points`` (a share) less than the recipe's over the same ones."""
+
+    epoch: int
+    accuracy: float
+    points: float
+
+
+def behind(recipe: Sequence[float], finalist: Sequence[float], epochs: int, images: int) -> Behind | None:
+    """Whether a finalist has fallen so far behind the recipe that its training is not worth its end.
+
+    It has where, at half of the schedule or later, its mean accuracy over the last fifth of the schedule is less than
+    the recipe's over the same epochs by more than what is ``negligible``. To be taken it would have to gain twice a
+    standard error or more from there.
+
+    Args:
+        recipe: its accuracy on PublicTest after every epoch at full length.
+        finalist: the same, as far as it has come.
+        epochs: of the schedule, the same for both.
+        images: that an accuracy is measured on.
+    """
+    done = len(finalist)
+    if not epochs <= 2 * done < 2 * epochs or len(recipe) < done:
+        return None
+    window = slice(max(0, done - max(1, epochs // 5)), done)
+    expected, reached = float(np.mean(recipe[window])), float(np.mean(finalist[window]))
+    if expected - reached <= negligible(expected, images):
+        return None
+    return Behind(done, reached, expected - reached)
+
+
+def negligible(accuracy: float, images: int) -> float:
+    """Half a standard error of an accuracy on so many images: a smaller difference could not be shown on them."""
+    return (accuracy * (1 - accuracy) / images) ** 0.5 / 2
+
+
 def judged(
     recipe: np.ndarray,
-    finalists: Mapping[int, np.ndarray],
+    finalists: Mapping[int, np.ndarray | Behind],
     trials: int,
     confidence: float,
     seed: int,
 ) -> list[Finalist]:
-    """Each finalist against the recipe, the most accurate first.
+    """Each finalist against the recipe, the most accurate first, and those that were stopped last.
 
     Args:
         recipe: what the recipe got right at full length, bool ``(N,)`` on N images.
-        finalists: the same of each finalist, by its trial's number.
+        finalists: the same of each finalist, by its trial's number, or why its training was stopped.
         trials: from how many they were chosen, the recipe's own not counted.
         confidence: that nothing is taken where no trial is better than the recipe.
         seed: of the bootstrap.
@@ -64,9 +105,12 @@ def judged(
     resamples = max(RESAMPLES, round(PER_TAIL / tail))
     rows = []
     for trial, correct in finalists.items():
+        if isinstance(correct, Behind):
+            rows.append(Finalist(trial, correct.accuracy, -correct.points, 0.0, 1 - tail, correct.epoch))
+            continue
         gain = paired(correct[None], recipe[None], 0.0, seed, resamples)
         rows.append(Finalist(trial, float(correct.mean()), gain.gain, gain.probability, 1 - tail))
-    return sorted(rows, key=lambda row: (-row.accuracy, row.trial))
+    return sorted(rows, key=lambda row: (row.stopped is not None, -row.accuracy, row.trial))
 
 
 def taken(finalists: list[Finalist]) -> int | None:

@@ -1,8 +1,8 @@
 """The best few trials and the recipe at full length, and what of them is taken; see ``evidence`` for why.
 
 What a training at full length got right is kept in the study, so that it is trained once, whoever goes on, and by one
-process at a time (``turn``). The one whose values the next stage trains with leaves its checkpoint: train continues
-from there, and finds nothing to do.
+process at a time (``turn``). A finalist that falls behind the recipe is stopped. The one whose values the next stage
+trains with leaves its checkpoint: train continues from there, and finds nothing to do.
 """
 
 import base64
@@ -30,8 +30,9 @@ from pipeline.tune.storage import Address
 
 # Begins the names of the study's user attributes that hold what slots got right at full length
 FULL = "full length "
-# In the order of the attributes' values: what a slot got right, and of how many images
-CORRECT, IMAGES = "correct", "images"
+# Of the attributes' values: what a slot got right, and of how many images; its accuracy after every epoch; or instead
+# of these why it was stopped
+CORRECT, IMAGES, CURVE, STOPPED = "correct", "images", "curve", "stopped"
 
 
 def contenders(counted: Mapping[int, Any], most: int) -> list[int]:
@@ -56,7 +57,7 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
     slots = contenders(counted, space.params.tune.finalists)
     trials = len(counted) - 1 + study.user_attrs.get(warm.CHOSEN_FROM, 0)
 
-    def judged(recipe: np.ndarray, correct: Mapping[int, np.ndarray]) -> list[evidence.Finalist]:
+    def judged(recipe: np.ndarray, correct: Mapping[int, np.ndarray | evidence.Behind]) -> list[evidence.Finalist]:
         return evidence.judged(recipe, correct, trials, space.params.tune.confidence, space.params.seed)
 
     def missing() -> list[int]:
@@ -71,7 +72,7 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
         recipe is trained."""
         if not slots:
             return []
-        recipe = _kept(study, 0)
+        recipe = _correct(study, 0)
         return slots if evidence.taken(judged(recipe, {slots[0]: np.ones_like(recipe)})) is not None else []
 
     waiting = False
@@ -91,7 +92,7 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
                       "it", flush=True)
             waiting = True
             turn.pause(where)
-    recipe = _kept(study, 0) if slots else None
+    recipe = _correct(study, 0) if slots else None
     rows = [] if recipe is None else judged(recipe, {slot: _kept(study, slot) for slot in finalists()})
     taken = evidence.taken(rows)
     # Those of earlier verdicts, over fewer trials, too
@@ -101,8 +102,10 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
         print(f"tune: at full length: the recipe gets {recipe.sum()} of {len(recipe)} images of PublicTest right, "
               "which no trial could beat beyond chance", flush=True)
     for row in rows:
-        print(f"tune: trial {row.trial} at full length: PublicTest accuracy {row.accuracy:.4f}, {100 * row.gain:+.2f} "
-              f"points, a gain with probability {row.probability:.4f}, {row.needed:.4f} needed", flush=True)
+        if row.stopped is None:
+            print(f"tune: trial {row.trial} at full length: PublicTest accuracy {row.accuracy:.4f}, "
+                  f"{100 * row.gain:+.2f} points, a gain with probability {row.probability:.4f}, {row.needed:.4f} "
+                  "needed", flush=True)
     return {
         "recipe_accuracy": None if recipe is None else round(float(recipe.mean()), 6),
         "finalists": [{name: round(value, 6) if isinstance(value, float) else value
@@ -113,22 +116,26 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
 
 
 def _train(study, slot: int, params: Params, faces: Faces, where: Address, parent: runs.Run) -> bool:
-    """Train at full length; the study keeps what it got right on PublicTest. A network whose loss runs away got nothing
-    right, unless it is the recipe's own. False, and nothing is trained, where another process has the checkpoint.
+    """Train at full length; the study keeps what it got right on PublicTest, or why it was stopped. A network whose
+    loss runs away got nothing right, unless it is the recipe's own. False, and nothing is trained, where another
+    process has the checkpoint.
 
     Raises TooLate where another process has the turn by now.
     """
     with quiet():
-        from pipeline.training import loop
+        from pipeline.training import checkpoint, loop
 
     config, public = resolve(params, faces.manifest), faces.split("PublicTest")
+    epochs, recipe = config["train"]["epochs"], _curve(study)
     title = f"{f'trial {slot}' if slot else 'the recipe'} at full length"
     tags = {**runs.tags_of(config, faces.manifest), "kind": "full length", "slot": slot,
             process.HOST: process.this()[process.HOST]}
     with _held(config, faces, keep=True) as state:
         if state is None:
             return False
-        print(f"tune: {title}, {config['train']['epochs']} epochs", flush=True)
+        print(f"tune: {title}, {epochs} epochs", flush=True)
+        saved = checkpoint.latest(state)
+        curve = [row["val_accuracy"] for row in saved.progress.history] if saved else []
         killed.go_on(runs.connect(), parent.id)
         with runs.start(f"{runs.run_name(tags)}, {title}", f"{params.dataset}-{params.classes}", tags,
                         parent=parent.id) as run:
@@ -137,20 +144,34 @@ def _train(study, slot: int, params: Params, faces: Faces, where: Address, paren
             def on_epoch(row: dict) -> None:
                 turn.check(study)
                 run.epoch(row, int(row["epoch"]))
+                curve.append(row["val_accuracy"])
+                if stopped := evidence.behind(recipe, curve, epochs, len(public.labels)):
+                    raise _Stopped(stopped)
 
             try:
                 fitted = loop.fit_faces(config, faces, checkpoint=state, on_epoch=on_epoch)
-                correct = loop.predict(fitted.net, public.images).argmax(axis=1) == public.labels
+                result = _result(loop.predict(fitted.net, public.images).argmax(axis=1) == public.labels, curve)
             except loop.Diverged:
                 if slot == 0:
                     raise
-                correct = np.zeros(len(public.labels), bool)
-            bits = base64.b64encode(np.packbits(correct).tobytes()).decode()
+                result = _result(np.zeros(len(public.labels), bool), curve)
+            except _Stopped as error:
+                result = {STOPPED: asdict(error.behind)}
+                run.tags({"pruned": "true", "why": str(error)})
+                print(f"tune: {title}: stopped, {error}", flush=True)
             # Before MLflow's run ends: what is trained counts, whatever comes of that
             with where.alone():
                 turn.check(study)
-                study.set_user_attr(_name(slot), {CORRECT: bits, IMAGES: len(correct)})
+                study.set_user_attr(_name(slot), result)
     return True
+
+
+class _Stopped(Exception):
+    """Ends a finalist's training."""
+
+    def __init__(self, behind: evidence.Behind):
+        super().__init__(f"epoch {behind.epoch}: {100 * behind.points:.2f} points behind the recipe")
+        self.behind = behind
 
 
 def _name(slot: int) -> str:
@@ -162,7 +183,24 @@ def _name(slot: int) -> str:
     return f"{FULL}{slot}, code {code.digest()}"
 
 
-def _kept(study, slot: int) -> np.ndarray:
+def _result(correct: np.ndarray, curve: list[float]) -> dict[str, Any]:
+    """What the study keeps of a training that was not stopped; ``_kept`` reads it."""
+    bits = base64.b64encode(np.packbits(correct).tobytes()).decode()
+    return {CORRECT: bits, IMAGES: len(correct), CURVE: [round(accuracy, 6) for accuracy in curve]}
+
+
+def _curve(study) -> list[float]:
+    """The recipe's accuracy after every epoch; empty where it is not trained yet, or was by an earlier version."""
+    return study.user_attrs.get(_name(0), {}).get(CURVE, [])
+
+
+def _kept(study, slot: int) -> np.ndarray | evidence.Behind:
+    """What a finalist got right at full length, or why it was stopped."""
+    stopped = study.user_attrs[_name(slot)].get(STOPPED)
+    return evidence.Behind(**stopped) if stopped else _correct(study, slot)
+
+
+def _correct(study, slot: int) -> np.ndarray:
     """What a slot got right at full length."""
     kept = study.user_attrs[_name(slot)]
     bits = np.frombuffer(base64.b64decode(kept[CORRECT]), "uint8")

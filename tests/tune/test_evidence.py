@@ -82,3 +82,28 @@ def test_the_most_accurate_of_those_that_are_real_is_taken():
     judged = evidence.judged(recipe, {1: good, 2: best, 3: recipe}, 3, CONFIDENCE, 1)
     assert [row.trial for row in judged] == [2, 1, 3] and evidence.taken(judged) == 2
     assert not judged[-1].real and evidence.taken(judged[-1:]) is None
+
+
+@pytest.mark.parametrize(("finalist", "stopped"), [
+    ([0.6] * 4, None),                        # before half of the schedule
+    ([0.6] * 5, 5),
+    ([0.6] * 7, 7),
+    ([0.7] * 3 + [0.69] * 3, None),           # less than could be shown on 400 images
+    ([0.2] * 5 + [0.7] * 2, None),            # the last fifth of the schedule counts
+    ([0.6] * 10, None),                       # nothing is saved any more
+])
+def test_a_finalist_is_stopped_where_it_is_clearly_behind_at_half_of_the_schedule_or_later(finalist, stopped):
+    found = evidence.behind([0.7] * 10, finalist, epochs=10, images=400)
+    assert (found and found.epoch) == stopped
+    if found:
+        assert (found.accuracy, found.points) == (pytest.approx(0.6), pytest.approx(0.1))
+
+
+def test_a_recipe_that_ended_early_stops_no_finalist():
+    assert evidence.behind([0.7] * 5, [0.6] * 6, epochs=10, images=400) is None
+
+
+def test_a_stopped_finalist_is_not_taken_and_stands_below_those_that_were_trained_to_their_end():
+    recipe = np.arange(1000) < 500
+    judged = evidence.judged(recipe, {1: evidence.Behind(8, 0.6, 0.01), 2: np.arange(1000) < 490}, 2, CONFIDENCE, 1)
+    assert [(row.trial, row.stopped, row.real) for row in judged] == [(2, None, False), (1, 8, False)]

@@ -15,7 +15,7 @@ from pipeline.params.resolved import resolve
 from pipeline.system.failure import Failure
 from pipeline.tune import declared, finals, process, turn
 
-OWN = 0.003
+OWN, EPOCHS = 0.003, 10
 WHERE = SimpleNamespace(alone=contextlib.nullcontext, heartbeat=5, grace=20)
 OTHER = {"host": "grace", "process": "7 1000 grace", "machine": "elsewhere", "beats": 0}
 
@@ -27,7 +27,7 @@ class Checkpoints:
         """As the real module's."""
 
     def __init__(self):
-        self.kept, self.busy = set(), {}
+        self.kept, self.busy, self.saved = set(), {}, []
 
     @contextlib.contextmanager
     def held(self, parent, config, digest, keep=False):
@@ -39,6 +39,12 @@ class Checkpoints:
         self.kept.add(rate) if keep else self.kept.discard(rate)
 
 
+    def latest(self, folder):
+        """Accuracies of the epochs that an interrupted training has left."""
+        return self.saved and SimpleNamespace(progress=SimpleNamespace(
+            history=[{"val_accuracy": accuracy} for accuracy in self.saved]))
+
+
 class Finals:
     """A finished search of trials by their learning rates, whose training at full length gets so many images right."""
 
@@ -48,8 +54,10 @@ class Finals:
         self.faces = SimpleNamespace(manifest=public.manifest,
                                      split=lambda name: SimpleNamespace(images=labels, labels=labels))
         self.right, self.ran, self.study, self.meanwhile = {}, [], Study(), id
+        self.curves, self.epochs = {}, {}
         self.checkpoints = Checkpoints()
-        self.run = contextlib.nullcontext(SimpleNamespace(id="r", params=id, epoch=lambda row, step: None))
+        self.run = contextlib.nullcontext(SimpleNamespace(
+            id="r", params=id, tags=id, epoch=lambda row, step: None))
         monkeypatch.setattr(finals.runs, "start", lambda *_, **__: self.run)
         monkeypatch.setattr(finals.runs, "connect", lambda: None)
         monkeypatch.setattr(finals.killed, "go_on", lambda *_: None)
@@ -60,7 +68,10 @@ class Finals:
     def _fit(self, config, faces, checkpoint, on_epoch):
         self.ran.append((config["train"]["learning_rate"], config["train"]["epochs"]))
         self.meanwhile(config)
-        on_epoch({"epoch": 1, "val_accuracy": 0.5})
+        for epoch, accuracy in enumerate(self.curves.get(config["train"]["learning_rate"], [0.5]), 1):
+            if epoch > len(self.checkpoints.saved):
+                self.epochs[config["train"]["learning_rate"]] = epoch
+                on_epoch({"epoch": epoch, "val_accuracy": accuracy})
         if self.right[self.ran[-1][0]] is None:
             raise ArithmeticError("the loss is nan")
         return SimpleNamespace(net=self.right[self.ran[-1][0]])
@@ -71,8 +82,9 @@ class Finals:
 
     def verdict(self, finalists=2, where=WHERE):
         own = params.load()
-        settings = own.override({"tune.finalists": finalists, "train.learning_rate": OWN, "tune.space": {
-            "train.learning_rate": {"low": 0.001, "high": 0.1}}})
+        settings = own.override({
+            "tune.finalists": finalists, "train.epochs": EPOCHS, "train.learning_rate": OWN,
+            "tune.space": {"train.learning_rate": {"low": 0.001, "high": 0.1}}})
         self.space = declared.space_of(settings)
         counted = by_slot([trial(0, 0.5, learning_rate=OWN), trial(1, 0.52, learning_rate=0.01),
                            trial(2, 0.51, learning_rate=0.02), trial(3, 0.49, learning_rate=0.03),
@@ -97,8 +109,7 @@ def final(project, monkeypatch):
 def test_the_best_trials_that_beat_the_recipe_are_trained_at_full_length_beside_it(final):
     final.right = {OWN: 200, 0.05: 202, 0.01: 190}
     found = final.verdict()
-    epochs = params.load().train.epochs
-    assert final.ran == [(OWN, epochs), (0.05, epochs), (0.01, epochs)]
+    assert final.ran == [(OWN, EPOCHS), (0.05, EPOCHS), (0.01, EPOCHS)]
     assert found["recipe_accuracy"] == 0.5 and found["taken"] is None and found["take"] == {}
     assert [(row["trial"], row["accuracy"]) for row in found["finalists"]] == [(5, 0.505), (1, 0.475)]
     assert final.checkpoints.kept == {OWN}, "train goes on from the recipe's"
@@ -153,6 +164,29 @@ def test_a_finalist_whose_loss_runs_away_is_not_taken_and_the_recipe_s_ends_the_
     final.right, final.study = {OWN: None}, Study()
     with pytest.raises(ArithmeticError):
         final.verdict(finalists=1)
+
+
+def test_a_finalist_that_falls_behind_the_recipe_is_stopped_and_not_trained_again(final, capsys):
+    final.right = {OWN: 200, 0.05: 399, 0.01: 199}
+    # A standard error on 400 images is 2.5 points
+    final.curves = {OWN: [0.5] * EPOCHS, 0.05: [0.45] * EPOCHS, 0.01: [0.4, *[0.49] * (EPOCHS - 1)]}
+    found = final.verdict()
+    assert final.epochs == {OWN: EPOCHS, 0.05: 5, 0.01: EPOCHS}
+    assert [(row["trial"], row["stopped"]) for row in found["finalists"]] == [(1, None), (5, 5)]
+    assert found["finalists"][1]["gain"] == pytest.approx(-0.05) and found["finalists"][1]["probability"] == 0
+    assert "trial 5 at full length: stopped, epoch 5: 5.00 points behind the recipe\n" in capsys.readouterr().out
+    assert found["taken"] is None and final.checkpoints.kept == {OWN}
+    final.ran.clear()
+    assert final.verdict() == found and final.ran == []
+
+
+def test_a_finalist_that_was_interrupted_is_stopped_where_it_would_have_been_without(final):
+    final.right = {OWN: 200, 0.05: 200}
+    final.curves = {OWN: [0.5] * EPOCHS, 0.05: [0.45] * EPOCHS}
+    without = final.verdict(finalists=1)
+    del final.study.user_attrs[finals._name(5)]
+    final.checkpoints.saved = final.curves[0.05][:3]
+    assert final.verdict(finalists=1) == without
 
 
 def test_no_finalists_train_nothing_and_take_nothing(final):

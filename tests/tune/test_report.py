@@ -71,6 +71,13 @@ def test_the_page_has_the_verdict_the_ten_best_and_what_was_cut_short(written):
     assert all(name in text for name in ("train.learning_rate", "train.batch_size", "model.pooling"))
 
 
+def test_a_finalist_that_was_stopped_says_when_instead_of_a_probability(tmp_path):
+    ended = {**FULL["finalists"][0], "stopped": None}
+    page.write(tmp_path, study(verdict={**FULL, "finalists": [ended, {**ended, "trial": 4, "stopped": 8}]}))
+    texts = read(tmp_path)[0].texts
+    assert texts.count("stopped after epoch 8") == 1 and texts.count("0.9300") == 1
+
+
 def test_every_picture_is_a_png_beside_the_page_and_in_it(written):
     found = {path.name: path.read_bytes() for path in (written / "study").iterdir()}
     assert found.keys() == {"history.png", "importances.png", "slices.png", "parallel.png"}
@@ -156,6 +163,8 @@ def test_a_taken_trial_is_said_with_its_evidence():
     taken = {**FULL, "taken": 3, "finalists": [{**FULL["finalists"][0], "probability": 0.995}]}
     style, headline, why = page.words(taken)
     assert (style, headline) == ("good", "Trial 3 is taken") and "0.9950" in why and "+1.00 points" in why
+    stopped = {**FULL["finalists"][0], "gain": -0.0074, "probability": 0.0, "stopped": 8}
+    assert "trial 3 was stopped after epoch 8, 0.74 points behind" in page.words({**FULL, "finalists": [stopped]})[2]
     none = {"finalists": [], "taken": None}
     assert "none was trained at full length" in page.words(none)[2]
     better = page.words({**none, "best_trial": 3})[2]

@@ -60,6 +60,10 @@ def words(verdict: Mapping[str, Any]) -> tuple[str, str, str]:
     winner = next((row for row in finalists if row["trial"] == verdict.get("taken")), None)
     if winner is None:
         best = finalists[0]
+        if best.get("stopped"):
+            return ("warn", "The recipe's own values are kept",
+                    f"At full length trial {best['trial']} was stopped after epoch {best['stopped']}, "
+                    f"{-100 * best['gain']:.2f} points behind the recipe.")
         return ("warn", "The recipe's own values are kept",
                 f"At full length trial {best['trial']} is {100 * best['gain']:+.2f} points against the recipe, and the "
                 f"probability that this is a gain is {best['probability']:.4f}; {best['needed']:.4f} is needed among "

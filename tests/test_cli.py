@@ -92,9 +92,17 @@ def test_the_tab_key_completes_commands_options_and_recipes_in_bash(tmp_path):
     assert done.stdout.splitlines() == ["promote", "results", "--dataset", "compact", "sample"]
 
 
-def test_a_command_without_options_is_not_run_for_its_completion():
-    assert not hasattr(importlib.import_module("pipeline.reporting.tables.recipe_table"), "argparse")
-    assert completion.parser_of(cli.load("recipes")) is None
+@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != cli.COMPLETION])
+def test_every_command_reads_its_options_first_so_that_help_and_the_tab_key_run_nothing(name):
+    assert completion.parser_of(cli.load(name)) is not None
+
+
+@pytest.mark.parametrize("stage", ["download", "validate", "balance", "tune", "train", "evaluate", "demo.stage"])
+def test_the_help_of_a_stage_runs_nothing(stage, tmp_path):
+    done = subprocess.run([sys.executable, "-m", f"pipeline.{stage}", "--help"], cwd=tmp_path, capture_output=True,
+                          text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0 and done.stdout.startswith(f"usage: python -m pipeline.{stage} [-h]"), done.stderr
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_failing_command_gets_one_line_and_exit_code_1(monkeypatch):

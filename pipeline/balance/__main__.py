@@ -25,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    failure.run(main, "balance")
+    failure.run_stage(main, "balance")

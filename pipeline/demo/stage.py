@@ -64,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    failure.run(main, "demo")
+    failure.run_stage(main, "demo.stage")

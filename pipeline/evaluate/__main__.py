@@ -56,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    failure.run(main, "evaluate")
+    failure.run_stage(main, "evaluate")

@@ -1,5 +1,6 @@
 """What a person gets when something outside the program is wrong: one line and exit code 1."""
 
+import argparse
 import errno
 import re
 import sys
@@ -40,6 +41,13 @@ def missing_package(error: ModuleNotFoundError) -> str | None:
         return None
     return (f"{sys.executable} has no package {package}; activate .venv first (source .venv/bin/activate, on Windows "
             ".venv\\Scripts\\activate), which `make` or `python -m pipeline.install` makes")
+
+
+def run_stage(main: Callable[[], None], name: str) -> None:
+    """``run`` for a stage, which has no options: its values are in params.yaml."""
+    argparse.ArgumentParser(f"python -m pipeline.{name}", description=f"{main.__doc__} Its values are in params.yaml."
+                            ).parse_args()
+    run(main, name.partition(".")[0])
 
 
 def run(main: Callable[[], None], name: str) -> None:

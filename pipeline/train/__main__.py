@@ -18,4 +18,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    failure.run(main, "train")
+    failure.run_stage(main, "train")

@@ -42,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    failure.run(main, "tune")
+    failure.run_stage(main, "tune")

@@ -46,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    failure.run(main, "validate")
+    failure.run_stage(main, "validate")

@@ -3,6 +3,7 @@
 Every recipe with a ``published`` block has a row, also before its first run; the rest comes from the ledger.
 """
 
+import argparse
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -143,6 +144,7 @@ def picture(entries: list[Entry]) -> list[recipe_picture.Row]:
 
 def main(argv: list[str] | None = None) -> None:
     """Generate reports/recipes.md and its picture anew from the recipes and the ledger."""
+    argparse.ArgumentParser("ferpipe recipes", description=main.__doc__).parse_args(argv)
     entries = ledger.entries()
     text = page(entries, throughput.kept())
     path = project.root() / "reports" / "recipes.md"

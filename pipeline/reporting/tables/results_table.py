@@ -1,5 +1,6 @@
 """``ferpipe results``: reports/results.md, every model of our own recipes, and the short table of README.md."""
 
+import argparse
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -198,6 +199,7 @@ def page(entries: list[Entry]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Regenerate reports/results.md and README.md's table from the ledger."""
+    argparse.ArgumentParser("ferpipe results", description=main.__doc__).parse_args(argv)
     entries = ledger.entries()
     copy_free.complete(entries)
     readme, report = project.root() / "README.md", project.root() / "reports" / "results.md"

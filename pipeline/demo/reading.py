@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
 from pipeline.bundle.bundle import Bundle
 from pipeline.demo.see import boxes
@@ -25,12 +26,10 @@ from pipeline.demo.sources.source import Source, quiet
 from pipeline.system.failure import Failure
 from pipeline.system.project import model_folder
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-Picture: TypeAlias = "str | os.PathLike[str] | np.ndarray | Image.Image"
+Picture: TypeAlias = str | os.PathLike[str] | np.ndarray | Image.Image
 """A file's path, an array uint8 ``(H, W, 3)`` or gray ``(H, W)``, or an image of Pillow."""
 Channels = Literal["BGR", "RGB"]
+"""The order of an array's channels, OpenCV's or everybody else's."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +118,7 @@ class Reader:
 
         Raises:
             Failure: it is no picture, an animation, damaged, or larger than 120 million pixels.
+            TypeError: it is nothing of what a ``Picture`` can be.
         """
         return self.read_many([picture], channels, face)[0]
 
@@ -146,7 +146,8 @@ class Reader:
         and those that come while the caller is busy are dropped.
 
         Args:
-            source: a video file, a camera's index (0 is the first) or path, or a URL (http, https, rtsp).
+            source: a video file, a camera's index (0 is the first) or path, or a URL (http, https, rtsp). It is open
+                from the call on, until the iterator ends or is closed.
 
         Raises:
             Failure: there is no such video or camera; from the iterator, when no frame of it can be read.
@@ -199,8 +200,6 @@ def _pixels(picture: Picture, channels: Channels) -> np.ndarray:
         if picture.dtype != np.uint8 or not (colour or picture.ndim == 2) or not picture.size:
             raise Failure(f"expected an array uint8 (H, W, 3) or (H, W), got {picture.dtype} {picture.shape}")
         return cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if colour and channels == "RGB" else picture
-    from PIL import Image, ImageOps
-
     if not isinstance(picture, Image.Image):
         raise TypeError(f"expected a path, an array or an image of Pillow, got {type(picture).__name__}")
     if picture.width * picture.height > MOST_PIXELS:

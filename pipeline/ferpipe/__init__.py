@@ -12,7 +12,14 @@ What goes wrong outside the program (no picture, no model) raises ``Failure``, w
 The package re-exports; ``pipeline.demo.reading`` documents and implements.
 """
 
-from pipeline.demo.reading import Box, Face, Frame, Picture, Reader
+from importlib.metadata import PackageNotFoundError, version
+
+from pipeline.demo.reading import Box, Channels, Face, Frame, Picture, Reader
 from pipeline.system.failure import Failure
 
-__all__ = ["Box", "Face", "Failure", "Frame", "Picture", "Reader"]
+__all__ = ["Box", "Channels", "Face", "Failure", "Frame", "Picture", "Reader", "__version__"]
+
+try:
+    __version__ = version("ferpipe")
+except PackageNotFoundError:  # a folder that was copied, not installed
+    __version__ = "unknown"

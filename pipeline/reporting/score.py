@@ -194,7 +194,7 @@ def report(result: Score, bundle: "Bundle", face: bool) -> str:
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("ferpipe score", description="Measure a model on a folder of labelled faces, "
-                                     "FOLDER/CLASS/PICTURE: accuracy with its 95 %% interval, figures per class, "
+                                     "FOLDER/CLASS/PICTURE: accuracy with its 95 % interval, figures per class, "
                                      "confusion matrix. Classes as people write them: happy, Happiness, 3.")
     parser.add_argument("folder", metavar="FOLDER", type=Path)
     parser.add_argument("--face", action="store_true", help="every picture is one face already, as FER-2013's are; "

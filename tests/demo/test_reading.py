@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import typing
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def two() -> np.ndarray:
 def test_the_import_name_gives_the_same_objects():
     assert package.Reader is Reader and package.Face is Face and package.Failure is Failure
     assert all(hasattr(package, name) for name in package.__all__)
+    assert set(typing.get_type_hints(Reader.read)) == {"picture", "channels", "face", "return"}
 
 
 def test_a_face_has_a_box_a_label_its_probabilities_and_a_roll(reader, two):

@@ -29,7 +29,7 @@ STAGES = {
     "download": ("bring the data into one form", 0.2, 0.1),
     "validate": ("check it: sizes, labels, counts, duplicates", 0.5, 0.1),
     "balance": ("balance the training classes as the recipe says", 0.1, 0.1),
-    # A trial that beats the recipe's is trained at full length, which takes as long as the stage train
+    # Without a finalist, which ``plan`` mentions
     "tune": ("search for better parameters, resumable", 13, 1.8),
     "train": ("train with the best ones, resumable", 25, 0.3),
     "evaluate": ("measure on images never trained on", 1.4, 0.2),
@@ -76,6 +76,8 @@ def plan(dataset: str, reason: str) -> str:
     for stage, (purpose, _, _) in STAGES.items():
         length = minutes_of(stage, dataset)
         rows.append(f"  {stage:<10}{purpose:<50}{f'about {length:.0f} min' if length >= 1 else 'seconds'}")
+        if stage == "tune" and (more := minutes_of("train", dataset)) >= 1:
+            rows[-1] += f", {more / 2:.0f} to {more:.0f} more where a trial seems better than the recipe"
     return "\n".join((
         f"Data:  {title(dataset)}, because {reason}", f"Other: {other}", "",
         f"What happens, {minutes_left(dataset)} on two cores (what is unchanged since the last run is skipped):",

@@ -148,6 +148,7 @@ def test_the_plan_names_the_data_the_reason_every_stage_and_the_other_choice(dat
     page = run.plan(dataset, "it is so")
     assert "because it is so" in page and run.minutes_left(dataset) in page
     assert all(stage in page for stage in run.STAGES)
+    assert ("12 to 25 more where a trial" in page) == (dataset == "fer2013")
     assert {"fer2013": "make run DATASET=sample", "sample": "make run FER2013=PATH"}[dataset] in page
     monkeypatch.delenv("MAKELEVEL")
     assert "ferpipe run --" in run.plan(dataset, "it is so")

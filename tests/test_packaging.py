@@ -75,9 +75,10 @@ def test_the_lock_holds_every_extra():
     assert all(f"--extra {extra}" in makefile for extra in ("pipeline", "team", "cluster", "dev"))
 
 
-def test_the_changelog_begins_with_the_packages_version():
+def test_the_changelog_and_the_citation_have_the_packages_version():
     versions = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert next(version for version in versions if version != "Unreleased") == PROJECT["project"]["version"]
+    assert f"\nversion: {PROJECT['project']['version']}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 # Imports of what the base installation has not fail as if it were not installed

@@ -1,4 +1,4 @@
-"""Trainings one after the other on a machine that is lent for so many seconds::
+"""Trainings one after the other, within so many seconds of machine time::
 
     python -m pipeline.training.queue FOLDER --seconds 500
 

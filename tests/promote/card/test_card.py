@@ -190,8 +190,9 @@ def test_the_evidence_counts_the_challengers_until_then_and_tells_of_the_seeds_t
 
     assert ("Challengers on this PublicTest until then: 3, this one included.\n"
             "It passed the gate on faces as they are: 3 have been compared on these, and the best of as many equal "
-            "ones would pass it by luck in 22 %.\nThat count leaves out the models between which PublicTest chose "
-            "before the challenge: this one is number 2 of the 3 seeds of its training in the ledger.\n") in text(record)
+            "ones would pass it by luck in 22 %.\nThat count leaves out the models between which PublicTest "
+            "chose before the challenge: this one is number 2 of the 3 seeds of its training in the "
+            "ledger.\n") in text(record)
     old = ("gain -0.28 points (3 challengers so far on this PublicTest: of as many equal ones the best would pass by "
            "luck, on faces as they are, in 22 %)", "gain +0.83 points on corrupted faces")
     robuster = text(record.model_copy(update={"gain": -0.003, "probability": 0.1, "corrupted_gain": 0.008,

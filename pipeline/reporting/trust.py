@@ -134,7 +134,8 @@ def page(model: dict[str, Any], trust: Trust, pictures: bool = True) -> str:
                f"| {_percent(one['moved'])} |" for name, one in trust["behaviour"].items()]
     return HEAD.format(**{**model, "protocol": phrase(model["protocol"])}) + CALIBRATION.format(
         bins=BINS, temperature=model["temperature"], fitted=_fitted(trust["single"]), pictures=shown["calibration"],
-        rows="\n".join(errors), shares=" | ".join(f"{100 * float(share):.0f} %" for share in SHOWN), dashes="---|" * len(SHOWN),
+        rows="\n".join(errors), shares=" | ".join(f"{100 * float(share):.0f} %" for share in SHOWN),
+        dashes="---|" * len(SHOWN),
         coverage="\n".join(coverage)) + _mirrored(trust["agreement"]) + CORRUPTED.format(
         pictures=shown["corrupted"], rows="\n".join(corrupted)) + BEHAVIOUR.format(
         n=first["n"], sure=first["sure_n"], rows="\n".join(behaved))

@@ -30,7 +30,7 @@ CAPTIONS = {
     "demo": "the demo",
     "explanation": "the parts of a face that the answers rest on, on average",
     "per_class": "figures of every class",
-    "recipes": "every recipe beside the published figures",
+    "recipes": "the recipes that were run at full length with their own values, beside the published figures",
     "robustness": "accuracy on corrupted faces",
     "tuning": "two searches and the recipe's own values at the same CPU time",
     "tuning-workers": "the search's trials a minute by workers",

@@ -107,7 +107,7 @@ def test_what_the_votes_add_and_who_the_judges_are_follow_from_the_data():
 
 def test_the_committed_page_is_of_the_champion_names_strongs_figures_and_claims_no_cross_validation():
     text = (ROOT / "reports/labels.md").read_text(encoding="utf-8")
-    assert f"bundle {Bundle.load(ROOT / 'data/champion').id}, single view" in text, "run `ferpipe labels`"
+    assert f" protocol, bundle {Bundle.load(ROOT / 'data/champion').id}, single view" in text, "run `ferpipe labels`"
     results = (ROOT / "reports/results.md").read_text(encoding="utf-8")
     strong = re.search(r"reaches (\S+ \[.*?\]) on PublicTest and (\S+ \[.*?\]) on PrivateTest", text.replace("\n ", ""))
     assert f"| {strong[1]} | {strong[2]} |" in results, "run `ferpipe labels`"

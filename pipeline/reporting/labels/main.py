@@ -17,6 +17,7 @@ from pipeline.evaluate.intervals import wilson
 from pipeline.faces import copies, teachers
 from pipeline.faces.faces import CLASS_SETS, EMOTIONS, SPLITS, Faces
 from pipeline.faces.manifest import Manifest
+from pipeline.faces.protocols import phrase
 from pipeline.reporting import compare, figures
 from pipeline.reporting.compare import Difference
 from pipeline.reporting.labels import ceiling, issues
@@ -178,7 +179,8 @@ def _larger() -> str:
     if group is None:
         return ""
     cells = [f"{figures.cell(group.seeds, split, 'single')} on {split}" for split in ("PublicTest", "PrivateTest")]
-    return f"`{TEACHERS}`, a larger network, reaches {' and '.join(cells)} (seeds: {len(group.seeds)})"
+    seeds = len(group.seeds)
+    return f"`{TEACHERS}`, a larger network, reaches {' and '.join(cells)} (published protocol, seeds: {seeds})"
 
 
 def _ceiling(by_split: dict[str, Judged], faces: Faces) -> tuple[list[tuple[object, ...]], dict[str, Difference]]:
@@ -222,7 +224,7 @@ def main(argv: list[str] | None = None) -> None:
     champion = Bundle.load(project.champion_folder())
     by_split = judged(faces, champion)
     provenance = champion.provenance
-    name = f"{provenance.recipe}, seed {provenance.seed}, bundle {champion.id}"
+    name = f"{provenance.recipe}, seed {provenance.seed}, {phrase(provenance.protocol)}, bundle {champion.id}"
     texts = {project.root() / "reports" / "labels.md": report(by_split, copies.at_hand(faces), faces, name),
              data / "labels.csv": ranking(by_split), data / "labels.html": pictures(by_split)}
     for path, text in texts.items():

@@ -31,7 +31,8 @@ def entry(recipe: str, tmp_path, accuracy: float = 0.65, seed: int = 1, fields=(
     path.write_text(text, encoding="utf-8")
     settings = params.load(path).override({"seed": seed, **changed})
     manifest = {"strategy": settings.balance.strategy, "class_set": settings.classes,
-                "protocol": OF_DROP_LEAKS[settings.balance.drop_leaks], "classes": [], **({"votes": {"sha256": "v"}} if settings.train.votes else {})}
+                "protocol": OF_DROP_LEAKS[settings.balance.drop_leaks], "classes": [],
+                **({"votes": {"sha256": "v"}} if settings.train.votes else {})}
     epochs = settings.train.epochs
     return toy_models.entry(**{
         "recipe": recipe, "seed": seed, "class_set": settings.classes, "config": resolve(settings, manifest),

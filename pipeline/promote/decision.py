@@ -51,6 +51,7 @@ def decide(
     size: int | None = None,
     advice: str = "train a smaller network",
     challengers: int | None = None,
+    challengers_corrupted: int | None = None,
 ) -> Decision:
     """Compare a challenger with the champion by paired bootstraps, and check its recall of every class and its size.
 
@@ -62,6 +63,7 @@ def decide(
         advice: what to do where that is too much.
         challengers: how many models were compared with a champion on these images, this one included, which the
             evidence says; None where that is not known.
+        challengers_corrupted: how many of them on corrupted faces too.
     """
     flaws = [f"recall of {name} is {recall:.3f}, the floor is {gates.min_class_recall:.3f}"
              for name, recall in recalls.items() if recall < gates.min_class_recall]
@@ -71,18 +73,20 @@ def decide(
     if champion is None:
         return Decision(not flaws, None, None, tuple(flaws) or ("the first model, every class above the floor",))
     clean = paired(challenger.clean[None], champion.clean[None], gates.min_gain, seed)
+    better = passes(clean, gates.min_gain, gates.confidence)
     evidence = (f"gain {100 * clean.gain:+.2f} points on PublicTest (n = {len(challenger.clean)}), more than "
                 f"{100 * gates.min_gain:.2f} with probability {clean.probability:.3f}"
-                + ("" if challengers is None else f" ({_among(challengers, gates.confidence)})"))
-    better = clean.gain > gates.min_gain and clean.probability >= gates.confidence
+                + _among(challengers, "PublicTest", gates.confidence if better else None))
     expected = "" if better else f", expected at least {gates.confidence:.3f}"
     if challenger.corrupted is None or champion.corrupted is None:
         reasons = (evidence + expected, *flaws) if expected else tuple(flaws) or (evidence,)
         return Decision(better and not flaws, clean, None, reasons)
     corrupted = paired(challenger.corrupted, champion.corrupted, 0.0, seed)
+    robuster = passes(corrupted, 0.0, gates.corrupted_confidence)
     more = (f"gain {100 * corrupted.gain:+.2f} points on corrupted faces, more than 0.00 with probability "
-            f"{corrupted.probability:.3f}")
-    robuster = corrupted.gain > 0 and corrupted.probability >= gates.corrupted_confidence
+            f"{corrupted.probability:.3f}"
+            + _among(challengers_corrupted, "PublicTest's corrupted faces",
+                     gates.corrupted_confidence if robuster else None))
     lost = f", at most {100 * gates.max_loss:.2f} may be lost for it"
     if (better and corrupted.gain >= -gates.max_loss) or (robuster and clean.gain >= -gates.max_loss):
         return Decision(not flaws, clean, corrupted, tuple(flaws) or (evidence, more))
@@ -95,9 +99,14 @@ def decide(
     return Decision(False, clean, corrupted, (evidence, more, *flaws))
 
 
+def passes(gain: Gain, least: float, confidence: float) -> bool:
+    """Whether a gain passes a gate: it exceeds ``least``, and does so with at least this probability."""
+    return gain.gain > least and gain.probability >= confidence
+
+
 def luck(challengers: int, confidence: float) -> float:
-    """The probability that the best of several challengers passes the gate of this confidence on faces as they are, all
-    of them and the champion being equally good, their errors independent.
+    """The probability that the best of several challengers passes a gate of this confidence, all of them and the
+    champion being equally good, their errors independent.
 
     One passes with 1 - ``confidence``. Against the same champion their gains correlate with 1/2: each is the difference
     of the challenger's luck and the champion's.
@@ -109,11 +118,16 @@ def luck(challengers: int, confidence: float) -> float:
     return float(1 - weights @ none / weights.sum())
 
 
-def _among(challengers: int, confidence: float) -> str:
+def _among(challengers: int | None, faces: str, passed: float | None) -> str:
+    """How many have challenged on these faces, and how easily the best of as many passes by luck, where this one
+    ``passed`` a gate of that confidence; empty where the number is not known."""
+    if challengers is None:
+        return ""
     if challengers < 2:
-        return "the first challenger on this PublicTest"
-    return (f"{challengers} challengers so far on this PublicTest: of as many equal ones the best would pass by luck, "
-            f"on faces as they are, in {100 * luck(challengers, confidence):.0f} %")
+        return f" (the first challenger on {faces})"
+    chance = "" if passed is None else (f": of as many equal ones the best would pass this gate by luck in "
+                                        f"{100 * luck(challengers, passed):.0f} %")
+    return f" ({challengers} challengers so far on {faces}{chance})"
 
 
 def paired(challenger: np.ndarray, champion: np.ndarray, gate: float, seed: int, resamples: int = RESAMPLES) -> Gain:

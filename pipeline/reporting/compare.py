@@ -156,11 +156,12 @@ def report(first: Model, second: Model) -> str:
         lines += ["", f"{split}, n = {overall.n:,}: " + ", ".join(
             f"{name} {100 * one.mean:.2f} % [{100 * one.low:.1f}, {100 * one.high:.1f}]"
             for name, one in zip("AB", estimates, strict=True)),
-            f"A - B {_points(overall)}; A alone right on {overall.gained}, B alone on {overall.lost}: p = "
-            f"{_p(overall.p)}", "", f"{'class':<12}{'n':>6}{'A, %':>8}{'B, %':>8}  {'A - B':<24}{'p':>8}"]
+            f"A - B {points(overall)}; A alone right on {overall.gained}, B alone on {overall.lost}: p = "
+            f"{p_value(overall.p)}", "", f"{'class':<12}{'n':>6}{'A, %':>8}{'B, %':>8}  {'A - B':<24}{'p':>8}"]
         adjusted = holm([one.p for one in of_class.values()])
         lines += [f"{name:<12}{one.n:>6}{100 * one.first / one.n:>8.1f}{100 * one.second / one.n:>8.1f}  "
-                  f"{_points(one):<24}{_p(p):>8}" for (name, one), p in zip(of_class.items(), adjusted, strict=True)]
+                  f"{points(one):<24}{p_value(p):>8}"
+                  for (name, one), p in zip(of_class.items(), adjusted, strict=True)]
     return "\n".join([*lines, "", NOTE, *_unlike(first.entry, second.entry)])
 
 
@@ -172,12 +173,14 @@ def _unlike(one: Entry, two: Entry) -> list[str]:
     return [f"The two differ in {' and in '.join(reasons)}."] if reasons else []
 
 
-def _points(difference: Difference) -> str:
+def points(difference: Difference) -> str:
+    """The difference with its interval."""
     estimate = difference.estimate
     return f"{100 * estimate.mean:+.2f} [{100 * estimate.low:+.2f}, {100 * estimate.high:+.2f}]"
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """A p-value as it is printed."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 

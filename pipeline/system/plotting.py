@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which every kind of colour vision tells apart
 BLUE, ORANGE, GREEN, PINK, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"
 GRAY = "#767676"
+# The keyword of a PNG's text that says which model a picture is about
+BUNDLE = "Bundle"
 
 
 def bare(axis: "Axes") -> None:
@@ -21,7 +23,11 @@ def bare(axis: "Axes") -> None:
     axis.tick_params(left=False)
 
 
-def save(path: Path, figure: "Figure") -> None:
-    """Write a PNG, the same bytes for the same figure."""
+def save(path: Path, figure: "Figure", bundle: str | None = None) -> None:
+    """Write a PNG, the same bytes for the same figure.
+
+    Args:
+        bundle: the id of the model that it is about, kept in the file under ``BUNDLE``.
+    """
     with atomic_file(path) as new:
-        figure.savefig(new, format="png", dpi=110, metadata={"Software": None})
+        figure.savefig(new, format="png", dpi=110, metadata={"Software": None, **({BUNDLE: bundle} if bundle else {})})

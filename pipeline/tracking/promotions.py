@@ -157,28 +157,30 @@ def champions(dataset: str) -> dict[str, str]:
     return {record.model: record.challenger.bundle for record in records(dataset) if record.decision == PROMOTED}
 
 
-def challengers(dataset: str, model: str, digest: str, bundle: str) -> int:
+def challengers(dataset: str, model: str, digest: str, bundle: str, corrupted: bool = False) -> int:
     """How many different bundles have challenged for a registered model on these faces, ``bundle`` included.
 
     Args:
         digest: of the faces.
+        corrupted: count those alone that were compared on corrupted faces too.
     """
-    return _challengers(records(dataset), model, digest, bundle)
+    return _challengers(records(dataset), model, digest, bundle, corrupted)
 
 
-def challengers_until(dataset: str, record: PromotionRecord) -> int:
-    """How many different bundles had challenged when this record was made, its own included. The first records do not
-    say it: of those it is counted from the records up to them."""
-    if record.challengers is not None:
+def challengers_until(dataset: str, record: PromotionRecord, corrupted: bool = False) -> int:
+    """How many different bundles had challenged when this record was made, its own included; ``corrupted`` as of
+    ``challengers``. Where the record does not say it, it is counted from the records up to it."""
+    if record.challengers is not None and not corrupted:
         return record.challengers
     known = records(dataset)
     until = known[: known.index(record) + 1] if record in known else known
-    return _challengers(until, record.model, record.faces.digest, record.challenger.bundle)
+    return _challengers(until, record.model, record.faces.digest, record.challenger.bundle, corrupted)
 
 
-def _challengers(known: list[PromotionRecord], model: str, digest: str, bundle: str) -> int:
+def _challengers(known: list[PromotionRecord], model: str, digest: str, bundle: str, corrupted: bool) -> int:
     return len({bundle} | {record.challenger.bundle for record in known
-                           if (record.model, record.faces.digest) == (model, digest)})
+                           if (record.model, record.faces.digest) == (model, digest)
+                           and not (corrupted and record.corrupted_gain is None)})
 
 
 def describe(record: PromotionRecord) -> str:

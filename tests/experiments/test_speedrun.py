@@ -3,12 +3,16 @@
 import contextlib
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import toy_models
 
 from pipeline.experiments import elsewhere, log, speedrun
 from pipeline.system.failure import Failure
+from pipeline.tracking import ledger
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -26,6 +30,12 @@ def test_seeds_of_one_idea_stand_in_one_line_with_their_spread():
     page = speedrun.page([line(), line(seed=2, single="0.6200"), line(idea="base", values="")], [])
     assert "| muon | `train.optimizer=muon` | 61.00 | 61.00 | 1.41 | 2 | 12 | 0.69 M | 8.0 |" in page
     assert "| base |  | 60.00 | 61.00 |  | 1 |" in page
+
+
+def test_the_committed_page_is_what_the_log_and_the_ledger_say(monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(ROOT))
+    page = (ROOT / "reports/speedrun.md").read_text(encoding="utf-8")
+    assert page == speedrun.page(log.log(), ledger.entries()), "run `ferpipe speedrun --page`"
 
 
 def test_the_log_grows(project):

@@ -139,9 +139,9 @@ def test_of_several_equal_challengers_one_is_lucky_more_often_and_the_evidence_s
     assert decisions.luck(3, 0.9) == pytest.approx(0.22, abs=0.01)
     champion = answers(np.random.default_rng(0), 0.6)
     better = champion | answers(np.random.default_rng(1), 0.1)
-    for count, words in ((None, "probability 1.000"), (1, "(the first challenger on this PublicTest)"),
-                         (3, "(3 challengers so far on this PublicTest: of as many equal ones the best would pass by "
-                             "luck, on faces as they are, in 22 %)")):
+    for count, words in ((None, "probability 1.000"), (1, "(the first challenger on PublicTest)"),
+                         (3, "(3 challengers so far on PublicTest: of as many equal ones the best would pass this gate "
+                             "by luck in 22 %)")):
         assert decide(better, champion, FAIR, GATES, seed=1, challengers=count).reasons[0].endswith(words)
 
 
@@ -189,6 +189,14 @@ def test_what_is_expected_or_may_be_lost_is_said_where_it_refuses():
     assert lost[1].endswith("at most 0.50 may be lost for it") and "expected" not in lost[0]
     neither = decisions.decide(*pair(0.0, 0.0), FAIR, GATES, seed=1).reasons
     assert neither[0].endswith("expected at least 0.900") and neither[1].endswith("expected at least 0.950")
+
+
+def test_luck_is_said_of_the_gate_that_was_passed_with_its_own_confidence_and_challengers():
+    clean, corrupted = decisions.decide(*pair(-0.004, 0.03), FAIR, GATES, seed=1, challengers=12,
+                                        challengers_corrupted=4).reasons
+    assert clean.endswith("(12 challengers so far on PublicTest)")
+    assert corrupted.endswith("(4 challengers so far on PublicTest's corrupted faces: of as many equal ones the best "
+                              f"would pass this gate by luck in {100 * decisions.luck(4, 0.95):.0f} %)")
 
 
 def test_a_gain_on_corrupted_faces_must_be_surer_than_one_on_faces_as_they_are():
@@ -256,7 +264,7 @@ def test_a_refusal_leaves_the_champion_untouched_and_is_on_record_once(project, 
     assert (record.challenger.bundle, record.champion.bundle) == (worse.id, good.id)
     assert record.gain == pytest.approx(-9 / 36 * 6 / 7, abs=0.02)
     assert record.public.n == 280 and record.challengers == 2
-    assert "(2 challengers so far on this PublicTest" in record.reasons[0]
+    assert "(2 challengers so far on PublicTest)" in record.reasons[0]
     assert registry.champion("fer2013-7")[1] == good.id
     assert "is refused: gain -" in capsys.readouterr().out
 
@@ -288,6 +296,8 @@ def test_both_figures_are_in_the_record_in_git_and_in_what_is_printed(project, c
     assert record.decision == "promoted" and record.corrupted.n == record.public.n == 84
     assert record.corrupted_gain == pytest.approx(record.corrupted.challenger - record.corrupted.champion, abs=2e-6)
     assert record.corrupted_gain > 0.05 and record.corrupted_probability > 0.99
+    assert "(2 challengers so far on PublicTest: " in record.reasons[0]
+    assert record.reasons[1].endswith("(the first challenger on PublicTest's corrupted faces)")
     assert record.gates["corrupted_confidence"] == 0.95 and record.gates["max_loss"] == 0.005
     assert records("fer2013")[-1] == record, "it is read as it was written"
     assert json.loads(record.to_line())["PublicTest, corrupted"]["challenger"] == record.corrupted.challenger

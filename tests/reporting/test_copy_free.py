@@ -100,3 +100,23 @@ def test_the_champions_committed_figures_are_those_of_its_card(monkeypatch):
         part, figures = card["copies"][split]["no copy in Training"], of_champion.figures[split]["single"]
         assert (figures["n"], figures["accuracy"]) == (part["n"], pytest.approx(part["accuracy"], abs=1e-6)), \
             "run `ferpipe results`"
+
+
+def test_the_pages_give_the_counts_of_copies_that_validation_found():
+    found = json.loads((ROOT / "reports/fer2013/validation.json").read_text(encoding="utf-8"))
+    exact, near = found["leaks"], found["near"]
+    front, data, reports, index = (" ".join((ROOT / page).read_text(encoding="utf-8").split()) for page in (
+        "README.md", "data/README.md", "reports/README.md", "reports/index.html"))
+    either, pixels = f"{near['any']['Training in either']:,}", f"{exact['Training in either']:,}"
+    for page in (front, index):
+        assert f"with the {either} Training images that are copies of test images" in page
+        assert f"without the {pixels} exact ones" in page
+    assert f"leaves out the {pixels} Training images" in reports and f"the {either} that are exact or near" in reports
+    assert f"{pixels} Training images fewer) or `near` (*without copies*: {either} fewer)" in data
+    assert f"{near['free']['PublicTest']:,} of PublicTest and {near['free']['PrivateTest']:,} of Pri" in reports
+    rows = {"with an exact copy in Training": [exact[f"{split} in Training"] for split in TESTS],
+            "with a near copy there and no exact one": [near["any"][f"{split} in Training"] -
+                                                        exact[f"{split} in Training"] for split in TESTS],
+            "without any copy there": [near["free"][split] for split in TESTS]}
+    for words, counts in rows.items():
+        assert f"| images {words} | {' | '.join(f'{count:,}' for count in counts)} |" in data

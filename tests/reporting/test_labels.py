@@ -1,6 +1,7 @@
 """Probable label errors and the ceiling, on labels whose errors are known."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,9 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pipeline.bundle.bundle import Bundle
 from pipeline.faces import teachers
 from pipeline.faces.faces import EMOTIONS, Faces
-from pipeline.reporting.labels import ceiling, issues, main
+from pipeline.reporting import compare
+from pipeline.reporting.labels import ceiling, issues, main, page
 from pipeline.system.failure import Failure
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +89,34 @@ def test_labels_that_follow_from_the_votes_are_reached_and_others_are_not():
     assert ceiling.from_votes(votes, chance, fit, ~fit, both).mean() > 0.95, "the probabilities tell"
 
 
+def test_what_the_votes_add_and_who_the_judges_are_follow_from_the_data():
+    def text(public, private, larger="", judges=("`camera` (the champion)",)):
+        gains = {"PublicTest": compare.difference(*public), "PrivateTest": compare.difference(*private)}
+        return page.page("toy", [], [], [], [], {"PrivateTest": judges}, [], gains, larger, None).replace("\n ", "")
+
+    none, some = (np.zeros(400, bool),) * 2, (np.arange(400) < 20, np.zeros(400, bool))
+    once = text(some, none, "`strong` reaches 74.29 on PrivateTest (seeds: 4)")
+    assert "by +5.00 [+" in once and "] points on PublicTest and +0.00 [" in once
+    assert ": beyond chance on PublicTest, and" in once
+    assert "know; `strong` reaches 74.29 on PrivateTest (seeds: 4)." in once
+    never = text(none, none, judges=("`camera` (the champion)", "`speedrun` (seed 1, b1)", "`camera` (seed 2, b2)"))
+    assert ": no gain beyond chance, and by the intervals at most " in never and "nor this one know." in never
+    assert "## Faces that none of 3 models, 2 of them `camera`, gets" in never
+    assert "## Faces that none of several models gets" in text(none, none, judges=())
+
+
+def test_the_committed_page_is_of_the_champion_names_strongs_figures_and_claims_no_cross_validation():
+    text = (ROOT / "reports/labels.md").read_text(encoding="utf-8")
+    assert f" protocol, bundle {Bundle.load(ROOT / 'data/champion').id}, single view" in text, "run `ferpipe labels`"
+    results = (ROOT / "reports/results.md").read_text(encoding="utf-8")
+    strong = re.search(r"reaches (\S+ \[.*?\]) on PublicTest and (\S+ \[.*?\]) on PrivateTest", text.replace("\n ", ""))
+    assert f"| {strong[1]} | {strong[2]} |" in results, "run `ferpipe labels`"
+    assert "They are held out by half only" in text
+    for path in (ROOT / "reports/labels.md", *ROOT.glob("README.md"), *ROOT.glob("*/README.md"),
+                 *ROOT.glob("pipeline/*/README.md")):
+        assert "cross-validat" not in path.read_text(encoding="utf-8"), path
+
+
 class Champion:
     """Stands in for the bundle: knows the true class, and is sure of it."""
 
@@ -131,6 +162,7 @@ def test_the_wrong_labels_head_the_ranking_and_the_page_counts_them(judged):
     text = main.report(by_split, None, faces, "toy")
     assert "| PrivateTest | 70 | 97.1 [" in text and "| 100.0 [34.2, 100.0] |" in text, "both errors are backed by FER+"
     assert "| PrivateTest | 2 | 2.9 % | 2.9 % | 100.0 [34.2, 100.0] |" in text
+    assert re.search(r"\| PrivateTest \| 97\.1 .*\] \| [+-]\d\.\d\d \[.*\], p = \d\.\d{3} \|", text), "paired by image"
     assert "Near copies have not been looked for" in text
     assert "| Training | 2 | 0 |" in text, "nobody misses a face that is easy"
 

@@ -73,6 +73,23 @@ def test_every_accuracy_error_and_mean_has_an_interval_and_the_protocol_is_calle
     assert "not measured |" in older and re.search(r"\| \*\*mean\*\* \| \d+\.\d \|", older)
 
 
+def test_what_the_temperature_does_to_the_error_follows_from_the_figures(measured):
+    _, bundle, _, found = measured
+
+    def text(*errors):
+        single = {split: {**found["single"][split], **{
+            when: {**found["single"][split][when], "ece": error} for when, error in zip(("before", "after"), pair,
+                                                                                       strict=True)}}
+                  for split, pair in zip(("PublicTest", "PrivateTest"), errors, strict=True)}
+        return trust.page(trust.facts(bundle), {**found, "single": single}).replace("\n", " ")
+
+    mixed = text((0.017, 0.028), (0.021, 0.011))
+    assert "it rises from 0.017 to 0.028 on PublicTest and it falls from 0.021 to 0.011 on PrivateTest" in mixed
+    assert "at most 0.02, the aim, is reached on PrivateTest and not on PublicTest." in mixed
+    assert "is reached on PublicTest and PrivateTest." in text((0.03, 0.02), (0.02, 0.01))
+    assert "is reached on neither." in text((0.03, 0.03), (0.05, 0.04))
+
+
 def test_the_command_writes_the_champions_page_and_prints_that_of_others(measured, monkeypatch, capsys):
     folder, bundle, _, found = measured
     monkeypatch.chdir(folder)
@@ -87,6 +104,13 @@ def test_the_command_writes_the_champions_page_and_prints_that_of_others(measure
     kept = trust.kept()
     text = (folder / "reports/trust.md").read_text(encoding="utf-8")
     assert kept["bundle"] == bundle.id and text == trust.page(kept, kept["figures"])
+    card = {"format": 1, "digest": "d", "source": "ledger", "accuracy": {}, "copies": {}, "conditions": {},
+            "robustness": None, "calibration": found["flip"]}
+    for owner, single in (("another", found["single"]), (bundle.id, found["flip"])):
+        (folder / "reports/champion").mkdir(exist_ok=True)
+        (folder / "reports/champion/measurements.json").write_text(json.dumps({**card, "bundle": owner}))
+        trust.main([])
+        assert trust.kept()["figures"]["single"] == single, "the card's figures, where it is this bundle's"
     assert text.count("\n| eyes hidden |") == 1 and all(words in text for words in robustness.WORDS.values())
 
 
@@ -103,5 +127,6 @@ def test_the_committed_page_is_of_the_champion(monkeypatch):
     assert kept["bundle"] == Bundle.load(ROOT / "data/champion").id, "run `ferpipe trust`"
     page = (ROOT / "reports/trust.md").read_text(encoding="utf-8")
     assert page == trust.page(kept, kept["figures"]), "run `ferpipe trust`"
-    assert kept["figures"]["single"]["PrivateTest"]["after"]["ece"] <= 0.02
-    json.dumps(kept)
+    assert kept["figures"]["single"]["PrivateTest"]["after"]["ece"] <= trust.AIM
+    card = json.loads((ROOT / "reports/champion/measurements.json").read_text(encoding="utf-8"))
+    assert kept["figures"]["single"] == card["calibration"], "run `ferpipe card`, then `ferpipe trust`"

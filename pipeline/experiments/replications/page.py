@@ -11,8 +11,12 @@ HEAD = """\
 Small trainings on two cores show whether the authors' findings reproduce; they do not try to reach the authors'
 accuracy ([recipes.md](recipes.md) compares that). Figures in per cent, with a 95 % interval: Wilson's over the images
 for a single seed, which the cell says; Student's t over the seeds, for this fixed test set, for several. In round
-brackets the authors' figure, for their full-size network on their split. Recall is measured on PublicTest (n = 3,589),
-which also chooses the epoch, for every variant alike; PrivateTest is not read. *Training while learning* is what Keras
+brackets the authors' figure, for their full-size network on their split. Accuracy is measured on PublicTest
+(n = 3,589), recall on those of the class among them; PublicTest also chooses the epoch, for every variant alike, and
+PrivateTest is not read. All train by the protocol *published*, with the copies of test images in Training, and without
+extra labels, except that `speedrun` learns the FER+ votes. *Corrupted* is the mean over twenty corruptions of the same
+images: only its total is kept, so that its Wilson interval takes each image for wholly right or wrong and is if
+anything too wide. *Training while learning* is what Keras
 prints in the chosen epoch, dropout and augmented images included; *Training afterwards* is the finished network on the
 training images without augmentation (the copies that balance adds are among them). A training that diverged counts as
 0 %. An ensemble's members and weights are chosen on one half of PublicTest and its accuracy is measured on the other

@@ -2,8 +2,7 @@
 typed in the card's text."""
 
 import os
-import zipfile
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,16 +15,14 @@ from pipeline.evaluate.conditions import Quarter
 from pipeline.evaluate.details import FREE, Part
 from pipeline.evaluate.intervals import Estimate, wilson
 from pipeline.evaluate.robustness import TESTS, WORDS
-from pipeline.faces import teachers
 from pipeline.faces.protocols import title
 from pipeline.params import resolved
 from pipeline.promote import decision
+from pipeline.promote.card.extra_labels import Teacher, extra_labels, teachers_of
 from pipeline.promote.card.measured import Measured
-from pipeline.system import plain_json, project
 from pipeline.tracking import ledger, promotions
 from pipeline.tracking.entry import Entry
 from pipeline.tracking.promotions import PromotionRecord
-from pipeline.training import start
 
 PROTOCOLS = {
     "published": "Training with the images that are copies of test images, as most published work has it",
@@ -37,35 +34,29 @@ COVERAGES = ("1.00", "0.90", "0.80", "0.70", "0.60", "0.50")
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """A trained model whose answers this one learned from.
-
-    Attributes:
-        fold: of Training, that it was trained without; empty where it saw all of it.
-        entry: its file in the ledger; None where the ledger has none.
-    """
-
-    bundle: str
-    recipe: str
-    seed: int
-    fold: str
-    entry: Entry | None
-
-    @property
-    def extra_labels(self) -> str:
-        """What it learned from itself, beside the data set's labels."""
-        return "; ".join(extra_labels(self.entry.config)) or "none" if self.entry else ""
-
-
-@dataclass(frozen=True)
 class ClassRow:
-    """A class's figures on a split."""
+    """A class's figures on a split; no precision where no answer names it."""
 
     name: str
     n: int
     recall: Estimate
-    precision: float
+    precision: Estimate | None
     f1: float
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate of promotion that a challenger passed.
+
+    Attributes:
+        faces: what it is about, in words.
+        challengers: how many had been compared so by then, this one included.
+        luck: the probability that the best of as many equal ones passes it.
+    """
+
+    faces: str
+    challengers: int
+    luck: float
 
 
 @dataclass(frozen=True)
@@ -124,7 +115,7 @@ class Facts:
 
     @property
     def teachers(self) -> tuple[Teacher, ...]:
-        return tuple(_teachers(self.entry))
+        return tuple(teachers_of(self.entry))
 
     @property
     def challengers(self) -> int:
@@ -132,10 +123,28 @@ class Facts:
         return promotions.challengers_until(self.entry.dataset, self.record) if self.record else 0
 
     @property
-    def luck(self) -> float | None:
-        """The probability that the best of as many equal challengers passes the gate; None without a gate."""
-        confidence = self.record.gates.get("confidence") if self.record and self.record.champion else None
-        return None if confidence is None else decision.luck(self.challengers, confidence)
+    def reasons(self) -> tuple[str, ...]:
+        """The record's; the number of challengers and their luck are left out, which ``gates`` has for the gate that
+        was passed, where the first records gave them for the other one."""
+        return tuple(re.sub(r" \((?:\d+ challengers so far|the first challenger) on [^)]*\)", "", reason)
+                     for reason in self.record.reasons) if self.record else ()
+
+    @property
+    def gates(self) -> list[Gate]:
+        """Those that it passed; none where there was no champion to compare it with."""
+        record = self.record
+        if record is None or record.champion is None:
+            return []
+        limits = record.gates
+        return [Gate(faces, count := promotions.challengers_until(self.entry.dataset, record, corrupted),
+                     decision.luck(count, limits[name]))
+                for faces, corrupted, gain, probability, least, name in (
+                    ("faces as they are", False, record.gain, record.probability, limits.get("min_gain", 0.0),
+                     "confidence"),
+                    ("corrupted faces", True, record.corrupted_gain, record.corrupted_probability, 0.0,
+                     "corrupted_confidence"))
+                if gain is not None and probability is not None and name in limits
+                and decision.passes(decision.Gain(gain, probability), least, limits[name])]
 
     @cached_property
     def seeds(self) -> list[Entry]:
@@ -152,10 +161,13 @@ class Facts:
         return next((rank for rank, other in enumerate(self.seeds, 1) if other.bundle == self.entry.bundle), 0)
 
     def per_class(self, split: str) -> list[ClassRow]:
-        """Every class's figures in a single view, recall with its interval."""
-        rows = self.entry.figures[split]["single"]["per_class"]
-        return [ClassRow(name, row["n"], wilson(round(row["recall"] * row["n"]), row["n"]), row["precision"], row["f1"])
-                for name, row in rows.items() if row["n"]]
+        """Every class's figures in a single view, recall and precision with their intervals."""
+        single = self.entry.figures[split]["single"]
+        answers = dict(zip(single["per_class"], np.sum(single["confusion"], axis=0).tolist(), strict=True))
+        return [ClassRow(name, row["n"], wilson(round(row["recall"] * row["n"]), row["n"]),
+                         wilson(round(row["precision"] * answers[name]), answers[name]) if answers[name] else None,
+                         row["f1"])
+                for name, row in single["per_class"].items() if row["n"]]
 
     def confusions(self, split: str, most: int) -> list[Confusion]:
         """The most frequent ones, by the share of the true class, the largest first."""
@@ -170,12 +182,13 @@ class Facts:
                 for true, predicted in pairs if shares[true, predicted]]
 
     @property
-    def corruptions(self) -> list[tuple[str, dict[str, float]]]:
-        """Every corruption in words with its accuracy by split, the hardest on PrivateTest first."""
+    def corruptions(self) -> list[tuple[str, dict[str, dict[str, Any]]]]:
+        """Every corruption in words with its accuracy on ``n`` images by split, the hardest on PrivateTest first."""
         measured = self.measured.robustness or {}
-        rows = [(words, {split: of_split["accuracy"][name] for split, of_split in measured.items()})
+        rows = [(words, {split: {"n": of_split["n"], "accuracy": of_split["accuracy"][name]}
+                         for split, of_split in measured.items()})
                 for name, words in WORDS.items() if measured]
-        return sorted(rows, key=lambda row: row[1][TESTS[-1]])
+        return sorted(rows, key=lambda row: row[1][TESTS[-1]]["accuracy"])
 
     @property
     def harder_pictures(self) -> list[tuple[str, Quarter]]:
@@ -186,6 +199,17 @@ class Facts:
         return [(f"{places[index]} quarter of {name}", quarter)
                 for name, quarters in self.measured.conditions.get(TESTS[-1], {}).items()
                 for index, quarter in enumerate(quarters) if quarter["interval"][1] < quarter["expected"]]
+
+    @property
+    def untrained(self) -> list[str]:
+        """The kinds of faces that its training did not show it, by its config; an ensemble's has none."""
+        augment, balance = self.entry.config.get("augment", {}), self.entry.config.get("balance", {})
+        turned = max(augment.get("rotation", 0) * augment.get("strength", 1),
+                     balance.get("rotation", 0) if balance.get("strategy", "none") != "none" else 0)
+        shown = [part for part, name in (("the mouth", "mouth_hidden"), ("the eyes", "glasses")) if augment.get(name)]
+        return ["from the side", f"turned by more than {turned:g} degrees" if turned else "turned",
+                *([] if augment.get("blur") else ["blurred or smaller than about 48 pixels"]),
+                f"covered elsewhere than at {' and '.join(shown)}" if shown else "covered"]
 
     @property
     def differences(self) -> list[str]:
@@ -209,41 +233,6 @@ def _training(entry: Entry) -> tuple[object, ...]:
     config = {name: value for name, value in resolved.comparable(entry.config).items() if name != "seed"}
     return (entry.recipe, entry.class_set, entry.protocol, entry.source_digest, entry.quantised is not None,
             entry.tuned, config)
-
-
-def extra_labels(config: dict[str, Any]) -> Iterator[str]:
-    """What a training learned from beside the data set's labels, in words; of an ensemble, what any member did."""
-    train = config.get("train", {})
-    if train.get("votes"):
-        yield f"FER+ votes, weight {train['votes']}"
-    if train.get("teacher"):
-        yield f"answers of the teachers `{train.get('teachers') or 'hour'}`, weight {train['teacher']}"
-    weights = config.get("model", {}).get("weights")
-    if weights in start.names():
-        about = start.about(weights)
-        learned = [*(["FER+ votes"] if about["votes"] else []),
-                   *([f"the teachers `{about['teachers']}`"] if about["teachers"] else [])]
-        kept = f" ({100 * share:g} % of them kept)" if (share := train.get("start_share")) else ""
-        yield (f"weights to start from{kept}, of `{about['recipe']}` seed {about['seed']} (`{about['bundle']}`), which "
-               f"had learned from {' and '.join(learned) or 'no extra labels'}")
-    if "members" in config:
-        yield "those of its members, see their ledger entries"
-
-
-def _teachers(entry: Entry) -> Iterator[Teacher]:
-    train = entry.config.get("train", {})
-    if not train.get("teacher"):
-        return
-    path = project.root() / teachers.file_of(train.get("teachers") or "hour", entry.protocol, entry.dataset)
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            members = plain_json.parse(str(arrays["about"]))["members"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        return  # the card names them all the same; the training has checked the file
-    by_id = {other.bundle: other for other in ledger.entries(entry.dataset)}
-    for member in members:
-        yield Teacher(member["bundle"], member["recipe"], member["seed"], member.get("without", ""),
-                      by_id.get(member["bundle"]))
 
 
 def relative(target: Path, folder: Path) -> str:

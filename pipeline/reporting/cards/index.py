@@ -5,15 +5,18 @@ import re
 from html import escape
 from pathlib import Path
 
+from pipeline.bundle.bundle import Bundle
 from pipeline.reporting.cards import data_card
-from pipeline.system import page, project
+from pipeline.system import page, plain_json, project
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
+from pipeline.system.plotting import BUNDLE
+from pipeline.tracking import promotions
 
 REPORTS = Path("reports")
 # The folders whose pictures are in git, with what the gallery calls them
 GALLERIES = {"": "", "champion": "champion: ", "trust": "trust.md: ", "fer2013": "last run: ",
-             "fer2013/study": "its search: ", "replications": "replication: "}
+             "fer2013/study": "the last run's search: ", "replications": "replication: "}
 # What a picture shows, by name; people may leave others in reports/ and in reports/fer2013/, which are not shown.
 # A replication's picture has the replication's name
 CAPTIONS = {
@@ -25,9 +28,9 @@ CAPTIONS = {
     "corrupted": "accuracy on corrupted faces",
     "curves": "learning curves",
     "demo": "the demo",
-    "explanation": "the parts of a face that the champion's answers rest on, on average",
+    "explanation": "the parts of a face that the answers rest on, on average",
     "per_class": "figures of every class",
-    "recipes": "every recipe beside the published figures",
+    "recipes": "the recipes that were run at full length with their own values, beside the published figures",
     "robustness": "accuracy on corrupted faces",
     "tuning": "two searches and the recipe's own values at the same CPU time",
     "tuning-workers": "the search's trials a minute by workers",
@@ -56,10 +59,10 @@ def html() -> str:
         ("Champion", _champion() + _read("reports/trust.md", "How far it can be trusted", required=False)),
         ("Comparison", _read("reports/recipes.md", "The published systems and ours, every recipe", opened=True)
          + _read("reports/replications.md", "Their side findings, tried again")),
-        ("Speed in use", _read("reports/bench.md", "A face under three runtimes")
-         + _read("reports/bench-demo.md", "The demo, step by step")
-         + _read("reports/bench-static.md", "The static page")
-         + _read("reports/load.md", "The server under load", required=False)),
+        ("Speed in use", _read("reports/bench.md", "A face under three runtimes", measured=True)
+         + _read("reports/bench-demo.md", "The demo, step by step", measured=True)
+         + _read("reports/bench-static.md", "The static page", measured=True)
+         + _read("reports/load.md", "The server under load", required=False, measured=True)),
         ("Faults", _read("reports/chaos.md", "What survives a kill, a full disk, two at once", required=False)),
         ("Every picture", _gallery()),
     ]
@@ -89,14 +92,21 @@ def _markdown(markdown: str, folder: str, prefix: str = "", rebase: bool = True,
     return page.body(text, demoted=demoted, prefix=prefix)
 
 
-def _read(name: str, summary: str, opened: bool = False, required: bool = True) -> str:
-    """A whole page, folded away under its summary; nothing for one that is not required and not there."""
+def _read(name: str, summary: str, opened: bool = False, required: bool = True, measured: bool = False) -> str:
+    """A whole page, folded away under its summary; nothing for one that is not required and not there.
+
+    Args:
+        measured: the page names the bundle that it measured, which need not be the champion any more.
+    """
     if not required and not (project.root() / name).exists():
         return ""
     prefix = Path(name).stem + "-"
     folder = Path(name).parent.as_posix()
+    text = _text(name)
+    if measured:
+        text = re.sub(r"\b(?:[Bb]undle|[Mm]odel) ([0-9a-f]{12})\b", lambda match: match[0] + _role(match[1]), text)
     return (f"<details{' open' if opened else ''}><summary>{escape(summary)}</summary>\n"
-            f"{_markdown(_text(name), folder, prefix, demoted=2)}</details>\n")
+            f"{_markdown(text, folder, prefix, demoted=2)}</details>\n")
 
 
 def _section(markdown: str, heading: str) -> str:
@@ -124,14 +134,41 @@ def _champion() -> str:
             + _pictures("champion", large=True))
 
 
+def _role(bundle: str) -> str:
+    """What to add to the name of a bundle that is not the champion."""
+    if bundle == Bundle.load(project.champion_folder()).id:
+        return ""
+    earlier = any(record.challenger.bundle == bundle and record.decision == promotions.PROMOTED
+                  for record in promotions.records("fer2013"))
+    return " (an earlier champion)" if earlier else " (not the champion)"
+
+
+def _gallery_title(folder: str) -> str:
+    """What the pictures of a folder are about; those of the last run name its bundle where it is not the champion."""
+    if folder != "fer2013":
+        return GALLERIES[folder]
+    bundle = str(plain_json.parse(_text("reports/fer2013/metrics.json"))["bundle"])
+    role = _role(bundle)
+    return f"last run, bundle {bundle}{role}: " if role else GALLERIES[folder]
+
+
+def _model_of(path: Path) -> str:
+    """The model that a picture says it is about."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        bundle = picture.info.get(BUNDLE)
+    return f", bundle {bundle}{_role(bundle)}" if bundle else ""
+
+
 def _pictures(folder: str, large: bool = False) -> str:
     """The pictures of a folder of reports that the pages of the project know."""
-    figures = []
+    figures, title = [], _gallery_title(folder)
     for path in sorted((project.root() / REPORTS / folder).glob("*.png")):
         if folder in ("", "fer2013") and path.stem not in CAPTIONS:
             continue
-        caption = GALLERIES[folder] + ({} if folder == "replications" else CAPTIONS).get(
-            path.stem, path.stem.replace("_", " "))
+        caption = title + ({} if folder == "replications" else CAPTIONS).get(
+            path.stem, path.stem.replace("_", " ")) + _model_of(path)
         address = path.relative_to(project.root() / REPORTS).as_posix()
         figures.append(f'<figure><a href="{address}"><img src="{address}" alt="{escape(caption)}" loading="lazy"></a>'
                        f"<figcaption>{escape(caption)}</figcaption></figure>\n")

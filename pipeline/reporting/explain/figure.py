@@ -15,11 +15,12 @@ SIDE, COLUMNS = 240, 4
 OPAQUE = 0.55
 
 
-def draw(path: Path, results: list[Average], title: str, stamp: str) -> None:
+def draw(path: Path, results: list[Average], title: str, stamp: str, bundle: str) -> None:
     """Write the figure as a PNG.
 
     Args:
         stamp: which model and which faces.
+        bundle: the model's id, which the file keeps for whoever shows it.
     """
     from matplotlib.figure import Figure
 
@@ -34,7 +35,7 @@ def draw(path: Path, results: list[Average], title: str, stamp: str) -> None:
         axis.axis("off")
     figure.suptitle(title, fontsize=12)
     figure.supxlabel(stamp, fontsize=8, color=GRAY)
-    save(path, figure)
+    save(path, figure, bundle)
 
 
 def panel(result: Average) -> np.ndarray:

@@ -120,7 +120,7 @@ def _averages(bundle: "Bundle", label: int | None, method: str, most: int, out: 
     draw(out, results, title,
          f"{provenance.recipe}, seed {provenance.seed}, bundle {bundle.id} · {method}, the mean over at most {most} "
          f"recognised faces of a class\nin PublicTest of {provenance.dataset} ({provenance.edition}), over the mean "
-         "face of the class")
+         "face of the class", bundle.id)
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

@@ -17,9 +17,13 @@ from pipeline.evaluate.intervals import wilson
 from pipeline.faces import copies, teachers
 from pipeline.faces.faces import CLASS_SETS, EMOTIONS, SPLITS, Faces
 from pipeline.faces.manifest import Manifest
+from pipeline.faces.protocols import phrase
+from pipeline.reporting import compare, figures
+from pipeline.reporting.compare import Difference
 from pipeline.reporting.labels import ceiling, issues
 from pipeline.reporting.labels.issues import Issues
-from pipeline.reporting.labels.page import page
+from pipeline.reporting.labels.page import models, page
+from pipeline.reporting.tables import headline_table
 from pipeline.system import project
 from pipeline.system.atomic import atomic_file
 from pipeline.system.failure import Failure
@@ -40,7 +44,7 @@ class Judged:
     Attributes:
         probabilities: ``(N, 7)``.
         missed: bool ``(N,)``, the faces that every one of several models gets wrong; None of fewer than two.
-        judges: what those models are.
+        judges: what those models are, each beginning with its recipe.
     """
 
     faces: Faces
@@ -89,7 +93,7 @@ def judged(faces: Faces, champion: Bundle) -> dict[str, Judged]:
         own = kept[champion.id][split] if champion.id in kept else champion.predict(part.images)
         wrong = [answer.argmax(axis=1) != part.labels for answer in (own, *(kept[bundle][split] for bundle in named))]
         by_split[split] = Judged(part, own, np.all(wrong, axis=0) if named else None,
-                                 ("the champion", *named.values()))
+                                 (f"`{champion.provenance.recipe}` (the champion)", *named.values()))
     return by_split
 
 
@@ -130,7 +134,7 @@ def pictures(by_split: dict[str, Judged]) -> str:
             zip(part.issues.rows[:PICTURES].tolist(), part.issues.suggested[:PICTURES].tolist(), strict=True)]
         if part.missed is not None:
             drawn = np.random.default_rng(0).permutation(np.flatnonzero(part.missed))[:PICTURES]
-            sections[f"{split}: faces that none of {len(part.judges)} gets, drawn at random"] = [
+            sections[f"{split}: faces that none of {models(split, part.judges)} gets, drawn at random"] = [
                 _picture(part, row, f"answer {EMOTIONS[part.probabilities[row].argmax()]}") for row in drawn.tolist()]
     return sheet.contact_sheet("Labels", "Faces whose label, model's answer and FER+ votes differ.", sections)
 
@@ -164,14 +168,27 @@ def report(by_split: dict[str, Judged], near: copies.Copies | None, faces: Faces
         swaps.append((split, ", ".join(f"{EMOTIONS[label]} → {EMOTIONS[other]} {count}"
                                        for (label, other), count in common)))
     judges = {split: part.judges for split, part in by_split.items() if part.missed is not None}
-    return page(champion, agreement, suggestions, swaps, missed, judges, _ceiling(by_split, faces),
+    reached, gains = _ceiling(by_split, faces)
+    return page(champion, agreement, suggestions, swaps, missed, judges, reached, gains, _larger(),
                 None if near is None else ceiling.labelled_alike(faces, near))
 
 
-def _ceiling(by_split: dict[str, Judged], faces: Faces) -> list[tuple[object, ...]]:
-    """For each test split: what follows from the votes, from the model, and from both."""
+def _larger() -> str:
+    """What the ledger's larger network, ``TEACHERS``, reaches; empty where it was not trained."""
+    group = headline_table.chosen(TEACHERS, ledger.entries("fer2013"))
+    if group is None:
+        return ""
+    cells = [f"{figures.cell(group.seeds, split, 'single')} on {split}" for split in ("PublicTest", "PrivateTest")]
+    seeds = len(group.seeds)
+    return f"`{TEACHERS}`, a larger network, reaches {' and '.join(cells)} (published protocol, seeds: {seeds})"
+
+
+def _ceiling(by_split: dict[str, Judged], faces: Faces) -> tuple[list[tuple[object, ...]], dict[str, Difference]]:
+    """For each test split: what follows from the votes, from the model, and from both; and by how much both are more
+    often right than the model."""
     votes = faces.votes
     rows: list[tuple[object, ...]] = []
+    gains = {}
     assert votes is not None
     training = faces.splits == "Training"
     probabilities = np.zeros((len(faces), len(EMOTIONS)), "float32")
@@ -180,10 +197,12 @@ def _ceiling(by_split: dict[str, Judged], faces: Faces) -> list[tuple[object, ..
     for split, other in (("PublicTest", "PrivateTest"), ("PrivateTest", "PublicTest")):
         here, there = faces.splits == split, faces.splits == other
         part = by_split[split]
-        rows.append((split, _share(part.probabilities.argmax(axis=1) == part.faces.labels),
-                     _share(ceiling.from_votes(votes, faces.labels, training, here)),
-                     _share(ceiling.from_votes(votes, faces.labels, there, here, probabilities))))
-    return rows
+        alone = part.probabilities.argmax(axis=1) == part.faces.labels
+        both = ceiling.from_votes(votes, faces.labels, there, here, probabilities)
+        gain = gains[split] = compare.difference(both, alone)
+        rows.append((split, _share(alone), _share(ceiling.from_votes(votes, faces.labels, training, here)),
+                     _share(both), f"{compare.points(gain)}, p = {compare.p_value(gain.p)}"))
+    return rows, gains
 
 
 def _share(right: np.ndarray) -> str:
@@ -205,7 +224,7 @@ def main(argv: list[str] | None = None) -> None:
     champion = Bundle.load(project.champion_folder())
     by_split = judged(faces, champion)
     provenance = champion.provenance
-    name = f"{provenance.recipe}, seed {provenance.seed}, bundle {champion.id}"
+    name = f"{provenance.recipe}, seed {provenance.seed}, {phrase(provenance.protocol)}, bundle {champion.id}"
     texts = {project.root() / "reports" / "labels.md": report(by_split, copies.at_hand(faces), faces, name),
              data / "labels.csv": ranking(by_split), data / "labels.html": pictures(by_split)}
     for path, text in texts.items():

@@ -1,8 +1,11 @@
 """reports/labels.md: the words around the figures that ``main`` computes."""
 
+import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pipeline.evaluate.intervals import wilson
+from pipeline.reporting.compare import Difference, points
 
 Rows = Sequence[Sequence[object]]
 
@@ -45,18 +48,18 @@ The most frequent ones, label → suggestion:
 ## The ceiling
 
 *Ten votes* predicts the label from a face's ten FER+ votes alone (logistic regression, fitted on Training); *model and
-votes* from the champion's probabilities and the votes together (fitted on the other test split).
+votes* from the champion's probabilities and the votes together (fitted on the other test split). *Gain* is the latter
+less the champion, paired by image, in points (Bonett & Price 2012), with McNemar's p.
 
 {ceiling}
 
 * What ten people saw in a face says its label less often than the model does: the model has learned how FER-2013 was
   labelled, by the words of a web search, and not only what the faces show.
-* To know the ten votes as well adds next to nothing to the model's answer. What it gets wrong does not follow from what
-  people see in the face, so that little of it can be gained by a better look at the face.
+{gain}
 {alike}
-* This is an estimate and not a bound: another model may know something that neither the votes nor this one know.
+{bound}
 
-## Faces that nobody gets
+## Faces that none of {models} gets
 
 {missed}
 """
@@ -68,8 +71,17 @@ ALIKE = """\
 
 
 def page(champion: str, agreement: Rows, suggestions: Rows, swaps: Rows, missed: Rows,
-         judges: Mapping[str, Sequence[str]], ceiling: Rows, alike: tuple[int, int] | None) -> str:
-    """The page; ``Rows`` are those of a table, in the order of its columns, ``judges`` those of ``missed`` by split."""
+         judges: Mapping[str, Sequence[str]], ceiling: Rows, gains: Mapping[str, Difference], larger: str,
+         alike: tuple[int, int] | None) -> str:
+    """The page.
+
+    Args:
+        agreement, suggestions, swaps, missed, ceiling: rows of a table, in the order of its columns.
+        judges: those of ``missed`` by split.
+        gains: of model and votes over the champion alone, by test split.
+        larger: what a larger network reaches; empty without one.
+        alike: how many pairs of near copies have one label, and how many there are; None where that is not known.
+    """
     return PAGE.format(
         champion=champion,
         agreement=table(("split", "n", "FER+ agrees with the label", "the model agrees with the label",
@@ -78,9 +90,38 @@ def page(champion: str, agreement: Rows, suggestions: Rows, swaps: Rows, missed:
         suggestions=table(("split", "listed", "of the split", "wrong labels, estimated", "FER+ chose the suggestion",
                            "FER+ chose the label", "FER+ contradicts the label, first 1 %"), suggestions),
         swaps="\n".join(f"* {split}: {words}" for split, words in swaps),
-        ceiling=table(("split", "champion", "ten votes", "model and votes"), ceiling),
+        ceiling=table(("split", "champion", "ten votes", "model and votes", "gain"), ceiling),
+        gain=_gain(gains), bound=_bound(larger), models=models("PrivateTest", judges.get("PrivateTest", ())),
         alike=_alike(*alike) if alike and alike[1] else "* Near copies have not been looked for: `dvc repro validate`.",
         missed=_missed(missed, judges))
+
+
+def models(split: str, judges: Sequence[str]) -> str:
+    """How many models judged a split, and how many of them are of the recipe that has the most."""
+    if not judges:
+        return "several models"
+    kind = "groups of teachers" if split == "Training" else "models"
+    recipe, count = Counter(judge.split("`")[1] for judge in judges).most_common(1)[0]
+    return f"{len(judges)} {kind}" + (f", {count} of them `{recipe}`," if count > 1 else "")
+
+
+def _gain(gains: Mapping[str, Difference]) -> str:
+    """What the votes add to the champion's answer, in words."""
+    certain = [split for split, gain in gains.items() if gain.estimate.low > 0]
+    found = f"beyond chance on {' and '.join(certain)}" if certain else "no gain beyond chance"
+    most = max(100 * gain.estimate.high for gain in gains.values())
+    return _item(f"To know the ten votes as well changes the model's accuracy by "
+                 f"{' and '.join(f'{points(gain)} points on {split}' for split, gain in gains.items())}: {found}, and "
+                 f"by the intervals at most {most:.1f} points.")
+
+
+def _bound(larger: str) -> str:
+    return _item("This is an estimate and not a bound: another model may know something that neither the votes nor "
+                 f"this one know{'; ' if larger else ''}{larger}.")
+
+
+def _item(text: str) -> str:
+    return textwrap.fill(text, 118, initial_indent="* ", subsequent_indent="  ")
 
 
 def _alike(same: int, pairs: int) -> str:

@@ -32,7 +32,8 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
   image's and its mirror image's probabilities.
 * In brackets a 95 % interval. With one seed, which the cell says, it is Wilson's over the images and says nothing of
   other seeds; with several it is Student's t over the seeds for this fixed test set, and does not account for the
-  sampling of its images. `ferpipe compare A B` compares two models image by image.
+  sampling of its images. Over two seeds it rests on one degree of freedom: where they happen to agree, an interval
+  without width is no certainty. `ferpipe compare A B` compares two models image by image.
 * PublicTest chooses between models, PrivateTest decides nothing: n = 3,589 each. The *test folder* is
   Kaggle's, both together: 7,178. With eight classes n is smaller: the faces whose FER+ votes have a majority.
 * *Protocol*: FER-2013 contains photographs more than once, and Training has copies of test images. *Published* trains
@@ -45,8 +46,9 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
   processor: another kind rounds otherwise, so that the same seed gives another network there, and to pool the two or
   drop one of them would be a choice after the fact. The minutes are not comparable either.
 * *MB* is the ONNX file's size, *ms a face* the median time of one face on one thread, *minutes* the training time of
-  the fastest seed, on the hardware named beside it. Other programs beside a training make it longer, as with
-  `attention` and `multitask` ([their files](../pipeline/recipes) say by how much).
+  the fastest seed, on the hardware named beside it. Other programs beside a training make it longer: those of
+  `attention` and `multitask` are of a shared machine; on one of its own only their twin, `speedrun` without the votes,
+  was timed ([their files](../pipeline/recipes)).
 
 """
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,8 +16,11 @@ from pipeline.experiments.replications import combined, main, measuring, page, p
 from pipeline.experiments.replications.evidence import estimate, share, verdict
 from pipeline.faces.corruptions import CORRUPTIONS
 from pipeline.params import params
+from pipeline.params import recipe as recipes
+from pipeline.reporting.extra_labels import of_recipe
 from pipeline.system.failure import Failure
 
+ROOT = Path(__file__).parents[3]
 REPLICATION = """
 title: Toys
 question: A finding.
@@ -307,3 +311,15 @@ def test_on_a_cluster_what_fails_is_named_and_the_networks_of_ensembles_are_trai
     monkeypatch.setattr(elsewhere, "connected", lambda at, say: contextlib.nullcontext(Broken(toys)))
     with pytest.raises(Failure, match=r"^one, less, seed 1: no room; one, more, seed 1: no room; one, less, s"):
         main.main(["one", "--on", "ray"])
+
+
+def test_the_committed_page_is_what_the_figures_say_and_its_caption_names_protocol_and_extra_labels(monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(ROOT))
+    text = (ROOT / "reports/replications.md").read_text(encoding="utf-8")
+    assert text == page.page({name: main.entries_of(name) for name in plan.names()}), "run `ferpipe replicate`"
+    for name in plan.names():
+        replication = plan.named(name)
+        for recipe, values in map(replication.training, replication.variants):
+            assert "balance.drop_leaks" not in values and not recipes.named(recipe)["balance"].get("drop_leaks")
+            assert not values.get("train.votes") and not values.get("train.teacher")
+            assert recipe == "speedrun" or of_recipe(recipe) == "none", "the caption excepts speedrun alone"

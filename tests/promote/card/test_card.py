@@ -123,14 +123,56 @@ def test_extra_labels_and_teachers_without_a_ledger_entry_are_named(project, cha
     text = writing.markdown(facts, writing.CHAMPION, frozenset())
     assert "* FER+ votes, weight 0.4." in text and "teachers `strong`, weight 0.7" in text
     assert f"| `kept` | `strong` | 4 |  | FER+ votes, weight 0.4 | [entry](../results/{kept.filename}) |" in text
-    assert "| `lost` | `strong` | 1 | fold 1/3 | not recorded | **none**" in text
+    assert "| `lost` | `strong` | 1 | fold 1/3 | not recorded | **none**: its weights are lost, its answers are kept" \
+        in text
     assert "put in its place by hand" in text
+    ledger.record(toy_models.entry(recipe="ensemble", bundle="both", config={
+        "weighting": "mean", "members": {"lost": {"recipe": "strong", "int8": False, "votes": 0.4}}}))
+    known = writing.markdown(facts, writing.CHAMPION, frozenset())
+    assert "| fold 1/3 | FER+ votes, weight 0.4, teachers not recorded | **none**: its weights are lost" in known
+    assert "[an ensemble](../results/ensemble-7-published-seed1-both.json) has its votes |" in known
+
+
+def test_what_it_was_not_trained_on_follows_from_its_config(champion):
+    nothing = measured.Measured(bundle="b1", digest="d", source="ledger", **NOTHING)
+
+    def untrained(**config):
+        entry = toy_models.entry(config=config)
+        text = writing.markdown(facts_module.Facts("fer2013-7", "1", champion, entry, True, nothing, None),
+                                writing.CHAMPION, frozenset())
+        return re.search(r"^\* Not trained on: faces (.*)\.$", text, re.MULTILINE)[1]
+
+    assert untrained() == "from the side, turned, blurred or smaller than about 48 pixels, covered"
+    assert untrained(augment={"rotation": 12.0, "strength": 0.5, "blur": 0.4, "mouth_hidden": 0.1, "glasses": 0.1}) == \
+        "from the side, turned by more than 6 degrees, covered elsewhere than at the mouth and the eyes"
+    for strategy, turned in (("none", "turned"), ("all", "turned by more than 30 degrees")):
+        assert untrained(balance={"strategy": strategy, "rotation": 30.0}, augment={"glasses": 0.1}) == \
+            f"from the side, {turned}, blurred or smaller than about 48 pixels, covered elsewhere than at the eyes"
+
+
+def test_precision_and_every_corruption_have_intervals_too(champion):
+    figures = toy_models.figures()
+    single = figures["PrivateTest"]["single"]
+    names = ("happy", "sad", "fear")
+    single["per_class"] = {name: {"precision": 0.8, "recall": 0.5, "f1": 0.6, "n": 80} for name in names}
+    single["confusion"] = [[40, 40, 0], [10, 70, 0], [0, 80, 0]]
+    corrupted = {split: {"n": 100, "mean": 0.6, "worst": 0.5, "accuracy": dict.fromkeys(facts_module.WORDS, 0.5)}
+                 for split in ("PublicTest", "PrivateTest")}
+    kept = measured.Measured(bundle="b1", digest="d", source="ledger", **{**NOTHING, "robustness": corrupted})
+    entry = toy_models.entry(figures=figures)
+    text = writing.markdown(facts_module.Facts("fer2013-7", "1", champion, entry, True, kept, None), writing.CHAMPION,
+                            frozenset())
+    assert "| happy | 80 | 50.0 [39.3, 60.7] | 80.0 [67.0, 88.8] | 60.0 |" in text, "50 answers"
+    assert "| fear | 80 | 50.0 [39.3, 60.7] | never answered | 60.0 |" in text
+    assert "| eyes hidden | 50.00 [40.4, 59.6] | 50.00 [40.4, 59.6] |" in text
+    assert "F1, their harmonic mean, is no\nshare of images and has no interval." in text
 
 
 def test_the_evidence_counts_the_challengers_until_then_and_tells_of_the_seeds_that_public_test_chose_between(champion):
     before = {"bundle": champion.id, "run_id": None, "recipe": "toy", "seed": 3, "protocol": "published",
               "edition": "drawn"}
-    record = toy_models.promotion("fer2013-7", "new", gates={"confidence": 0.9}, champion=before)
+    record = toy_models.promotion("fer2013-7", "new", gates={"confidence": 0.9, "corrupted_confidence": 0.95},
+                                  champion=before, gain=0.01, probability=0.95)
     for other in (toy_models.promotion("fer2013-7", "b1", decision="refused"), record,
                   toy_models.promotion("fer2013-7", "later", decision="refused")):
         promotions.append("fer2013", other)
@@ -146,10 +188,19 @@ def test_the_evidence_counts_the_challengers_until_then_and_tells_of_the_seeds_t
         facts = facts_module.Facts("fer2013-7", "1", champion, entries[0], True, nothing, record)
         return writing.markdown(facts, writing.CHAMPION, frozenset())
 
-    assert ("Challengers on this PublicTest until then: 3, this one included; of as many equal ones the best would "
-            "pass by luck, on faces as they are, in 22 %.\nThat count leaves out the models "
-                "between which PublicTest chose before the "
-            "challenge: this one is number 2 of the 3 seeds of its training in the ledger.\n") in text(record)
+    assert ("Challengers on this PublicTest until then: 3, this one included.\n"
+            "It passed the gate on faces as they are: 3 have been compared on these, and the best of as many equal "
+            "ones would pass it by luck in 22 %.\nThat count leaves out the models between which PublicTest "
+            "chose before the challenge: this one is number 2 of the 3 seeds of its training in the "
+            "ledger.\n") in text(record)
+    old = ("gain -0.28 points (3 challengers so far on this PublicTest: of as many equal ones the best would pass by "
+           "luck, on faces as they are, in 22 %)", "gain +0.83 points on corrupted faces")
+    robuster = text(record.model_copy(update={"gain": -0.003, "probability": 0.1, "corrupted_gain": 0.008,
+                                              "corrupted_probability": 0.99, "reasons": old}))
+    assert ("It passed the gate on corrupted faces: 1 has been compared on these, and the best of as many equal ones "
+            "would pass it by luck in 5 %.") in robuster, "by that gate's confidence and challengers"
+    assert "on faces as they are, in" not in robuster and "gate on faces as they are" not in robuster
+    assert "promoted: gain -0.28 points; gain +0.83 points on corrupted faces." in robuster
     later = text(record.model_copy(update={"challengers": 9}))
     assert "until then: 9, this one included" in later, "what the record says itself"
     assert "Challengers on this" not in text(toy_models.promotion("fer2013-7", champion.id)), "the first model"

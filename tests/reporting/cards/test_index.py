@@ -7,9 +7,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import toy_models
+from PIL import Image
 
+from pipeline.bundle.bundle import Bundle
 from pipeline.reporting.cards import data_card, index
 from pipeline.system.failure import Failure
+from pipeline.tracking import promotions
 
 ROOT = Path(__file__).parents[3]
 VALIDATION = {
@@ -71,6 +75,30 @@ def test_every_picture_among_the_reports_in_git_is_on_the_index(committed):
         pytest.skip("not a git repository")
     pictures = {name.removeprefix("reports/") for name in done.stdout.splitlines() if name.endswith(".png")}
     assert pictures <= set(Links(committed).links), "run `ferpipe index`, with a caption in index.CAPTIONS"
+
+
+def test_what_was_measured_or_drawn_of_a_model_that_is_not_the_champion_says_so(committed):
+    champion = Bundle.load(ROOT / "data/champion").id
+    named = {name: re.search(r"(?:[Bb]undle|model) ([0-9a-f]{12})", (ROOT / "reports" / name).read_text("utf-8"))[1]
+             for name in ("bench.md", "bench-demo.md", "bench-static.md", "load.md")}
+    with Image.open(ROOT / "reports/explanation.png") as picture:
+        named["explanation.png"] = picture.info["Bundle"]
+    named["fer2013/metrics.json"] = json.loads((ROOT / "reports/fer2013/metrics.json").read_text("utf-8"))["bundle"]
+    for name, bundle in named.items():
+        if bundle != champion:
+            assert f"{bundle} (an earlier champion)" in committed, name
+    last = named["fer2013/metrics.json"]
+    assert (f"last run, bundle {last} (" in committed) == (last != champion)
+    assert f"rest on, on average, bundle {named['explanation.png']}" in committed
+
+
+def test_a_bundle_is_the_champion_an_earlier_one_or_neither(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    champion = toy_models.bundle(tmp_path / "data/champion", "fer2013")
+    promotions.append("fer2013", toy_models.promotion("fer2013-7", "before"))
+    promotions.append("fer2013", toy_models.promotion("fer2013-7", "never", decision="refused"))
+    assert [index._role(bundle) for bundle in (champion.id, "before", "never")] == [
+        "", " (an earlier champion)", " (not the champion)"]
 
 
 def test_a_supervisor_finds_pipeline_data_training_results_and_comparison(committed):

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import toy_models
+from PIL import Image
 from toy_faces import face_frame, toy_bundle
 
 from pipeline.bundle.bundle import Bundle
@@ -84,6 +85,8 @@ def test_the_figure_has_a_panel_for_each_class_and_reads_no_face_of_private_test
     assert seen and all(image.tobytes() in public for image in seen)
     assert capsys.readouterr().out == "written: reports/explanation.png\n"
     assert cv2.imread("reports/explanation.png").shape[1] > 900
+    with Image.open("reports/explanation.png") as picture:
+        assert picture.info["Bundle"] == voter.id, "whoever shows it later can say whose it is"
     explain("--model", voter.folder, "--faces", 2, "--class", "fear")
     assert cv2.imread("explanation-fear.png").shape[1] < 500
 

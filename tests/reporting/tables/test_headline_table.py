@@ -9,8 +9,9 @@ import toy_models
 from pipeline.params import params
 from pipeline.params import recipe as recipes
 from pipeline.reporting.tables import headline_table, results_table
-from pipeline.tracking import ledger
+from pipeline.tracking import ledger, promotions
 from pipeline.tracking.entry import Entry
+from pipeline.training import start
 
 ROOT = Path(__file__).parents[3]
 
@@ -115,3 +116,16 @@ def test_the_readme_gives_the_champions_copy_free_figures():
         low, high = (100 * end for end in free["interval"])
         said = f"{100 * free['accuracy']:.2f} % [{low:.1f}, {high:.1f}] of {split}'s {free['n']:,}"
         assert said in page.replace("\n", " "), "write the champion's figures below README.md's table"
+
+
+def test_the_readme_gives_the_champions_and_its_starts_accuracy_on_corrupted_faces_as_they_were_compared(monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(ROOT))
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    card = json.loads((ROOT / "reports/champion/measurements.json").read_text(encoding="utf-8"))
+    before = {record.corrupted.champion for record in promotions.records("fer2013")
+              if record.champion and record.champion.bundle == start.about("edge")["bundle"]
+              and record.corrupted and record.corrupted.champion is not None}
+    assert len(before) == 1
+    said = (f"[corrupted faces](pipeline/faces/README.md) {100 * card['robustness']['PublicTest']['mean']:.1f} %, the "
+            f"`edge` that it starts from {100 * before.pop():.1f}.")
+    assert said in page.replace("\n", " "), "write the champion's figures below README.md's table"

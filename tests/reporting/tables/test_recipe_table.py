@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import toy_models
 
+from pipeline.faces.protocols import OF_DROP_LEAKS
 from pipeline.params import params
 from pipeline.params import recipe as recipes
 from pipeline.params.resolved import resolve
@@ -29,8 +30,9 @@ def entry(recipe: str, tmp_path, accuracy: float = 0.65, seed: int = 1, fields=(
     text = toy_models.PARAMS.read_text(encoding="utf-8").replace("recipe: compact", f"recipe: {recipe}")
     path.write_text(text, encoding="utf-8")
     settings = params.load(path).override({"seed": seed, **changed})
-    manifest = {"strategy": settings.balance.strategy, "class_set": settings.classes, "protocol": "published",
-                "classes": [], **({"votes": {"sha256": "v"}} if settings.train.votes else {})}
+    manifest = {"strategy": settings.balance.strategy, "class_set": settings.classes,
+                "protocol": OF_DROP_LEAKS[settings.balance.drop_leaks], "classes": [],
+                **({"votes": {"sha256": "v"}} if settings.train.votes else {})}
     epochs = settings.train.epochs
     return toy_models.entry(**{
         "recipe": recipe, "seed": seed, "class_set": settings.classes, "config": resolve(settings, manifest),
@@ -111,6 +113,8 @@ def test_what_a_run_changed_is_told_and_a_cut_run_is_marked(tmp_path):
     assert "60 of 50 (longer than the recipe's)" in row and "**" not in row
     row, = rows([entry("deepfer_resnet_plus", tmp_path, **{"train.votes": 0})], "deepfer_resnet_plus")
     assert ", train.votes 0 | none |" in row
+    row, = rows([entry("cas", tmp_path, **{"balance.drop_leaks": "exact"})], "cas")
+    assert "| `cas`, balance.drop_leaks exact |" in row, "another protocol than the caption's"
     near = [entry("cas", tmp_path, **{"train.learning_rate": rate}) for rate in (0.00123456, 0.001234564)]
     assert len(rows(near, "cas")) == 2
 
@@ -168,4 +172,9 @@ def test_the_picture_shows_what_was_run_as_its_authors_did_and_the_ensembles(tmp
 def test_the_committed_page_is_what_the_ledger_says(monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(ROOT))
     page = (ROOT / "reports/recipes.md").read_text(encoding="utf-8")
-    assert page == recipe_table.page(ledger.entries(), throughput.kept()), "run `ferpipe recipes`"
+    entries = ledger.entries()
+    assert page == recipe_table.page(entries, throughput.kept()), "run `ferpipe recipes`"
+    for _, _, of_system in recipe_table.by_system(entries):
+        for recorded in of_system:
+            found = {split: recorded.figures[split]["single"]["n"] for split in ("PublicTest", "PrivateTest", "test")}
+            assert found == {"PublicTest": 3589, "PrivateTest": 3589, "test": 7178}, "the caption's n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -155,6 +156,33 @@ def append(dataset: str, record: PromotionRecord) -> None:
 def champions(dataset: str) -> dict[str, str]:
     """The bundle that was promoted last, per registered model."""
     return {record.model: record.challenger.bundle for record in records(dataset) if record.decision == PROMOTED}
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A bundle that was promoted or proposed, with its accuracies; None for what was not measured."""
+
+    time: str
+    decision: str
+    contender: Contender
+    public: float | None
+    corrupted: float | None
+    private: float | None
+
+
+def succession(dataset: str, last: PromotionRecord) -> list[Champion]:
+    """The champions of a registered model, the oldest first, up to the challenger of a record.
+
+    What a champion reached on corrupted faces may first have been measured when it was challenged.
+    """
+    known = [record for record in records(dataset) if record.model == last.model]
+    measured = {record.champion.bundle: record.corrupted.champion for record in known
+                if record.champion and record.corrupted}
+    until = known[: known.index(last)] if last in known else known
+    return [Champion(record.time, record.decision, record.challenger, record.public.challenger,
+                     record.corrupted.challenger if record.corrupted else measured.get(record.challenger.bundle),
+                     record.private.challenger)
+            for record in [*(record for record in until if record.decision == PROMOTED), last]]
 
 
 def challengers(dataset: str, model: str, digest: str, bundle: str, corrupted: bool = False) -> int:

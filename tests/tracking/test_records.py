@@ -159,6 +159,24 @@ def test_a_file_that_is_no_entry_is_one_line_with_file_field_and_expectation(pro
     assert "\n" not in str(caught.value)
 
 
+def test_the_succession_has_every_champion_with_what_was_measured_when_it_was_challenged(project):
+    def challenge(bundle, champion, decision, corrupted):
+        return toy_models.promotion("sample-7", bundle, decision=decision, champion=champion, **{
+            promotions.CORRUPTED: {"n": 280, "challenger": corrupted[0], "champion": corrupted[1]}})
+
+    first = toy_models.promotion("sample-7", "a")
+    before = first.challenger.model_dump(exclude={"version", "recalls"})
+    records = [first, toy_models.promotion("sample-8", "x"), challenge("b", before, "refused", (0.4, 0.3)),
+               challenge("c", before, "promoted", (0.5, 0.3))]
+    for record in records:
+        promotions.append("sample", record)
+    for last, bundles in ((records[-1], "ac"), (challenge("d", None, "proposed", (0.6, None)), "acd")):
+        found = promotions.succession("sample", last)
+        assert "".join(champion.contender.bundle for champion in found) == bundles
+        assert [champion.corrupted for champion in found[:2]] == [0.3, 0.5]
+        assert found[-1].decision == last.decision
+
+
 LINE = (FIXTURES / "promotions.jsonl").read_text().splitlines()[1]
 
 

@@ -123,6 +123,11 @@ class Facts:
         return promotions.challengers_until(self.entry.dataset, self.record) if self.record else 0
 
     @property
+    def succession(self) -> list[promotions.Champion]:
+        """The champions up to this one, the oldest first."""
+        return promotions.succession(self.entry.dataset, self.record) if self.record else []
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """The record's; the number of challengers and their luck are left out, which ``gates`` has for the gate that
         was passed, where the first records gave them for the other one."""

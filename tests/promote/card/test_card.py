@@ -74,6 +74,7 @@ def test_the_card_of_a_champion_that_the_ledger_does_not_have_is_measured_and_dr
     assert "Article 5(1)(f)" in text and "Article 50(3)" in text and "Article 3(39)" in text and "point 1(c)" in text
     assert "**Not measured, and it cannot be measured with this data**" in text
     assert "promoted: the first model." in text
+    assert re.search(rf"\| from 20\d\d-\d\d-\d\d \| `toy` \| 3 \| `{champion.id}` \| 50\.00 \| not measured \|", text)
     html = (folder / "card.html").read_text(encoding="utf-8")
     assert '<h2 id="fairness">' in html and 'href="#fairness"' in html and "<table>" in html
     with open(folder / "predictions.csv", newline="") as file:

@@ -106,10 +106,11 @@ class Address:
 
     def refused(self, reason: str) -> Failure:
         """The Failure for an error of the storage: its reason without secrets, and what to do."""
+        reason = " ".join(reason.split())
         advice = next((text for phrase, text in ADVICE.items() if phrase in reason), (
             "move the file away to search anew" if self.file else
             f"start the server or look at {STORAGE}; without it, this machine searches on its own"))
-        return Failure(f"{self}: the study cannot be read or written ({without_secrets(reason.strip(), self.url)}); "
+        return Failure(f"{self}: the study cannot be read or written ({without_secrets(reason, self.url)}); "
                        f"{advice}")
 
 
@@ -129,6 +130,9 @@ def address(dataset: str) -> Address:
         raise Failure(f"{STORAGE}: expected postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE, found "
                       f"{shown(named) if '://' in named else 'another form of address'}; unset it to search on this "
                       "machine alone")
+    if named.count("@") > 1:
+        raise Failure(f"{STORAGE}: expected one @, found {named.count('@')}; write @ in a user name or "
+                      "password as %40")
     return Address(named, None, *_seconds(SHARED))
 
 

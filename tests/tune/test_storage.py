@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import toy_servers
 
 from pipeline.system.failure import Failure
 from pipeline.tune import storage
@@ -68,13 +69,25 @@ def test_another_storage_is_refused_without_its_secrets(monkeypatch, address):
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_server_that_does_not_answer_is_one_line_without_its_password(monkeypatch):
-    monkeypatch.setenv(storage.STORAGE, SECRET)
+@pytest.mark.parametrize("password", ["s3cretpart", "s:cretpart", "s/cretpart", "s#cretpart?", "s%40cretpart",
+                                      "s[cretpart]", "s{cretpart}", "sécretpart"])
+def test_a_server_that_does_not_answer_is_one_line_without_its_password(monkeypatch, password):
+    monkeypatch.setenv(storage.STORAGE, SECRET.replace("s3cret", password))
     where = storage.address("sample")
-    assert "s3cret" not in f"{where} {where!r}" and "127.0.0.1:1" in str(where)
+    assert not toy_servers.shows(f"{where} {where!r}", password) and "127.0.0.1:1" in str(where)
     with pytest.raises(Failure, match="start the server or look at OPTUNA_STORAGE") as caught:
         storage.open_storage(where)
-    assert "s3cret" not in str(caught.value) and "ada" not in str(caught.value)
+    assert not toy_servers.shows(str(caught.value), password) and "ada" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["s@cretpart", "@cretpart", "cretpart@", "s@cret@part", "s@cretpart:port",
+                                      "s@[cretpart]", "12@cretpart/more", "s@cret?part"])
+def test_a_password_s_at_sign_is_refused_before_a_library_takes_the_rest_for_a_host(monkeypatch, password):
+    monkeypatch.setenv(storage.STORAGE, SECRET.replace("s3cret", password))
+    with pytest.raises(Failure, match=r"OPTUNA_STORAGE: expected one @, found .* as %40") as caught:
+        storage.address("sample")
+    assert not toy_servers.shows(str(caught.value), password)
 
 
 def test_a_wrong_password_and_a_missing_database_are_one_line(monkeypatch, postgresql):

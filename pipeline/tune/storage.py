@@ -6,10 +6,8 @@ slot is free again (``slots``).
 
 import contextlib
 import os
-import random
 import re
 import sqlite3
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from pathlib import Path
 from pipeline.system import project
 from pipeline.system.address import shown, without_secrets
 from pipeline.system.failure import Failure
+from pipeline.tune import lock
 
 # The storage's address is in the environment alone: it may hold a password
 STORAGE, HEARTBEAT, GRACE = "OPTUNA_STORAGE", "OPTUNA_HEARTBEAT", "OPTUNA_GRACE"
@@ -25,8 +24,8 @@ STORAGE, HEARTBEAT, GRACE = "OPTUNA_STORAGE", "OPTUNA_HEARTBEAT", "OPTUNA_GRACE"
 LOCAL, SHARED = (5, 20), (30, 180)
 # Seconds to wait for another program that writes to the file, for a server's answer, and for another worker's claim
 WAIT, CONNECT, PATIENCE = 5, 10, 180
-# The key of this project's advisory lock in PostgreSQL: any number that nobody else takes
-LOCK = 0x6665_7270
+# Of a connection: seconds of silence, and between what is then sent, until the third without an answer ends it
+KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # File systems that other machines write to, too. Not among them are 9p, drvfs and virtiofs: through these a virtual
 # machine or container (WSL, Docker Desktop) sees a folder of the machine that it runs on
 NETWORK = ("afpfs", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.ceph-fuse", "fuse.glusterfs", "fuse.juicefs",
@@ -45,6 +44,7 @@ ADVICE = {
     "does not exist": f"make it with createdb, or look at {STORAGE}",
     "permission denied": "let the user create tables there",
     "too many clients": "raise max_connections, or start fewer workers",
+    "idle-in-transaction": "run it again",
 }
 
 
@@ -72,14 +72,16 @@ class Address:
         """What SQLAlchemy's engine takes."""
         if self.file:
             return {"connect_args": {"timeout": WAIT}}
-        return {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT, "application_name": "ferpipe"}}
+        return {"pool_pre_ping": True,
+                "connect_args": {"connect_timeout": CONNECT, "application_name": "ferpipe", **KEEPALIVES}}
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the one lock of these studies, for as long as a few statements take; it ends with the process.
 
         Optuna's own transactions are not enough: on sqlite two workers can take the same trial, and no storage makes
-        the tables twice at a time. Not reentrant. Raises Failure after PATIENCE seconds.
+        the tables twice at a time. Not reentrant. Raises Failure after PATIENCE seconds, and in the block where the
+        server has ended the lock: then nothing more is written (``lock``).
         """
         with contextlib.ExitStack() as stack:
             if self.file:
@@ -91,17 +93,13 @@ class Address:
                 except sqlite3.OperationalError as error:
                     raise self.refused(str(error)) from error
             else:
-                from sqlalchemy import NullPool, create_engine, text
+                from sqlalchemy import NullPool, create_engine
 
                 engine = create_engine(self.url, poolclass=NullPool, connect_args=self.options["connect_args"])
-                connection = stack.enter_context(engine.connect())
-                # The lock of a transaction, not of a session: the one that works through a pool of connections, too
-                attempt, begun = text(f"SELECT pg_try_advisory_xact_lock({LOCK})"), time.monotonic()
-                while not connection.scalar(attempt):
-                    connection.rollback()
-                    if time.monotonic() - begun > PATIENCE:
-                        raise self.refused("its lock is held by another worker")
-                    time.sleep(random.uniform(0.02, 0.1))
+                try:
+                    stack.enter_context(lock.held(engine, PATIENCE))
+                except TimeoutError as error:
+                    raise self.refused("its lock is held by another worker") from error
             yield
 
     def refused(self, reason: str) -> Failure:
@@ -206,8 +204,12 @@ def open_storage(where: Address):
             with where.alone():
                 # Optuna fills in a template, to which a password's braces would be fields
                 url = where.url.replace("{", "{{").replace("}", "}}")
-                return Storage(url, engine_kwargs=where.options, heartbeat_interval=where.heartbeat,
-                               grace_period=where.grace)
+                storage = Storage(url, engine_kwargs=where.options, heartbeat_interval=where.heartbeat,
+                                  grace_period=where.grace)
+            if not where.file:
+                lock.limit(storage.engine)
+                lock.keep_to(storage.engine, str(where))
+            return storage
         except RuntimeError as error:
             raise Failure(f"{where}: made by another version of Optuna; " + (
                 "move the file away to search anew" if where.file else

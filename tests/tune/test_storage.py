@@ -2,7 +2,10 @@
 
 import contextlib
 import multiprocessing
+import os
+import signal
 import sqlite3
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +14,7 @@ import pytest
 import toy_servers
 
 from pipeline.system.failure import Failure
-from pipeline.tune import storage
+from pipeline.tune import lock, slots, storage
 
 SECRET = "postgresql+psycopg2://ada:s3cret@127.0.0.1:1/studies"
 
@@ -151,9 +154,50 @@ def test_the_lock_is_one_worker_s_at_a_time_and_ends_with_its_process(request, t
 def _hold(where, flag):
     with where.alone():
         flag.touch()
-        import time
-
         time.sleep(60)
+
+
+@pytest.mark.parametrize("stopped_in", ["_new", "_begin"])
+def test_a_worker_that_is_stopped_with_the_lock_holds_nobody_up_and_writes_nothing_late(
+        postgresql, tmp_path, monkeypatch, stopped_in, capfd):
+    """As a laptop that sleeps, or a node that is gone; here in the middle of a claim."""
+    import optuna
+
+    monkeypatch.setenv(storage.STORAGE, postgresql)
+    monkeypatch.setattr(lock, "SILENCE", 1)
+    where = storage.address("sample")
+    study = optuna.create_study(storage=storage.open_storage(where), study_name="toy")
+    process = multiprocessing.get_context("fork").Process(
+        target=_claim_late, args=(where, stopped_in, tmp_path / "end"))
+    process.start()
+    while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    claim = slots.Slots(study, where).claim(1)
+    assert claim.slot == 0
+    before = study.trials
+    os.kill(process.pid, signal.SIGCONT)
+    process.join()
+    end = (tmp_path / "end").read_text()
+    assert "the server has ended this process' lock" in end and "run it again" in end and "\n" not in end
+    assert study.trials == before and [trial.state.name for trial in before] == ["RUNNING"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _claim_late(where, stopped_in, end):
+    import optuna
+
+    own = slots.Slots(optuna.load_study(study_name="toy", storage=storage.open_storage(where)), where)
+    continued = getattr(own, stopped_in)
+
+    def stop(*arguments):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return continued(*arguments)
+
+    setattr(own, stopped_in, stop)
+    try:
+        own.claim(1)
+    except Failure as failure:
+        end.write_text(str(failure))
 
 
 def test_opening_a_study_leaves_its_file_as_it_was(tmp_path, monkeypatch):

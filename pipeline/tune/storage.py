@@ -27,10 +27,11 @@ WAIT, CONNECT, PATIENCE = 5, 10, 180
 # Of a connection: seconds of silence, and between what is then sent, until the third without an answer ends it
 KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # File systems that other machines write to, too. Not among them are 9p, drvfs and virtiofs: through these a virtual
-# machine or container (WSL, Docker Desktop) sees a folder of the machine that it runs on
-NETWORK = ("afpfs", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.ceph-fuse", "fuse.glusterfs", "fuse.juicefs",
-           "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "orangefs", "panfs", "pvfs2", "smb3", "smbfs",
-           "wekafs")
+# machine or container (WSL, Docker Desktop) sees a folder of the machine that it runs on. Without a "fuse." before it
+NETWORK = ("acfs", "afpfs", "afs", "beegfs", "blobfuse", "blobfuse2", "ceph", "ceph-fuse", "cifs", "coda", "curlftpfs",
+           "davfs", "davfs2", "gcsfuse", "gfs", "gfs2", "glusterfs", "goofys", "gpfs", "juicefs", "lizardfs", "lustre",
+           "mfs", "moosefs", "nfs", "nfs4", "objectivefs", "ocfs2", "orangefs", "panfs", "pvfs2", "quobyte", "rclone",
+           "s3fs", "seaweedfs", "smb2", "smb3", "smbfs", "sshfs", "webdav", "wekafs")
 # What to do about an error, by a phrase of its message
 ADVICE = {
     "locked": "end the other program that holds it (a second search, a database browser), then run again",
@@ -154,10 +155,10 @@ def check_shared(where: Address) -> None:
 
     if where.file is None:
         return
-    folder = where.file.absolute().parent
+    folder = where.file.resolve().parent
     mounts = {Path(disk.mountpoint): disk.fstype for disk in psutil.disk_partitions(all=True)}
     kind = next((mounts[path] for path in (folder, *folder.parents) if path in mounts), "")
-    if kind.lower() in NETWORK:
+    if kind.lower().removeprefix("fuse.") in NETWORK:
         raise Failure(f"{where}: on a network file system ({kind}), where sqlite loses what several machines write; "
                       f"set {STORAGE}=postgresql+psycopg2://..., or to search on this machine alone, "
                       f"{STORAGE}=sqlite:////PATH/{where.file.name} on a disk of its own")

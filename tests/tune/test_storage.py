@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,11 +113,12 @@ def test_workers_do_not_share_a_file_on_a_network_file_system(tmp_path, monkeypa
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(tmp_path))]
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
-    for kind in ("nfs4", "lustre", "beegfs", "wekafs", "panfs", "fuse.glusterfs"):
+    for kind in ("nfs4", "lustre", "beegfs", "wekafs", "panfs", "gfs2", "ocfs2", "davfs", "fuse.glusterfs", "fuse.mfs",
+                 "fuse.s3fs", "fuse.rclone", "fuse.sshfs"):
         mounts[1].fstype = kind
         with pytest.raises(Failure, match=rf"sample\.db: on a network file system \({kind}\)"):
             storage.check_shared(storage.address("sample"))
-    for kind in ("ext4", "overlay", "virtiofs", "9p"):
+    for kind in ("ext4", "overlay", "virtiofs", "9p", "fuse.grpcfuse", "fuseblk"):
         mounts[1].fstype = kind
         storage.check_shared(storage.address("sample"))
     mounts[1].fstype = "nfs4"
@@ -125,6 +127,20 @@ def test_workers_do_not_share_a_file_on_a_network_file_system(tmp_path, monkeypa
     assert storage.address("sample").file == Path("/var/tmp/sample.db")
     monkeypatch.setenv(storage.STORAGE, SECRET)
     storage.check_shared(storage.address("sample"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("link", [".studies", ".studies/sample.db"])
+def test_a_link_to_a_network_file_system_is_refused_too(tmp_path, monkeypatch, link):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (tmp_path / "project" / link).parent.mkdir(parents=True)
+    (tmp_path / "project" / link).symlink_to(shared / Path(link).name)
+    mounts = [SimpleNamespace(mountpoint=path, fstype=kind) for path, kind in (("/", "ext4"), (str(shared), "nfs4"))]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+    with pytest.raises(Failure, match=r"sample\.db: on a network file system \(nfs4\)"):
+        storage.check_shared(storage.address("sample"))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

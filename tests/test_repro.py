@@ -105,24 +105,34 @@ def test_nothing_changed_means_nothing_runs(project):
 
 
 def test_a_colleague_who_clones_and_pulls_has_nothing_to_run(project, tmp_path):
-    """Whatever the storage of studies: neither a study's file nor its opening is anything to DVC."""
+    """Whatever the storage of studies: neither a study's file nor its opening is anything to DVC. The data that a
+    person has put there, and that the stages depend on, comes along."""
     author, clone = shutil.copytree(project, tmp_path / "author"), tmp_path / "clone"
+    external = author / "data/external"
+    draw_moods(external / "my-moods")
+    names = ("archive.zip", "fer2013.csv", "ferplus_votes.csv", "my-moods")
+    for name in names[:3]:
+        (external / name).write_text(f"what {name} holds")
 
     def git(folder, *arguments):
         return subprocess.run(["git", *arguments], cwd=folder, env=environment(), check=True, capture_output=True,
                               text=True).stdout
 
+    dvc(author, "add", "-q", *(f"data/external/{name}" for name in names))
+    assert dvc(author, "repro", "evaluate").count("Running stage") == 1, "other data to download, and the same faces"
     dvc(author, "remote", "add", "-d", "store", str(tmp_path / "store"))
     # Git ignores the reports of other data than FER-2013
     git(author, "add", "-A", "-f", "reports/sample")
     git(author, "add", "-A")
     git(author, "commit", "-qm", "the sample's run")
-    dvc(author, "push", "-q")
+    dvc(author, "push", "-q", "--run-cache")
     git(tmp_path, "clone", "-q", str(author), str(clone))
+    assert not any((clone / f"data/external/{name}").exists() for name in names)
     assert (clone / "reports/sample/trials.csv").read_text().startswith("slot,state,accuracy,epochs,")
     dvc(clone, "pull", "-q")
+    assert all((clone / f"data/external/{name}").exists() for name in names)
     output = dvc(clone, "repro", "evaluate")
-    assert output.count("didn't change, skipping") == 6 and "Running stage" not in output, output
+    assert output.count("didn't change, skipping") == len(names) + 6 and "Running stage" not in output, output
     assert git(clone, "status", "--porcelain") == ""
 
 

@@ -10,11 +10,18 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 # Where Debian puts PostgreSQL's programs, which are on nobody's PATH
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+
+
+def shows(text: str, password: str) -> bool:
+    """Whether a text has four characters of a password in a row, as it is in an address or as it is meant."""
+    return any(form[i : i + 4].lower() in text.lower() for form in (password, unquote(password))
+               for i in range(len(form) - 3))
 
 
 def free_port() -> int:

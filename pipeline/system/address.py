@@ -28,13 +28,17 @@ def shown(address: str) -> str:
 
 
 def without_secrets(text: str, address: str) -> str:
-    """A library's message in which every form of an address's user name and password is ``***``."""
+    """A library's message in which every form and part of an address's user name and password is ``***``."""
     text = text.replace(address, shown(address))
     secrets = []
     if (match := re.match(r"\s*[a-z][a-z0-9+.-]+:/*(.*)@", address, re.I | re.S)) is not None:
         secrets = [match[1], *match[1].split(":", 1)]
     secrets += re.findall(r"(?:pass|pwd|psw|token|secret|auth|key|sig)\w*=([^&;#]+)", address, re.I)
-    for secret in sorted({*secrets, *map(unquote, secrets)} - {""}, key=len, reverse=True):
+    forms = {*secrets, *map(unquote, secrets)} - {""}
+    # A library that ends them elsewhere, at another @ say, takes the rest for a host or a path
+    parts = {part for form in forms for part in re.split(r"[][@:/?#]", form) if len(part) > 3}
+    for secret in sorted(forms | parts, key=len, reverse=True):
         # A short one is part of other words
-        text = re.sub(re.escape(secret) if len(secret) > 3 else rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+        pattern = re.escape(secret) if len(secret) > 3 else rf"(?<!\w){re.escape(secret)}(?!\w)"
+        text = re.sub(pattern, "***", text, flags=re.I)
     return text

@@ -79,13 +79,18 @@ def quieten() -> None:
 
 def check_answers(address: str, seconds: float = ANSWER) -> None:
     """Raise Failure where a server takes a connection and says nothing; MLflow would wait for minutes, then try again.
+    So too for an address that no library can read.
 
     What else may be wrong is MLflow's to say: it knows the user's certificates and passwords.
     """
     if not address.startswith(("http:", "https:")):
         return
-    with contextlib.suppress(OSError, ValueError, http.client.HTTPException):  # a refusal is an answer too
+    try:
         parts = urllib.parse.urlsplit(address)
+    except ValueError as error:
+        raise Failure("MLFLOW_TRACKING_URI: its host cannot be read; write [ and ] in a user name or password as %5B "
+                      "and %5D") from error
+    with contextlib.suppress(OSError, ValueError, http.client.HTTPException):  # a refusal is an answer too
         try:
             plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
             urllib.request.urlopen(plain, timeout=seconds).close()

@@ -1,7 +1,7 @@
 """``tune.space`` of params.yaml as a recipe's search space, checked before the first trial."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -41,21 +41,39 @@ def space_of(params: Params) -> Space:
 
 
 def check_networks(space: Space, build: Callable[[Params], Any]) -> None:
-    """Build the smallest and the largest network of every family in the space, so that none fails in mid-search.
+    """Build the smallest and the largest network of every family in the space, and one for every choice and either end
+    of its options, so that none fails in mid-search.
 
     Args:
         build: makes the network of these parameters, or raises Failure.
     """
-    names = next((dimension.range.choices for dimension in space.dimensions if dimension.path == NETWORK), None)
     if not any(dimension.path.startswith("model.") for dimension in space.dimensions):
         return
-    for name in names or [space.params.model.name]:
-        for last in (False, True):
-            params = space.override(space.completed({NETWORK: name} if names else {}, last))
-            try:
-                build(params)
-            except Failure as error:
-                raise Failure(f"params.yaml: tune.space: {error}") from error
+    built = []
+    for where, values in _networks(space):
+        params = space.override(values)
+        if params.model in built:
+            continue
+        try:
+            build(params)
+        except Failure as error:
+            raise Failure(f"params.yaml: {where}: {error}") from error
+        built.append(params.model)
+
+
+def _networks(space: Space) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The values of the trials whose networks are built, each with what is to blame in params.yaml where it is the
+    first that cannot be."""
+    path = "tune.space"
+    names = next((dimension.range.choices for dimension in space.dimensions if dimension.path == NETWORK), None)
+    for network in [{NETWORK: name} for name in names] if names else [{}]:
+        yield path, space.completed(network)
+        for dimension in space.dimensions:
+            needed = _needed(space, dimension) | network
+            if dimension.path.startswith("model.") and dimension.name in space.completed(needed):
+                for value in dimension.examples:
+                    yield f"{path}.{dimension.name}", space.completed({dimension.name: value, **needed})
+        yield path, space.completed(network, last=True)
 
 
 def refused(name: str, why: str) -> Failure:
@@ -177,7 +195,7 @@ def _check_values(space: Space, dimension: Dimension) -> None:
     needed = _needed(space, dimension)
     if name not in space.completed(needed):
         raise refused(name, "when: no trial can meet this condition and those that it depends on")
-    for value in dimension.range.choices or (dimension.range.low, dimension.range.high):
+    for value in dimension.examples:
         try:
             space.override(space.completed({**needed, name: value}))
         except Failure as error:

@@ -1,4 +1,4 @@
-"""Whether a search has found something better than the recipe: the evidence of a promotion, for the best of many.
+"""Whether a search has found something better than the recipe: a promotion's paired bootstrap, for the best of many.
 
 The trials are short and few of them differ by more than their noise, so that the best of them looks better than it is.
 Therefore the short runs only choose the finalists. These and the recipe are trained at full length, and a finalist is

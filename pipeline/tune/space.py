@@ -31,14 +31,9 @@ class Dimension:
     range: Range
 
     @property
-    def first(self) -> Any:
-        """Its first choice, or its low end."""
-        return self.range.low if self.range.choices is None else self.range.choices[0]
-
-    @property
-    def last(self) -> Any:
-        """Its last choice, or its high end."""
-        return self.range.high if self.range.choices is None else self.range.choices[-1]
+    def examples(self) -> list[Any]:
+        """Its choices, or its low and its high end: what is tried before the first trial."""
+        return [self.range.low, self.range.high] if self.range.choices is None else self.range.choices
 
     def every(self, most: int) -> list[Any] | None:
         """All its values; None where they are more than so many."""
@@ -116,8 +111,9 @@ class Space:
         values: dict[str, Any] = {}
         for dimension in self.dimensions:
             if is_active(dimension, values):
-                end = dimension.last if last else self.baseline.get(dimension.name, dimension.first)
-                values[dimension.name] = chosen.get(dimension.name, end)
+                examples = dimension.examples
+                value = examples[-1] if last else self.baseline.get(dimension.name, examples[0])
+                values[dimension.name] = chosen.get(dimension.name, value)
         return values
 
     def by_path(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,8 @@ slot is free again (``slots``).
 
 import contextlib
 import os
-import random
 import re
 import sqlite3
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from pathlib import Path
 from pipeline.system import project
 from pipeline.system.address import shown, without_secrets
 from pipeline.system.failure import Failure
+from pipeline.tune import lock
 
 # The storage's address is in the environment alone: it may hold a password
 STORAGE, HEARTBEAT, GRACE = "OPTUNA_STORAGE", "OPTUNA_HEARTBEAT", "OPTUNA_GRACE"
@@ -25,13 +24,14 @@ STORAGE, HEARTBEAT, GRACE = "OPTUNA_STORAGE", "OPTUNA_HEARTBEAT", "OPTUNA_GRACE"
 LOCAL, SHARED = (5, 20), (30, 180)
 # Seconds to wait for another program that writes to the file, for a server's answer, and for another worker's claim
 WAIT, CONNECT, PATIENCE = 5, 10, 180
-# The key of this project's advisory lock in PostgreSQL: any number that nobody else takes
-LOCK = 0x6665_7270
+# Of a connection: seconds of silence, and between what is then sent, until the third without an answer ends it
+KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # File systems that other machines write to, too. Not among them are 9p, drvfs and virtiofs: through these a virtual
-# machine or container (WSL, Docker Desktop) sees a folder of the machine that it runs on
-NETWORK = ("afpfs", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.ceph-fuse", "fuse.glusterfs", "fuse.juicefs",
-           "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "orangefs", "panfs", "pvfs2", "smb3", "smbfs",
-           "wekafs")
+# machine or container (WSL, Docker Desktop) sees a folder of the machine that it runs on. Without a "fuse." before it
+NETWORK = ("acfs", "afpfs", "afs", "beegfs", "blobfuse", "blobfuse2", "ceph", "ceph-fuse", "cifs", "coda", "curlftpfs",
+           "davfs", "davfs2", "gcsfuse", "gfs", "gfs2", "glusterfs", "goofys", "gpfs", "juicefs", "lizardfs", "lustre",
+           "mfs", "moosefs", "nfs", "nfs4", "objectivefs", "ocfs2", "orangefs", "panfs", "pvfs2", "quobyte", "rclone",
+           "s3fs", "seaweedfs", "smb2", "smb3", "smbfs", "sshfs", "webdav", "wekafs")
 # What to do about an error, by a phrase of its message
 ADVICE = {
     "locked": "end the other program that holds it (a second search, a database browser), then run again",
@@ -45,6 +45,7 @@ ADVICE = {
     "does not exist": f"make it with createdb, or look at {STORAGE}",
     "permission denied": "let the user create tables there",
     "too many clients": "raise max_connections, or start fewer workers",
+    "idle-in-transaction": "run it again",
 }
 
 
@@ -72,14 +73,16 @@ class Address:
         """What SQLAlchemy's engine takes."""
         if self.file:
             return {"connect_args": {"timeout": WAIT}}
-        return {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT, "application_name": "ferpipe"}}
+        return {"pool_pre_ping": True,
+                "connect_args": {"connect_timeout": CONNECT, "application_name": "ferpipe", **KEEPALIVES}}
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the one lock of these studies, for as long as a few statements take; it ends with the process.
 
         Optuna's own transactions are not enough: on sqlite two workers can take the same trial, and no storage makes
-        the tables twice at a time. Not reentrant. Raises Failure after PATIENCE seconds.
+        the tables twice at a time. Not reentrant. Raises Failure after PATIENCE seconds, and in the block where the
+        server has ended the lock: then nothing more is written (``lock``).
         """
         with contextlib.ExitStack() as stack:
             if self.file:
@@ -91,25 +94,22 @@ class Address:
                 except sqlite3.OperationalError as error:
                     raise self.refused(str(error)) from error
             else:
-                from sqlalchemy import NullPool, create_engine, text
+                from sqlalchemy import NullPool, create_engine
 
                 engine = create_engine(self.url, poolclass=NullPool, connect_args=self.options["connect_args"])
-                connection = stack.enter_context(engine.connect())
-                # The lock of a transaction, not of a session: the one that works through a pool of connections, too
-                attempt, begun = text(f"SELECT pg_try_advisory_xact_lock({LOCK})"), time.monotonic()
-                while not connection.scalar(attempt):
-                    connection.rollback()
-                    if time.monotonic() - begun > PATIENCE:
-                        raise self.refused("its lock is held by another worker")
-                    time.sleep(random.uniform(0.02, 0.1))
+                try:
+                    stack.enter_context(lock.held(engine, PATIENCE))
+                except TimeoutError as error:
+                    raise self.refused("its lock is held by another worker") from error
             yield
 
     def refused(self, reason: str) -> Failure:
         """The Failure for an error of the storage: its reason without secrets, and what to do."""
+        reason = " ".join(reason.split())
         advice = next((text for phrase, text in ADVICE.items() if phrase in reason), (
             "move the file away to search anew" if self.file else
             f"start the server or look at {STORAGE}; without it, this machine searches on its own"))
-        return Failure(f"{self}: the study cannot be read or written ({without_secrets(reason.strip(), self.url)}); "
+        return Failure(f"{self}: the study cannot be read or written ({without_secrets(reason, self.url)}); "
                        f"{advice}")
 
 
@@ -129,6 +129,9 @@ def address(dataset: str) -> Address:
         raise Failure(f"{STORAGE}: expected postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE, found "
                       f"{shown(named) if '://' in named else 'another form of address'}; unset it to search on this "
                       "machine alone")
+    if named.count("@") > 1:
+        raise Failure(f"{STORAGE}: expected one @, found {named.count('@')}; write @ in a user name or "
+                      "password as %40")
     return Address(named, None, *_seconds(SHARED))
 
 
@@ -152,10 +155,10 @@ def check_shared(where: Address) -> None:
 
     if where.file is None:
         return
-    folder = where.file.absolute().parent
+    folder = where.file.resolve().parent
     mounts = {Path(disk.mountpoint): disk.fstype for disk in psutil.disk_partitions(all=True)}
     kind = next((mounts[path] for path in (folder, *folder.parents) if path in mounts), "")
-    if kind.lower() in NETWORK:
+    if kind.lower().removeprefix("fuse.") in NETWORK:
         raise Failure(f"{where}: on a network file system ({kind}), where sqlite loses what several machines write; "
                       f"set {STORAGE}=postgresql+psycopg2://..., or to search on this machine alone, "
                       f"{STORAGE}=sqlite:////PATH/{where.file.name} on a disk of its own")
@@ -202,8 +205,12 @@ def open_storage(where: Address):
             with where.alone():
                 # Optuna fills in a template, to which a password's braces would be fields
                 url = where.url.replace("{", "{{").replace("}", "}}")
-                return Storage(url, engine_kwargs=where.options, heartbeat_interval=where.heartbeat,
-                               grace_period=where.grace)
+                storage = Storage(url, engine_kwargs=where.options, heartbeat_interval=where.heartbeat,
+                                  grace_period=where.grace)
+            if not where.file:
+                lock.limit(storage.engine)
+                lock.keep_to(storage.engine, str(where))
+            return storage
         except RuntimeError as error:
             raise Failure(f"{where}: made by another version of Optuna; " + (
                 "move the file away to search anew" if where.file else

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.params.resolved import resolve
+from pipeline.system.address import shown
+from pipeline.system.failure import Failure
 from pipeline.tracking import killed, runs
 from pipeline.tune import budget as budgets
 from pipeline.tune import process, turn, warm
@@ -23,6 +25,8 @@ ACCURACY, MILLISECONDS = "PublicTest accuracy", "milliseconds a face"
 PARTS = "parts"
 # That which tells it from studies of the same name in other storages; the tag of its MLflow run, too
 IDENTITY = "study_id"
+# That which holds the id of its MLflow run
+MLFLOW_RUN = "mlflow_run"
 
 
 def opened(search: Search, storage, where: Address):
@@ -132,8 +136,9 @@ def _parent(search: Search, study, slots: Slots) -> Iterator[runs.Run]:
             IDENTITY: study.user_attrs[IDENTITY]}
     experiment = f"{params.dataset}-{params.classes}"
     with slots.where.alone():
-        run = runs.start(f"tune {runs.run_name(tags)}", experiment, tags,
-                         run_id=runs.find(experiment, IDENTITY, tags[IDENTITY]))
+        run = runs.start(f"tune {runs.run_name(tags)}", experiment, tags, run_id=_known_run(slots, experiment))
+        if study.user_attrs.get(MLFLOW_RUN) != run.id:
+            study.set_user_attr(MLFLOW_RUN, run.id)
         run.dataset(manifest)
     try:
         yield run
@@ -145,6 +150,26 @@ def _parent(search: Search, study, slots: Slots) -> Iterator[runs.Run]:
         raise
     else:
         _leave(run, slots, None, None, None)
+
+
+def _known_run(slots: Slots, experiment: str) -> str | None:
+    """The id of the study's run, None where there is none yet.
+
+    Raises Failure where MLflow lacks it, and so is another one than that of the study's other workers. On this machine
+    alone, where nobody trains, it may have been removed: then there is a new one.
+    """
+    study = slots.study
+    known = study.user_attrs.get(MLFLOW_RUN)
+    if known and runs.exists(known):
+        return known
+    if known:
+        problem = f"MLflow at {shown(runs.uri())}: it lacks run {known} of study {study.study_name}"
+        if slots.where.file is None or _others(slots):
+            raise Failure(f"{problem}; set MLFLOW_TRACKING_URI as the study's other workers have it, or see "
+                          "pipeline/tune/README.md where the run is lost")
+        print(f"tune: {problem}; another one has the trials from now on", flush=True)
+    # Of an earlier version, or of a process that was killed before it could name it
+    return runs.find(experiment, IDENTITY, study.user_attrs[IDENTITY])
 
 
 def _leave(run: runs.Run, slots: Slots, *error) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -23,6 +24,7 @@ TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 COMPOSE = YAML(typ="safe", pure=True).load(TEXT)
 SERVICES = COMPOSE["services"]
 PASSWORD, KEY = "aSecret1", "aSecret2"
+ENDPOINT = "MLFLOW_S3_ENDPOINT_URL"
 
 
 def filled(value: str, settings: dict[str, str]) -> str:
@@ -123,30 +125,72 @@ def command_of(service, database, port):
 
 
 @pytest.fixture(scope="module")
-def server(databases, tmp_path_factory):
-    """The services as compose.yaml starts them, at addresses of this machine: MLflow's address and the bucket."""
-    import boto3
+def object_store():
+    """An object store with the bucket, as compose.yaml makes it: the environment of those who use it."""
     from moto.server import ThreadedMotoServer
 
-    folder = tmp_path_factory.mktemp("services")
     storage = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     storage.start()
-    address = "http://{}:{}".format(*storage.get_host_and_port())
     keys = {name: filled(value, {"S3_SECRET_KEY": KEY}) for name, value in SERVICES["bucket"]["environment"].items()}
-    environment = {**os.environ, **keys, "MLFLOW_S3_ENDPOINT_URL": address, "MLFLOW_DISABLE_TELEMETRY": "true",
-                   "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    settings = {**keys, ENDPOINT: "http://{}:{}".format(*storage.get_host_and_port())}
     _, _, *bucket = SERVICES["bucket"]["command"]
     for _ in range(2):  # a second start finds it
-        subprocess.run([sys.executable, ROOT / "deploy/bucket.py", *bucket], env=environment, check=True)
+        subprocess.run([sys.executable, ROOT / "deploy/bucket.py", *bucket], env={**os.environ, **settings}, check=True)
+    yield settings
+    storage.stop()
+
+
+@pytest.fixture(scope="module")
+def server(databases, object_store, tmp_path_factory):
+    """The services as compose.yaml starts them, at addresses of this machine: MLflow's address and the bucket."""
+    import boto3
+
+    folder = tmp_path_factory.mktemp("services")
+    environment = {**os.environ, **object_store, "MLFLOW_DISABLE_TELEMETRY": "true",
+                   "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     port = toy_servers.free_port()
     allowed = filled(SERVICES["mlflow"]["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"], {})
     with toy_servers.serving([sys.executable, "-m", *command_of("mlflow", databases, port)],
                              f"http://127.0.0.1:{port}/health", folder / "mlflow.log", cwd=folder,
                              env={**environment, "MLFLOW_SERVER_ALLOWED_HOSTS": allowed}):
         yield f"http://127.0.0.1:{port}", boto3.resource(
-            "s3", endpoint_url=address, aws_access_key_id="mlflow", aws_secret_access_key=KEY,
+            "s3", endpoint_url=object_store[ENDPOINT], aws_access_key_id="mlflow", aws_secret_access_key=KEY,
             region_name="us-east-1").Bucket("mlflow")
-    storage.stop()
+
+
+@pytest.mark.slow
+def test_data_and_run_cache_go_through_an_object_store_to_a_colleague(object_store, tmp_path, monkeypatch):
+    """As the page for a team says, with the key in the file that git ignores."""
+    for name in object_store:
+        monkeypatch.delenv(name, raising=False)
+
+    def dvc(folder, *arguments):
+        done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, text=True, capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert KEY not in done.stdout + done.stderr
+        return done.stdout
+
+    author, colleague = tmp_path / "author", tmp_path / "colleague"
+    author.mkdir()
+    (author / "dvc.yaml").write_text(
+        "stages: {faces: {cmd: mkdir faces && cp raw.csv faces/a, deps: [raw.csv], outs: [faces]}}")
+    (author / "raw.csv").write_text("emotion,pixels")
+    dvc(author, "init", "-q", "--no-scm")
+    (author / ".dvc/config").write_text(
+        "[core]\n    analytics = false\n    no_scm = true\n    remote = team\n['remote \"team\"']\n"
+        f"    url = s3://mlflow/ferpipe\n    endpointurl = {object_store[ENDPOINT]}\n")
+    (author / ".dvc/config.local").write_text(
+        f"['remote \"team\"']\n    access_key_id = mlflow\n    secret_access_key = {KEY}\n")
+    shutil.copytree(author, colleague)
+    dvc(author, "add", "-q", "raw.csv")
+    assert "Running stage" in dvc(author, "repro")
+    dvc(author, "push", "--run-cache")
+    shutil.copyfile(author / "raw.csv.dvc", colleague / "raw.csv.dvc")
+    (colleague / "raw.csv").unlink()
+    dvc(colleague, "pull", "--run-cache", "raw.csv")
+    assert (colleague / "raw.csv").read_text() == "emotion,pixels"
+    assert "is cached - skipping run" in dvc(colleague, "repro", "--pull"), "though there is no dvc.lock"
+    assert (colleague / "faces/a").read_text() == "emotion,pixels"
 
 
 @pytest.mark.slow
@@ -154,7 +198,7 @@ def test_a_run_and_its_model_are_kept_by_the_services(server, project, monkeypat
     """The way of a model into the records, with no key of the object store on this side."""
     address, bucket = server
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MLFLOW_S3_ENDPOINT_URL"):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", ENDPOINT):
         monkeypatch.delenv(name, raising=False)
     with runs.start("toy seed 3", "sample-7", {"recipe": "toy"}) as run:
         bundle = toy_models.bundle(project / "data/sample/bundle", run_id=run.id)

@@ -335,13 +335,17 @@ def test_a_training_is_not_lost_when_the_records_cannot_be_reached(project, clus
 def test_a_cluster_of_other_machines_trains_by_its_address(project, cluster, four, capfd):
     """Through Ray's own server for clients, which is what ``ray start --head --ray-client-server-port=`` starts."""
     (four / "go").touch()
-    try:
-        seeds.main(["speedrun", "--dataset", "sample", "--seeds", "1", "2", "--on", cluster.client])
-    except Failure as failure:
-        # Ray gives it 30 seconds, which a busy machine may not have
-        if "Initialization failure from server" in str(failure):
-            pytest.skip("Ray's server for clients does not start here")
-        raise
+    for attempts_left in (2, 1, 0):
+        try:
+            seeds.main(["speedrun", "--dataset", "sample", "--seeds", "1", "2", "--on", cluster.client])
+            break
+        except Failure as failure:
+            # Ray gives it 30 seconds, which a busy machine may not have, but has the next time
+            if "Initialization failure from server" not in str(failure):
+                raise
+            if not attempts_left:
+                pytest.skip("Ray's server for clients does not start here")
+            time.sleep(3)
     assert sorted(entry.seed for entry in ledger.entries("sample")) == [1, 2]
     out = capfd.readouterr().out
     assert f"0 GPUs, at {cluster.client}" in out

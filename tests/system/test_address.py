@@ -1,6 +1,7 @@
 """Addresses as they are shown: no user name, password or token, whatever characters they hold."""
 
 import pytest
+import toy_servers
 
 from pipeline.system.address import is_address, shown, without_secrets
 
@@ -34,6 +35,17 @@ def test_a_librarys_message_is_cleaned_of_every_form(password):
     message = f"cannot reach {address}/api with admin and {password}, that is admin:{password}"
     assert password not in without_secrets(message, address).replace("***", "")
     assert "server:5000" in without_secrets(message, address)
+
+
+@pytest.mark.parametrize(("password", "message"), [
+    ("s@cretpart", 'could not translate host name "cretpart@server"'),
+    ("12/cretpart", "Max retries exceeded with url: /cretpart@server"),
+    ("s@Cret@Part", "host 'cret@part@server'"),
+    ("s%40cretpart", "host 'cretpart@server'"),
+])
+def test_a_part_of_a_password_that_a_library_takes_for_a_host_or_path_is_hidden(password, message):
+    hidden = without_secrets(message, f"http://me:{password}@server")
+    assert not toy_servers.shows(hidden, password) and "server" in hidden
 
 
 def test_a_scheme_may_be_written_in_capitals():

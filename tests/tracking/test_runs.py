@@ -3,17 +3,16 @@
 import os
 import platform
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import unquote
 
 import psutil
 import pytest
 import toy_models
+import toy_servers
 
 from pipeline.system.failure import Failure
 from pipeline.tracking import (
@@ -365,18 +364,27 @@ def test_a_file_that_is_no_database_is_one_line_and_stays(project):
     assert (project / "mlflow.db").read_bytes().startswith(b"precious")
 
 
-@pytest.mark.parametrize("password", ["secret", "s@cret", "s/cret", "s:cr#t?", "s%40cret"])
-def test_a_server_that_is_away_is_one_line_without_its_password(project, monkeypatch, password):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{password}@127.0.0.1:{port}")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("password", ["secret", "s@cretpart", "s/cretpart", "s:cr#tpart?", "s%40cretpart",
+                                      "12/cretpart", "12@cretpart/more"])
+def test_a_server_that_is_away_is_one_line_without_its_password(project, monkeypatch, scheme, password):
+    address = f"127.0.0.1:{toy_servers.free_port()}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://me:{password}@{address}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(Failure, match="no server answers there" if password == "secret" else "MLflow at") as caught:
+    expected = "no server answers there" if (scheme, password) == ("http", "secret") else "MLflow at"
+    with pytest.raises(Failure, match=expected) as caught:
         runs.connect()
-    assert password not in str(caught.value) and unquote(password) not in str(caught.value)
-    assert f"http://***@127.0.0.1:{port}" in str(caught.value)
+    assert not toy_servers.shows(str(caught.value), password)
+    assert f"{scheme}://***@{address}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["s[cretpart", "s@[cretpart]"])
+def test_a_server_whose_address_cannot_be_read_is_one_line_without_its_password(project, monkeypatch, password):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{password}@127.0.0.1:5000")
+    with pytest.raises(Failure, match=r"MLFLOW_TRACKING_URI: its host cannot be read; .* as %5B and %5D") as caught:
+        runs.connect()
+    assert not toy_servers.shows(str(caught.value), password)
 
 
 def test_the_password_of_a_server_is_not_printed_by_ui(monkeypatch, capsys):

@@ -6,6 +6,7 @@ import toy_models
 from pipeline.params import params
 from pipeline.params.space import Range
 from pipeline.system.failure import Failure
+from pipeline.training import models
 from pipeline.tune import declared
 from pipeline.tune.space import Dimension
 
@@ -153,12 +154,15 @@ def test_a_dimension_that_cannot_be_searched_is_one_line(space, said):
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_the_smallest_and_the_largest_network_of_every_family_are_built_before_the_first_trial():
+def test_networks_of_every_family_and_choice_are_built_once_before_the_first_trial():
     space, built = space_of(NETWORKS), []
     declared.check_networks(space, lambda trial: built.append(trial.model.model_dump()))
+    own = space.params.model
     assert [(model["name"], model["width"], model["dropout"]) for model in built] == [
-        ("compact", space.params.model.width, space.params.model.dropout), ("compact", built[1]["width"], 0.4),
-        ("seresnet", 8, space.params.model.dropout), ("seresnet", 16, 0.4)]
+        ("compact", own.width, own.dropout), ("compact", own.width, 0.0), ("compact", own.width, 0.4),
+        ("compact", 24, own.dropout), ("compact", 32, own.dropout),
+        ("seresnet", 8, own.dropout), ("seresnet", 8, 0.0), ("seresnet", 8, 0.4), ("seresnet", 16, own.dropout),
+        ("seresnet", 16, 0.4)]
 
     def build(trial):
         if trial.model.name == "seresnet":
@@ -167,3 +171,18 @@ def test_the_smallest_and_the_largest_network_of_every_family_are_built_before_t
     with pytest.raises(Failure, match=r"^params.yaml: tune.space: model: seresnet cannot be built"):
         declared.check_networks(space, build)
     declared.check_networks(space_of({"train.batch_size": {"choices": [1]}}), lambda trial: pytest.fail("no need"))
+
+
+@pytest.mark.parametrize(("space", "said"), [
+    ({"model.pooling": {"choices": ["depthwise", "bogus", "average"]}},
+     "tune.space.model.pooling: model: compact does not take these options (pooling is 'bogus'"),
+    ({"model.width": {"choices": [24, "wide", 32]}}, "tune.space.model.width: model: compact does not take these opti"),
+    ({"model.width": {"low": 0, "high": 64}}, "tune.space.model.width: model: compact cannot be built"),
+    ({**NETWORKS, "model.width@seresnet": {"choices": [8, 16], "when": {"model.name": "seresnet"}},
+      "model.squeeze": {"choices": [16, "bogus", 8], "when": {"model.name": "seresnet", "model.width@seresnet": 16}}},
+     "tune.space.model.squeeze: model: seresnet does not take these options"),
+])
+def test_a_choice_that_no_network_takes_is_one_line_before_the_first_trial(space, said):
+    with pytest.raises(Failure) as caught:
+        declared.check_networks(space_of(space), lambda trial: models.build(classes=7, **trial.model.model_dump()))
+    assert str(caught.value).startswith(f"params.yaml: {said}") and "\n" not in str(caught.value)

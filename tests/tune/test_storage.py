@@ -2,15 +2,20 @@
 
 import contextlib
 import multiprocessing
+import os
+import signal
 import sqlite3
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
+import toy_servers
 
 from pipeline.system.failure import Failure
-from pipeline.tune import storage
+from pipeline.tune import lock, slots, storage
 
 SECRET = "postgresql+psycopg2://ada:s3cret@127.0.0.1:1/studies"
 
@@ -68,13 +73,25 @@ def test_another_storage_is_refused_without_its_secrets(monkeypatch, address):
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_server_that_does_not_answer_is_one_line_without_its_password(monkeypatch):
-    monkeypatch.setenv(storage.STORAGE, SECRET)
+@pytest.mark.parametrize("password", ["s3cretpart", "s:cretpart", "s/cretpart", "s#cretpart?", "s%40cretpart",
+                                      "s[cretpart]", "s{cretpart}", "sécretpart"])
+def test_a_server_that_does_not_answer_is_one_line_without_its_password(monkeypatch, password):
+    monkeypatch.setenv(storage.STORAGE, SECRET.replace("s3cret", password))
     where = storage.address("sample")
-    assert "s3cret" not in f"{where} {where!r}" and "127.0.0.1:1" in str(where)
+    assert not toy_servers.shows(f"{where} {where!r}", password) and "127.0.0.1:1" in str(where)
     with pytest.raises(Failure, match="start the server or look at OPTUNA_STORAGE") as caught:
         storage.open_storage(where)
-    assert "s3cret" not in str(caught.value) and "ada" not in str(caught.value)
+    assert not toy_servers.shows(str(caught.value), password) and "ada" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["s@cretpart", "@cretpart", "cretpart@", "s@cret@part", "s@cretpart:port",
+                                      "s@[cretpart]", "12@cretpart/more", "s@cret?part"])
+def test_a_password_s_at_sign_is_refused_before_a_library_takes_the_rest_for_a_host(monkeypatch, password):
+    monkeypatch.setenv(storage.STORAGE, SECRET.replace("s3cret", password))
+    with pytest.raises(Failure, match=r"OPTUNA_STORAGE: expected one @, found .* as %40") as caught:
+        storage.address("sample")
+    assert not toy_servers.shows(str(caught.value), password)
 
 
 def test_a_wrong_password_and_a_missing_database_are_one_line(monkeypatch, postgresql):
@@ -96,11 +113,12 @@ def test_workers_do_not_share_a_file_on_a_network_file_system(tmp_path, monkeypa
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(tmp_path))]
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
-    for kind in ("nfs4", "lustre", "beegfs", "wekafs", "panfs", "fuse.glusterfs"):
+    for kind in ("nfs4", "lustre", "beegfs", "wekafs", "panfs", "gfs2", "ocfs2", "davfs", "fuse.glusterfs", "fuse.mfs",
+                 "fuse.s3fs", "fuse.rclone", "fuse.sshfs"):
         mounts[1].fstype = kind
         with pytest.raises(Failure, match=rf"sample\.db: on a network file system \({kind}\)"):
             storage.check_shared(storage.address("sample"))
-    for kind in ("ext4", "overlay", "virtiofs", "9p"):
+    for kind in ("ext4", "overlay", "virtiofs", "9p", "fuse.grpcfuse", "fuseblk"):
         mounts[1].fstype = kind
         storage.check_shared(storage.address("sample"))
     mounts[1].fstype = "nfs4"
@@ -109,6 +127,20 @@ def test_workers_do_not_share_a_file_on_a_network_file_system(tmp_path, monkeypa
     assert storage.address("sample").file == Path("/var/tmp/sample.db")
     monkeypatch.setenv(storage.STORAGE, SECRET)
     storage.check_shared(storage.address("sample"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("link", [".studies", ".studies/sample.db"])
+def test_a_link_to_a_network_file_system_is_refused_too(tmp_path, monkeypatch, link):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (tmp_path / "project" / link).parent.mkdir(parents=True)
+    (tmp_path / "project" / link).symlink_to(shared / Path(link).name)
+    mounts = [SimpleNamespace(mountpoint=path, fstype=kind) for path, kind in (("/", "ext4"), (str(shared), "nfs4"))]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+    with pytest.raises(Failure, match=r"sample\.db: on a network file system \(nfs4\)"):
+        storage.check_shared(storage.address("sample"))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -138,9 +170,50 @@ def test_the_lock_is_one_worker_s_at_a_time_and_ends_with_its_process(request, t
 def _hold(where, flag):
     with where.alone():
         flag.touch()
-        import time
-
         time.sleep(60)
+
+
+@pytest.mark.parametrize("stopped_in", ["_new", "_begin"])
+def test_a_worker_that_is_stopped_with_the_lock_holds_nobody_up_and_writes_nothing_late(
+        postgresql, tmp_path, monkeypatch, stopped_in, capfd):
+    """As a laptop that sleeps, or a node that is gone; here in the middle of a claim."""
+    import optuna
+
+    monkeypatch.setenv(storage.STORAGE, postgresql)
+    monkeypatch.setattr(lock, "SILENCE", 1)
+    where = storage.address("sample")
+    study = optuna.create_study(storage=storage.open_storage(where), study_name="toy")
+    process = multiprocessing.get_context("fork").Process(
+        target=_claim_late, args=(where, stopped_in, tmp_path / "end"))
+    process.start()
+    while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    claim = slots.Slots(study, where).claim(1)
+    assert claim.slot == 0
+    before = study.trials
+    os.kill(process.pid, signal.SIGCONT)
+    process.join()
+    end = (tmp_path / "end").read_text()
+    assert "the server has ended this process' lock" in end and "run it again" in end and "\n" not in end
+    assert study.trials == before and [trial.state.name for trial in before] == ["RUNNING"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _claim_late(where, stopped_in, end):
+    import optuna
+
+    own = slots.Slots(optuna.load_study(study_name="toy", storage=storage.open_storage(where)), where)
+    continued = getattr(own, stopped_in)
+
+    def stop(*arguments):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return continued(*arguments)
+
+    setattr(own, stopped_in, stop)
+    try:
+        own.claim(1)
+    except Failure as failure:
+        end.write_text(str(failure))
 
 
 def test_opening_a_study_leaves_its_file_as_it_was(tmp_path, monkeypatch):

@@ -112,6 +112,58 @@ def test_studies_of_one_name_in_two_storages_have_a_run_each_on_the_server_that_
     assert (run_of(opened), run_of(colleague)) == (run.id, theirs.id)
 
 
+@pytest.fixture
+def other_mlflow(database, project, monkeypatch):
+    """Turns to another MLflow, which has no run of the study."""
+    shutil.copyfile(database, project / "other.db")
+    return lambda: monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+
+
+def test_a_worker_whose_mlflow_lacks_the_run_of_a_shared_study_stops(opened, postgresql, other_mlflow, monkeypatch):
+    prepared, *_ = opened
+    monkeypatch.setenv(storage.STORAGE, postgresql)
+    where = storage.address("sample")
+    study = work.opened(prepared, storage.open_storage(where), where)
+    shared = prepared, study, slots.Slots(study, where)
+    first = run_of(shared)
+    assert study.user_attrs[work.MLFLOW_RUN] == first == run_of(shared)
+    other_mlflow()
+    with pytest.raises(Failure, match=rf"other\.db: it lacks run {first} of .*; set MLFLOW_TRACKING_URI") as caught:
+        run_of(shared)
+    assert "\n" not in str(caught.value) and runs.find("sample-7", "kind", "tune") is None
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert run_of(shared) == first
+    other_mlflow()
+    # What the command does that the README names for a run that is lost
+    study.set_user_attr(work.MLFLOW_RUN, "")
+    assert run_of(shared) == study.user_attrs[work.MLFLOW_RUN] != first
+
+
+def test_a_study_of_this_machine_goes_on_in_a_new_run_where_its_mlflow_was_removed(opened, other, other_mlflow, capsys,
+                                                                                  monkeypatch):
+    _, study, its = opened
+    first = run_of(opened)
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "this", lambda: other)
+        claim = its.claim(2)
+    other_mlflow()
+    with pytest.raises(Failure, match="set MLFLOW_TRACKING_URI as the study's other workers have it"):
+        run_of(opened)
+    its.finish(claim, "COMPLETE", [0.5])
+    assert "lacks run" not in capsys.readouterr().out
+    second = run_of(opened)
+    assert f"other.db: it lacks run {first} of study {study.study_name}; another one" in capsys.readouterr().out
+    assert run_of(opened) == second == study.user_attrs[work.MLFLOW_RUN] != first
+    assert "lacks run" not in capsys.readouterr().out
+
+
+def test_the_run_of_a_study_of_an_earlier_version_is_still_its_run(opened):
+    _, study, _ = opened
+    first = run_of(opened)
+    study.set_user_attr(work.MLFLOW_RUN, None)
+    assert run_of(opened) == first == study.user_attrs[work.MLFLOW_RUN]
+
+
 def test_a_process_knows_its_own_turn_though_the_clock_is_set(monkeypatch):
     before = process.this()
     begun = psutil.Process().create_time()

@@ -118,7 +118,7 @@ def _write(folder: Path, run_id: str, net: "keras.Model", remote: RemoteRun, fac
 def main(argv: list[str] | None = None) -> None:
     """Import a run of `python -m pipeline.training` on another machine: bundle, ledger entry, MLflow run."""
     parser = argparse.ArgumentParser("ferpipe import-run", description=main.__doc__)
-    parser.add_argument("out", type=Path, help="the folder with net.keras, history.json and run.json")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the folder with net.keras, history.json and run.json")
     options = parser.parse_args(argv)
     remote = read(options.out)
     faces = Faces.load(project.root() / "data" / remote.trained.dataset / "faces")

@@ -54,7 +54,8 @@ def _made_from(bundle: Bundle) -> tuple[str, dict[str, Any]] | None:
 def main(argv: list[str] | None = None) -> None:
     """Make an int8 bundle of a float32 one; calibrated on Training, its loss of accuracy measured on PublicTest."""
     parser = argparse.ArgumentParser("ferpipe quantise", description=main.__doc__)
-    parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
+    parser.add_argument("bundle", metavar="BUNDLE", nargs="?", type=Path,
+                        help="a bundle's folder; default: what train made")
     options = parser.parse_args(argv)
     params = parameters.load()
     bundle = Bundle.load(options.bundle or params.data / "bundle")

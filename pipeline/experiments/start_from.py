@@ -117,8 +117,8 @@ def _folded(path: Path) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[np.nd
 def main(argv: list[str] | None = None) -> None:
     """Keep a model's weights for recipes that start from them (model.weights)."""
     parser = argparse.ArgumentParser("ferpipe start-from", description=main.__doc__)
-    parser.add_argument("bundle", nargs="?", help="a bundle's folder or id, an MLflow run's id, or a registered "
-                                                  "version; default: the champion")
+    parser.add_argument("bundle", metavar="BUNDLE", nargs="?", help="a bundle's folder or id, an MLflow run's id, or a "
+                        "registered version; default: the champion")
     parser.add_argument("--name", help="as in model.weights; default: the model's recipe")
     options = parser.parse_args(argv)
     bundle = Bundle.load(project.champion_folder()) if options.bundle is None else \

@@ -15,7 +15,8 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.promote.challenge import promote
 
     parser = argparse.ArgumentParser("ferpipe promote", description=main.__doc__)
-    parser.add_argument("bundle", nargs="?", type=Path, help="a bundle's folder; default: what train made")
+    parser.add_argument("bundle", metavar="BUNDLE", nargs="?", type=Path,
+                        help="a bundle's folder; default: what train made")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--propose", action="store_true",
                      help="write the card and the decision for a person to approve, and move nothing")

@@ -13,7 +13,7 @@ def write(path: Path, trials: Mapping[int, Any], dimensions: Iterable[str]) -> N
     """Write the trials that count, sorted by slot: nothing in it depends on who ran them, and when.
 
     Its columns are slot, state (complete, pruned), PublicTest accuracy after so many epochs, the values by path, and
-    in a study that weighs speed the milliseconds a face.
+    in a study that weighs speed the milliseconds per face.
     """
     columns = list(dimensions)
     speed = ["milliseconds"] if any(len(trial.values or ()) > 1 for trial in trials.values()) else []

@@ -51,7 +51,7 @@ class Search:
 
     @property
     def weighs_speed(self) -> bool:
-        """Whether a trial has two figures, accuracy and milliseconds a face, and none is pruned."""
+        """Whether a trial has two figures, accuracy and milliseconds per face, and none is pruned."""
         return self.params.tune.objective != "accuracy"
 
     @property
@@ -222,7 +222,7 @@ def _train(search: Search, slots: Slots, claim: Claim, values: dict[str, Any], p
         trial.set_user_attr(CPU, round(time.process_time() - begun, 2))
         # Before MLflow's run ends: what is trained counts, whatever comes of that
         slots.finish(claim, "COMPLETE", figures)
-    speed = f", {figures[1]:.3f} ms a face," if search.weighs_speed else ""
+    speed = f", {figures[1]:.3f} ms per face," if search.weighs_speed else ""
     print(f"tune: trial {claim.slot}: PublicTest accuracy {accuracy:.4f}{speed} with {shown(values)}", flush=True)
 
 

@@ -26,7 +26,7 @@ def prose(page: str) -> str:
 def test_the_champions_time_is_its_entrys_and_the_benchs_figures_are_not_called_its_own(entries):
     champion, page = Bundle.load(ROOT / "data/champion").id, prose("pipeline/reporting/README.md")
     entry = entries[champion]
-    assert f"takes {entry.milliseconds:.2f} ms a face on one thread of an {entry.hardware.split(',')[0]} (" in page
+    assert f"takes {entry.milliseconds:.2f} ms per face on one thread of an {entry.hardware.split(',')[0]} (" in page
     timed = json.loads((ROOT / "reports/bench.json").read_text(encoding="utf-8"))["bundle"]
     assert ("measured an earlier one" in page) == (timed != champion)
 

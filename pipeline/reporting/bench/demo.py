@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
                                      epilog="out: into the window, or waiting for the encoder, which works beside the "
                                             "rest. The window is measured where there is a screen.")
     parser.add_argument("--frames", metavar="N", type=int, default=FRAMES,
-                        help=f"frames a measurement (default: {FRAMES}); fewer are printed only")
+                        help=f"frames per measurement (default: {FRAMES}); fewer are printed only")
     add_model_options(parser)
     args = parser.parse_args(argv)
 

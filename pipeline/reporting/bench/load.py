@@ -169,7 +169,7 @@ async def measured(served: Served, kind: str, client: Client, count: int, second
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Answers a second, waiting times, refusals, errors and memory of ``ferpipe web`` under 1, 8 and 32 clients."""
+    """Answers a second, waiting times, refusals, errors and memory of `ferpipe web` under 1, 8 and 32 clients."""
     parser = argparse.ArgumentParser("ferpipe bench-load", description=main.__doc__)
     parser.add_argument("--minutes", metavar="N", type=float, default=MINUTES,
                         help=f"of each measurement (default: {MINUTES:g}); fewer are printed only")

@@ -161,7 +161,7 @@ def main(argv: list[str] | None = None) -> None:
     """Frames a second from memory, milliseconds to the first answer, and megabytes to download, of the static page."""
     parser = argparse.ArgumentParser("ferpipe bench-static", description=main.__doc__)
     parser.add_argument("--frames", metavar="N", type=int, default=FRAMES,
-                        help=f"frames a measurement (default: {FRAMES}); fewer are printed only")
+                        help=f"frames per measurement (default: {FRAMES}); fewer are printed only")
     parser.add_argument("--model", metavar="DIR", type=Path, default=model_folder(),
                         help=f"a model bundle (default: {CHAMPION.as_posix()} here, else the one that was installed)")
     args = parser.parse_args(argv)

@@ -13,7 +13,7 @@ from pipeline.tracking.entry import Entry
 from pipeline.training import start
 
 RECIPES = ("speedrun", "compact", "hour", "edge", "camera", "strong")
-COLUMNS = ("model", "PrivateTest, %", "extra labels", "size", "ms a face", "training")
+COLUMNS = ("model", "PrivateTest, %", "extra labels", "size", "ms per face", "training")
 # The values that take the extra labels from a recipe
 WITHOUT = ("train.teacher 0", "train.votes 0")
 # The highest accuracy in a paper for one network trained on FER-2013 alone, as its abstract gives it. The authors'

@@ -45,7 +45,7 @@ compared with them are in [recipes.md](recipes.md). Generated from [the ledger](
 * A row names the values that differ from its recipe's. Seeds share a row where they were trained on one kind of
   processor: another kind rounds otherwise, so that the same seed gives another network there, and to pool the two or
   drop one of them would be a choice after the fact. The minutes are not comparable either.
-* *MB* is the ONNX file's size, *ms a face* the median time of one face on one thread, *minutes* the training time of
+* *MB* is the ONNX file's size, *ms per face* the median time of one face on one thread, *minutes* the training time of
   the fastest seed, on the hardware named beside it. Other programs beside a training make it longer: those of
   `attention` and `multitask` are of a shared machine; on one of its own only their twin, `speedrun` without the votes,
   was timed ([their files](../pipeline/recipes)).
@@ -78,7 +78,7 @@ def table(entries: list[Entry]) -> str:
     """The table in Markdown: a row for each of ``grouping.groups``."""
     rows = [
         "| recipe | classes | protocol | extra labels | PublicTest | PrivateTest | PrivateTest, flip | test folder "
-        "| seeds | epochs | parameters | MB | ms a face | minutes | hardware |",
+        "| seeds | epochs | parameters | MB | ms per face | minutes | hardware |",
         "|" + "---|" * 15,
     ]
     by_bundle = {entry.bundle: entry for entry in entries}

@@ -22,7 +22,7 @@ def write(folder: Path, facts: Facts, explained: Mapping[str, float]) -> dict[st
         explained: what ``importances`` says of the study.
     """
     drawings: Mapping[str, tuple[str, Callable[[Any, Facts], None], bool]] = {
-        "front.png": ("Accuracy against milliseconds a face", _front, facts.weighs_speed),
+        "front.png": ("Accuracy against milliseconds per face", _front, facts.weighs_speed),
         "history.png": ("The trials in their order", _history, True),
         "importances.png": ("How much of the accuracy's variance a parameter explains",
                             partial(_importances, explained=explained), bool(explained)),
@@ -174,7 +174,7 @@ def _front(figure, facts: Facts) -> None:
     if facts.recipe:
         axis.plot([facts.recipe.milliseconds], [_percent(facts.recipe)], "D", color=ORANGE, label="the recipe, trial 0")
     where = f", measured on {facts.machines} machines" if facts.machines > 1 else ""
-    axis.set(xlabel=f"milliseconds a face, exported model, one thread{where}", ylabel="PublicTest accuracy, %")
+    axis.set(xlabel=f"milliseconds per face, exported model, one thread{where}", ylabel="PublicTest accuracy, %")
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, loc="lower right")

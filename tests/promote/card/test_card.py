@@ -90,7 +90,7 @@ def test_the_ledgers_figures_and_predictions_are_taken_where_it_has_them(champio
     ledger.record(ledger.entry(champion, toy_models.figures(PrivateTest=0.7357), 0.5), predictions)
     monkeypatch.setattr(measured, "evaluate", None)
     main.main([])
-    assert "| accuracy, PrivateTest | 73.57 [72.1, 75.0] %, n = 3,589 |" in card() and "0.50 ms a face" in card()
+    assert "| accuracy, PrivateTest | 73.57 [72.1, 75.0] %, n = 3,589 |" in card() and "0.50 ms per face" in card()
     kept = json.loads(Path("reports/champion/measurements.json").read_text())
     assert kept["source"] == "ledger" and "entry" not in kept and kept["accuracy"]["PrivateTest"] == 0.785714
     assert "PrivateTest: the ledger has 73.57 %, the predictions" in card(), "a difference is said"

@@ -33,7 +33,7 @@ test: $(READY) ## every test, about 13 minutes on two idle cores (ARGS=-x)
 quick: $(READY) ## the fast tests, about a minute
 	@$(PYTEST) -m "not slow" $(ARGS)
 
-chaos: $(READY) ## kill every command that writes, run it twice at once, fill its disk (ARGS="train --kills 3 --jobs 2")
+chaos: $(READY) ## kill commands that write, run them twice at once, fill their disk (ARGS="train --kills 3 --jobs 2")
 	@"$(PY)" tests/chaos.py $(ARGS)
 
 demo: $(READY) ## the champion on a webcam, q ends it (SOURCE=file, folder, stream or index; ARGS="--headless --out FILE")

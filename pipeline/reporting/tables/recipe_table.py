@@ -23,8 +23,8 @@ HEAD = """\
 
 `dvc exp run -S recipe=NAME` trains a row; each recipe's header in [pipeline/recipes](../pipeline/recipes) cites the
 source and says what is ours. A name ending in `_plus` is a sibling: the same kind of network, changed by us to train
-within two hours of two cores, beside the figure of the recipe that its row names. *Extra labels* are those that the
-authors did not have. Accuracies in per cent, single view, with a 95 % interval: Wilson's over the images for a single
+in 20 minutes to three and a half hours of one core, beside the figure of the recipe that its row names. *Extra labels*
+are those that the authors did not have. Accuracies in per cent, single view, with a 95 % interval: Wilson's over the images for a single
 seed, Student's t over the seeds, for this fixed test set, for several; **bold** is at or above the published figure on
 the same split and without extra labels. *Split* is where that figure was measured: `test` is the folder edition's test
 folder, PublicTest and PrivateTest together. S5 does not name its split: ours are on the test folder and not comparable.

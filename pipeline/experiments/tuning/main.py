@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.experiments.log import log
 from pipeline.experiments.tuning import arm, page, pictures, workers
+from pipeline.experiments.tuning.evidence import of_arm
 from pipeline.experiments.tuning.plan import ARMS, MINUTES, RECIPE, REPEATS, reports
 from pipeline.params import params as parameters
 from pipeline.system import project
@@ -34,9 +35,12 @@ def write_page(dataset: str) -> Path:
     rows, scaling = rows_of(dataset), workers_of(dataset)
     if rows:
         pictures.draw_arms(folder / "tuning.png", rows)
+    if searches := of_arm(rows, "tpe"):
+        pictures.draw_search(folder / "tuning", searches[0]["study"], dataset)
     if scaling:
         pictures.draw_workers(folder / "tuning-workers.png", scaling)
-    text = page.page(rows, scaling, any("votes" in row["values"] for row in rows))
+    seen = [f"tuning/{path.name}" for path in sorted((folder / "tuning").glob("*.png"))]
+    text = page.page(rows, scaling, any("votes" in row["values"] for row in rows), seen)
     with atomic_file(folder / "tuning.md") as new:
         new.write_text(text, encoding="utf-8")
     return reports(dataset) / "tuning.md"

@@ -1,5 +1,7 @@
 """reports/tuning.md, from tuning.csv and tuning-workers.csv alone."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from textwrap import fill
 
 from pipeline.evaluate.intervals import Estimate
@@ -10,11 +12,12 @@ NAMES = {"repeat": "repeats", "trials": "trials", "pruned": "cut short", "search
          "epochs": "epochs at length", "length": "CPU-minutes at length"}
 
 
-def page(rows: Rows, workers: Rows, votes: bool) -> str:
+def page(rows: Rows, workers: Rows, votes: bool, seen: Sequence[str] = ()) -> str:
     """The page.
 
     Args:
         votes: whether the networks learned from the FER+ votes.
+        seen: the pictures of the first search by TPE, from the page's folder.
     """
     tune = VALUES["tune"]
     names = ", ".join(f"`{path}`" for path in tune["space"])
@@ -45,7 +48,7 @@ not read. Figures in per cent with 95 % intervals: Wilson's over the images for 
 difference is the mean over the repeats' pairs, which have the seed and both halves in common; the three differences are
 not corrected for being three.
 
-{arms(rows)}
+{arms(rows)}{search(rows, seen)}
 ## More workers
 
 Cheap trials in place of trainings, so that what is measured is all that workers share: the storage, its lock, the
@@ -74,6 +77,17 @@ def arms(rows: Rows) -> str:
     machines = sorted({row["machine"] for row in rows})
     return (f"![Accuracy of the three arms](tuning.png)\n\n{verdict(rows)}\n\n" + "\n".join(lines)
             + f"\n\nRun on {'; '.join(machines)}.\n")
+
+
+def search(rows: Rows, seen: Sequence[str]) -> str:
+    """What the first search by TPE saw."""
+    if not seen:
+        return ""
+    first = of_arm(rows, "tpe")[0]
+    pictures = "\n\n".join(f"![{Path(name).stem}]({name})" for name in seen)
+    return (f"\n### What a search saw\n\nThe {first['trials']} trials of the search by TPE, repeat {first['repeat']}, "
+            f"{first['pruned']} of which were cut short; the stage tune and `ferpipe study --report` draw any study so."
+            f"\n\n{pictures}\n")
 
 
 def scaling(rows: Rows) -> str:

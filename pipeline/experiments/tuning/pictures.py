@@ -1,10 +1,14 @@
-"""The pictures of reports/tuning.md: every arm with its interval, and trials a minute by workers."""
+"""The pictures of reports/tuning.md: every arm with its interval, what a search saw, and trials a minute by workers."""
 
 from pathlib import Path
 
 from pipeline.experiments.tuning.evidence import Rows, counts, estimate, of_arm
 from pipeline.experiments.tuning.plan import ARMS
+from pipeline.system.atomic import atomic_folder
 from pipeline.system.plotting import BLUE, GRAY, GREEN, ORANGE, bare, save
+from pipeline.tune import storage as studies
+from pipeline.tune.report import pictures as report
+from pipeline.tune.report.facts import of_study
 
 FIGURES = {"held_out": "held-out half of PublicTest", "public": "all of PublicTest"}
 COLOURS = dict(zip(ARMS, (BLUE, ORANGE, GREEN), strict=True))
@@ -31,6 +35,22 @@ def draw_arms(path: Path, rows: Rows) -> None:
         axis.set_title(title, fontsize=11)
         bare(axis)
     save(path, figure)
+
+
+def draw_search(folder: Path, study: str, dataset: str) -> None:
+    """A study's pictures, as the stage tune leaves them; they stay as they are where the study is not at hand."""
+    import optuna
+
+    where = studies.address(dataset)
+    if where.file and not where.file.exists():
+        return
+    with studies.in_one_line(where):
+        storage = studies.open_storage(where)
+        if study in optuna.get_all_study_names(storage):
+            facts = of_study(optuna.load_study(study_name=study, storage=storage))
+            with atomic_folder(folder) as new:
+                report.write(new, facts, report.importances(facts))
+        storage.engine.dispose()
 
 
 def draw_workers(path: Path, rows: Rows) -> None:

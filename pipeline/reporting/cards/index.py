@@ -16,7 +16,8 @@ from pipeline.tracking import promotions
 REPORTS = Path("reports")
 # The folders whose pictures are in git, with what the gallery calls them
 GALLERIES = {"": "", "champion": "champion: ", "trust": "trust.md: ", "fer2013": "last run: ",
-             "fer2013/study": "the last run's search: ", "replications": "replication: "}
+             "fer2013/study": "the last run's search: ", "replications": "replication: ",
+             "tuning": "a search by TPE: "}
 # What a picture shows, by name; people may leave others in reports/ and in reports/fer2013/, which are not shown.
 # A replication's picture has the replication's name
 CAPTIONS = {

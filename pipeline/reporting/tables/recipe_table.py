@@ -23,17 +23,17 @@ HEAD = """\
 
 `dvc exp run -S recipe=NAME` trains a row; each recipe's header in [pipeline/recipes](../pipeline/recipes) cites the
 source and says what is ours. A name ending in `_plus` is a sibling: the same kind of network, changed by us to train
-in 20 minutes to three and a half hours of one core, beside the figure of the recipe that its row names. *Extra labels*
-are those that the authors did not have. Accuracies in per cent, single view, with a 95 % interval: Wilson's over the images for a single
-seed, Student's t over the seeds, for this fixed test set, for several; **bold** is at or above the published figure on
-the same split and without extra labels. *Split* is where that figure was measured: `test` is the folder edition's test
-folder, PublicTest and PrivateTest together. S5 does not name its split: ours are on the test folder and not comparable.
-We choose epochs and the siblings' values on PublicTest (some authors chose the epoch on the test folder). Parameters
-are ours, the authors' count in brackets; hours are the fastest seed's. How long all epochs would take is extrapolated
-from the epochs that were run, or for a recipe that was not run from [the training benchmark](bench-train.md). A row
-names the values that differ from its recipe's. All train by the protocol *published*, with the copies of test images in
-Training, unless a row names `balance.drop_leaks`; n = 3,589 for PublicTest and for PrivateTest, 7,178 for `test`.
-Generated from [the ledger](results) by `ferpipe recipes`.
+in 20 minutes to three and a half hours of one core, beside the figure of the recipe that its row names. *Extra
+labels* are those that the authors did not have. Accuracies in per cent, single view, with a 95 % interval: Wilson's
+over the images for a single seed, Student's t over the seeds, for this fixed test set, for several; **bold** is at or
+above the published figure on the same split and without extra labels. *Split* is where that figure was measured:
+`test` is the folder edition's test folder, PublicTest and PrivateTest together. S5 does not name its split: ours are
+on the test folder and not comparable. We choose epochs and the siblings' values on PublicTest (some authors chose the
+epoch on the test folder). Parameters are ours, the authors' count in brackets; hours are the fastest seed's. How long
+all epochs would take is extrapolated from the epochs that were run, or for a recipe that was not run from [the
+training benchmark](bench-train.md). A row names the values that differ from its recipe's. All train by the protocol
+*published*, with the copies of test images in Training, unless a row names `balance.drop_leaks`; n = 3,589 for
+PublicTest and for PrivateTest, 7,178 for `test`. Generated from [the ledger](results) by `ferpipe recipes`.
 
 ![Accuracy of every recipe that was run at full length with its own values, with its interval, beside the published
 figure; squares learned from extra labels](recipes.png)

@@ -192,6 +192,18 @@ def rows(**hits):
             for repeat, held_out in enumerate(all_hits, 1)]
 
 
+def test_the_page_shows_what_a_search_saw_also_where_its_study_is_not_at_hand(fer2013, loop):
+    loop.accuracy = lambda rate: rate
+    main.log(run("tpe", minutes=6.0), main.reports("fer2013") / "tuning.csv", main.COLUMNS)
+    main.write_page("fer2013")
+    text = (fer2013 / "reports/tuning.md").read_text()
+    for name in ("history", "importances", "slices", "parallel"):
+        assert f"![{name}](tuning/{name}.png)" in text and (fer2013 / f"reports/tuning/{name}.png").is_file()
+    shutil.rmtree(fer2013 / ".studies")
+    main.write_page("fer2013")
+    assert (fer2013 / "reports/tuning.md").read_text() == text
+
+
 @pytest.mark.parametrize("winner", ARMS)
 def test_whichever_wins_is_said(winner):
     made = rows(**{name: [1100, 1102, 1101] if name == winner else [1000, 1003, 1001] for name in ARMS})

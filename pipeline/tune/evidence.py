@@ -49,20 +49,19 @@ class Finalist:
 
 @dataclass(frozen=True)
 class Behind:
-    """Why a finalist's training was stopped: ``epoch`` epochs, a mean ``accuracy`` over the last of them, which is
-    ``points`` (a share) less than the recipe's over the same ones."""
+    """Why a finalist's training was stopped after an epoch: its mean ``accuracy`` over the latest epochs is less than
+    the recipe's over the same ones by ``deficit``, both shares."""
 
     epoch: int
     accuracy: float
-    points: float
+    deficit: float
 
 
 def behind(recipe: Sequence[float], finalist: Sequence[float], epochs: int, images: int) -> Behind | None:
     """Whether a finalist has fallen so far behind the recipe that its training is not worth its end.
 
-    It has where, at half of the schedule or later, its mean accuracy over the last fifth of the schedule is less than
-    the recipe's over the same epochs by more than what is ``negligible``. To be taken it would have to gain twice a
-    standard error or more from there.
+    It has where, at half of the schedule or later, its mean accuracy over its latest epochs, a fifth of the schedule,
+    is less than the recipe's over the same ones by more than what is ``negligible``.
 
     Args:
         recipe: its accuracy on PublicTest after every epoch at full length.
@@ -106,7 +105,7 @@ def judged(
     rows = []
     for trial, correct in finalists.items():
         if isinstance(correct, Behind):
-            rows.append(Finalist(trial, correct.accuracy, -correct.points, 0.0, 1 - tail, correct.epoch))
+            rows.append(Finalist(trial, correct.accuracy, -correct.deficit, 0.0, 1 - tail, correct.epoch))
             continue
         gain = paired(correct[None], recipe[None], 0.0, seed, resamples)
         rows.append(Finalist(trial, float(correct.mean()), gain.gain, gain.probability, 1 - tail))

@@ -102,10 +102,11 @@ def verdict(space: Space, faces: Faces, study, where: Address, counted: Mapping[
         print(f"tune: at full length: the recipe gets {recipe.sum()} of {len(recipe)} images of PublicTest right, "
               "which no trial could beat beyond chance", flush=True)
     for row in rows:
-        if row.stopped is None:
-            print(f"tune: trial {row.trial} at full length: PublicTest accuracy {row.accuracy:.4f}, "
-                  f"{100 * row.gain:+.2f} points, a gain with probability {row.probability:.4f}, {row.needed:.4f} "
-                  "needed", flush=True)
+        outcome = (f"stopped after epoch {row.stopped}, {-100 * row.gain:.2f} points behind the recipe"
+                   if row.stopped is not None else
+                   f"PublicTest accuracy {row.accuracy:.4f}, {100 * row.gain:+.2f} points, a gain with probability "
+                   f"{row.probability:.4f}, {row.needed:.4f} needed")
+        print(f"tune: trial {row.trial} at full length: {outcome}", flush=True)
     return {
         "recipe_accuracy": None if recipe is None else round(float(recipe.mean()), 6),
         "finalists": [{name: round(value, 6) if isinstance(value, float) else value
@@ -122,6 +123,8 @@ def _train(study, slot: int, params: Params, faces: Faces, where: Address, paren
 
     Raises TooLate where another process has the turn by now.
     """
+    import optuna
+
     with quiet():
         from pipeline.training import checkpoint, loop
 
@@ -137,41 +140,44 @@ def _train(study, slot: int, params: Params, faces: Faces, where: Address, paren
         saved = checkpoint.latest(state)
         curve = [row["val_accuracy"] for row in saved.progress.history] if saved else []
         killed.go_on(runs.connect(), parent.id)
-        with runs.start(f"{runs.run_name(tags)}, {title}", f"{params.dataset}-{params.classes}", tags,
-                        parent=parent.id) as run:
-            run.params(params.model_dump(include={"augment", "model", "train"}, mode="json"))
+        stopped: evidence.Behind | None = None
 
-            def on_epoch(row: dict) -> None:
-                turn.check(study)
-                run.epoch(row, int(row["epoch"]))
-                curve.append(row["val_accuracy"])
-                if stopped := evidence.behind(recipe, curve, epochs, len(public.labels)):
-                    raise _Stopped(stopped)
+        def on_epoch(row: dict) -> None:
+            turn.check(study)
+            run.epoch(row, int(row["epoch"]))
+            curve.append(row["val_accuracy"])
+            stop_if_behind()
 
-            try:
-                fitted = loop.fit_faces(config, faces, checkpoint=state, on_epoch=on_epoch)
-                result = _result(loop.predict(fitted.net, public.images).argmax(axis=1) == public.labels, curve)
-            except loop.Diverged:
-                if slot == 0:
-                    raise
-                result = _result(np.zeros(len(public.labels), bool), curve)
-            except _Stopped as error:
-                result = {STOPPED: asdict(error.behind)}
-                run.tags({"pruned": "true", "why": str(error)})
-                print(f"tune: {title}: stopped, {error}", flush=True)
-            # Before MLflow's run ends: what is trained counts, whatever comes of that
+        def stop_if_behind() -> None:
+            nonlocal stopped
+            if stopped := evidence.behind(recipe, curve, epochs, len(public.labels)):
+                raise optuna.TrialPruned(f"epoch {stopped.epoch}: {100 * stopped.deficit:.2f} points behind the recipe")
+
+        def keep(result: dict[str, Any]) -> None:
             with where.alone():
                 turn.check(study)
                 study.set_user_attr(_name(slot), result)
+
+        # The study keeps what came of it before MLflow's run ends: it counts, whatever comes of that
+        with (contextlib.suppress(optuna.TrialPruned),
+              runs.start(f"{runs.run_name(tags)}, {title}", f"{params.dataset}-{params.classes}", tags,
+                         parent=parent.id) as run):
+            run.params(params.model_dump(include={"augment", "model", "train"}, mode="json"))
+            try:
+                # Of an interrupted one, too, whose last epoch nobody has judged
+                stop_if_behind()
+                fitted = loop.fit_faces(config, faces, checkpoint=state, on_epoch=on_epoch)
+                keep(_result(loop.predict(fitted.net, public.images).argmax(axis=1) == public.labels, curve))
+            except loop.Diverged:
+                if slot == 0:
+                    raise
+                keep(_result(np.zeros(len(public.labels), bool), curve))
+            except optuna.TrialPruned as error:
+                assert stopped is not None
+                keep({STOPPED: asdict(stopped)})
+                run.tags({"pruned": "true", "why": str(error)})
+                raise
     return True
-
-
-class _Stopped(Exception):
-    """Ends a finalist's training."""
-
-    def __init__(self, behind: evidence.Behind):
-        super().__init__(f"epoch {behind.epoch}: {100 * behind.points:.2f} points behind the recipe")
-        self.behind = behind
 
 
 def _name(slot: int) -> str:

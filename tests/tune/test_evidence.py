@@ -96,7 +96,7 @@ def test_a_finalist_is_stopped_where_it_is_clearly_behind_at_half_of_the_schedul
     found = evidence.behind([0.7] * 10, finalist, epochs=10, images=400)
     assert (found and found.epoch) == stopped
     if found:
-        assert (found.accuracy, found.points) == (pytest.approx(0.6), pytest.approx(0.1))
+        assert (found.accuracy, found.deficit) == (pytest.approx(0.6), pytest.approx(0.1))
 
 
 def test_a_recipe_that_ended_early_stops_no_finalist():

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from optuna import TrialPruned
 from toy_study import by_slot, trial
 
 import pipeline.training
@@ -54,16 +55,27 @@ class Finals:
         self.faces = SimpleNamespace(manifest=public.manifest,
                                      split=lambda name: SimpleNamespace(images=labels, labels=labels))
         self.right, self.ran, self.study, self.meanwhile = {}, [], Study(), id
-        self.curves, self.epochs = {}, {}
+        self.curves, self.epochs, self.ended = {}, {}, []
         self.checkpoints = Checkpoints()
         self.run = contextlib.nullcontext(SimpleNamespace(
             id="r", params=id, tags=id, epoch=lambda row, step: None))
-        monkeypatch.setattr(finals.runs, "start", lambda *_, **__: self.run)
+        monkeypatch.setattr(finals.runs, "start", self._start)
         monkeypatch.setattr(finals.runs, "connect", lambda: None)
         monkeypatch.setattr(finals.killed, "go_on", lambda *_: None)
         monkeypatch.setattr(pipeline.training, "checkpoint", self.checkpoints, raising=False)
         monkeypatch.setattr(pipeline.training, "loop", SimpleNamespace(
             Diverged=ArithmeticError, fit_faces=self._fit, predict=self._predict), raising=False)
+
+    @contextlib.contextmanager
+    def _start(self, *_, **__):
+        """MLflow's run; how each ended is remembered."""
+        self.ended.append(None)
+        try:
+            with self.run as run:
+                yield run
+        except BaseException as error:
+            self.ended[-1] = type(error)
+            raise
 
     def _fit(self, config, faces, checkpoint, on_epoch):
         self.ran.append((config["train"]["learning_rate"], config["train"]["epochs"]))
@@ -174,18 +186,20 @@ def test_a_finalist_that_falls_behind_the_recipe_is_stopped_and_not_trained_agai
     assert final.epochs == {OWN: EPOCHS, 0.05: 5, 0.01: EPOCHS}
     assert [(row["trial"], row["stopped"]) for row in found["finalists"]] == [(1, None), (5, 5)]
     assert found["finalists"][1]["gain"] == pytest.approx(-0.05) and found["finalists"][1]["probability"] == 0
-    assert "trial 5 at full length: stopped, epoch 5: 5.00 points behind the recipe\n" in capsys.readouterr().out
+    line = "tune: trial 5 at full length: stopped after epoch 5, 5.00 points behind the recipe\n"
+    assert line in capsys.readouterr().out and final.ended == [None, TrialPruned, None]
     assert found["taken"] is None and final.checkpoints.kept == {OWN}
     final.ran.clear()
-    assert final.verdict() == found and final.ran == []
+    assert final.verdict() == found and final.ran == [] and line in capsys.readouterr().out
 
 
-def test_a_finalist_that_was_interrupted_is_stopped_where_it_would_have_been_without(final):
+@pytest.mark.parametrize("saved", [3, 5])
+def test_a_finalist_that_was_interrupted_is_stopped_where_it_would_have_been_without(final, saved):
     final.right = {OWN: 200, 0.05: 200}
     final.curves = {OWN: [0.5] * EPOCHS, 0.05: [0.45] * EPOCHS}
     without = final.verdict(finalists=1)
     del final.study.user_attrs[finals._name(5)]
-    final.checkpoints.saved = final.curves[0.05][:3]
+    final.checkpoints.saved = final.curves[0.05][:saved]
     assert final.verdict(finalists=1) == without
 
 

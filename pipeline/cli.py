@@ -17,7 +17,7 @@ COMMANDS = {
     "study": ("tune.dashboard", "look at the studies in optuna-dashboard, or write a study's report"),
     "tune-worker": ("tune.worker", "join a study that runs, on this machine or, with OPTUNA_STORAGE, on any other"),
     "card": ("promote.card.main", "write the champion's model card again, in reports/champion/"),
-    "robustness": ("evaluate.robustness", "a model's accuracy on blurred, noisy, dark, hidden faces"),
+    "robustness": ("evaluate.command", "a model's accuracy on blurred, noisy, dark, hidden faces"),
     "trust": ("reporting.trust", "how far the champion's answers can be trusted: calibration, coverage, behaviour"),
     "demo": ("demo.main", "show the champion on a webcam, file, folder or stream"),
     "predict": ("demo.predict.main", "the champion on pictures, folders, videos: table, JSON, CSV, marked files"),

@@ -1,27 +1,17 @@
-"""Corruption robustness: a bundle's accuracy on faces that are damaged as by cameras and uploads, single view.
+"""Corruption robustness: a bundle's accuracy on faces that are damaged as by cameras and uploads, single view."""
 
-Also the command ``ferpipe robustness``, which measures any bundle; only evaluate and this command open PrivateTest.
-"""
-
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from pipeline.bundle.bundle import Bundle, check_faces
-from pipeline.evaluate import severity
+from pipeline.bundle.bundle import Bundle
 from pipeline.evaluate.intervals import bootstrap
 from pipeline.faces.corruptions import CORRUPTIONS
 from pipeline.faces.faces import Faces
-from pipeline.faces.protocols import phrase
 from pipeline.params.params import Evaluate
-from pipeline.system import project
-from pipeline.system.plotting import BLUE, GREEN, ORANGE, PINK, RED, save
 from pipeline.tracking.entry import Robustness, SplitRobustness
 
 TESTS = ("PublicTest", "PrivateTest")
-COLOURS = (BLUE, ORANGE, GREEN, PINK, RED)
 WORDS = {corruption.name: str(corruption) for corruption in CORRUPTIONS}
 
 
@@ -80,48 +70,3 @@ def summary(robustness: Robustness) -> str:
     """The mean and the worst for a person, in one line."""
     return (f"{100 * robustness['mean']:.2f} % on corrupted faces, the worst {100 * robustness['worst']:.2f} % "
             f"({worst(robustness)})")
-
-
-def table(robustness: SplitRobustness, clean: dict[str, float]) -> str:
-    """One row a corruption, a column a split, in per cent; ``clean`` are the accuracies on the faces as they are."""
-    rows = [("", *TESTS), ("as they are", *(_percent(clean[split]) for split in TESTS))]
-    rows += [(words, *(_percent(robustness[split]["accuracy"][name]) for split in TESTS))
-             for name, words in WORDS.items()]
-    rows += [(f"{key} of {len(WORDS)}", *(_percent(value) for value in values)) for key, values in
-             (("mean", [robustness[split]["mean"] for split in TESTS]),
-              ("worst", [robustness[split]["worst"] for split in TESTS]))]
-    return "\n".join(f"{name:<24}" + "".join(f"{cell:>14}" for cell in cells) for name, *cells in rows)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Measure bundles on corrupted faces of both test splits and print a table each, and draw accuracy against severity
-    of all of them in one picture; nothing is recorded."""
-    parser = argparse.ArgumentParser("ferpipe robustness", description=main.__doc__)
-    parser.add_argument("bundles", metavar="BUNDLE", nargs="*", type=Path,
-                        help="a bundle's folder; default: the champion")
-    parser.add_argument("--plot", metavar="FILE", type=Path, help="write the picture here, a PNG")
-    options = parser.parse_args(argv)
-    series: list[severity.Series] = []
-    for folder in options.bundles or [project.champion_folder()]:
-        bundle = Bundle.load(folder)
-        provenance = bundle.provenance
-        faces = Faces.load(project.root() / "data" / provenance.dataset / "faces")
-        check_faces(provenance, faces.manifest, bundle.folder)
-        faces = faces.with_classes(bundle.class_set)
-        clean = {}
-        for split in TESTS:
-            part = faces.split(split)
-            clean[split] = float((bundle.predict(part.images).argmax(axis=1) == part.labels).mean())
-        print(f"bundle {bundle.id}, {provenance.recipe}, seed {provenance.seed}, {phrase(provenance.protocol)}, "
-              f"{provenance.dataset} ({provenance.edition}), single view")
-        measured = measure(bundle, faces)
-        print(table(measured, clean))
-        colour = COLOURS[len(series) // len(TESTS) % len(COLOURS)]
-        series += [severity.Series(f"{provenance.recipe} {bundle.id}, {split}", clean[split], measured[split], colour,
-                                   style) for split, style in zip(TESTS, ("dashed", "solid"), strict=True)]
-    if options.plot is not None:
-        save(options.plot, severity.figure(series))

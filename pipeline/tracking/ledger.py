@@ -93,12 +93,33 @@ def record(entry: Entry, probabilities: Mapping[str, np.ndarray] | None = None) 
     if not path.exists():
         if probabilities is not None:
             # first: a model whose entry is there is not measured again
-            halves = {split: _halved(array) for split, array in probabilities.items()}
-            with atomic_file(path.with_suffix(".npz")) as new, open(new, "wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **halves)
-        with atomic_file(path) as new:
-            new.write_text(json.dumps(entry.as_json(), indent=1) + "\n", encoding="utf-8")
+            _keep(path, probabilities)
+        _write(path, entry)
     return path
+
+
+def complete(entry: Entry, robustness: SplitRobustness | None, copy_free: SplitFigures | None,
+             probabilities: Mapping[str, np.ndarray]) -> Path:
+    """Add to an entry what was not measured when it was recorded; what it says stays. Returns its file."""
+    path = path_of(entry)
+    if not path.with_suffix(".npz").exists():
+        _keep(path, probabilities)
+    found = {"robustness": robustness, "copy_free": copy_free}
+    lacking = {name: figures for name, figures in found.items() if figures and getattr(entry, name) is None}
+    if lacking:
+        _write(path, entry.model_copy(update=lacking))
+    return path
+
+
+def _write(path: Path, entry: Entry) -> None:
+    with atomic_file(path) as new:
+        new.write_text(json.dumps(entry.as_json(), indent=1) + "\n", encoding="utf-8")
+
+
+def _keep(path: Path, probabilities: Mapping[str, np.ndarray]) -> None:
+    halves = {split: _halved(array) for split, array in probabilities.items()}
+    with atomic_file(path.with_suffix(".npz")) as new, open(new, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **halves)
 
 
 def _halved(probabilities: np.ndarray) -> np.ndarray:

@@ -1,13 +1,17 @@
 """Corruption robustness: the figures are those of the served file on the damaged faces, and go into the records."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import toy_models
 
-from pipeline.evaluate import measure, plots, robustness, severity
+from pipeline.evaluate import command, measure, plots, robustness, severity
 from pipeline.evaluate.intervals import wilson
 from pipeline.faces.corruptions import CORRUPTIONS, Corruption
 from pipeline.params.params import Evaluate
+from pipeline.system.failure import Failure
 from pipeline.tracking import ledger
 from pipeline.tracking.entry import Entry
 
@@ -104,13 +108,31 @@ def test_the_command_prints_a_table_for_each_bundle(project, capsys):
     faces.manifest.update(protocol="published", class_set="7", classes=list(faces.classes))
     faces.save(project / "data/sample/faces")
     bundle = toy_models.bundle(project / "data/sample/bundle", source_digest=faces.digest())
-    robustness.main(["data/sample/bundle", "--plot", "curves.png"])
+    command.main(["data/sample/bundle", "--plot", "curves.png"])
     rows = capsys.readouterr().out.splitlines()
     assert bundle.id in rows[0] and rows[1].split() == ["PublicTest", "PrivateTest"]
     assert [row[:24].strip() for row in rows[2:]] == ["as they are", *robustness.WORDS.values(), "mean of 20",
                                                       "worst of 20"]
     assert not (project / "reports").exists(), "nothing is recorded"
     assert (project / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_completes_an_older_entry_and_changes_nothing_in_it(project, capsys):
+    faces = toy_models.faces("sample", 3)
+    faces.manifest.update(protocol="published", class_set="7", classes=list(faces.classes))
+    faces.save(project / "data/sample/faces")
+    shutil.copy(toy_models.PARAMS, project)
+    bundle = toy_models.bundle(project / "data/sample/bundle", source_digest=faces.digest())
+    with pytest.raises(Failure, match=f"no entry of bundle {bundle.id}"):
+        command.main(["data/sample/bundle", "--record"])
+    path = toy_models.record(bundle)
+    before = json.loads(path.read_text())
+    command.main(["data/sample/bundle", "--record"])
+    after, kept = path.read_bytes(), ledger.probabilities(ledger.recorded(bundle))
+    assert {**before, "robustness": json.loads(after)["robustness"]} == json.loads(after)
+    assert kept["PrivateTest"].shape == (len(faces.split("PrivateTest")), 7)
+    command.main(["data/sample/bundle", "--record"])
+    assert path.read_bytes() == after and f"recorded: {path}" in capsys.readouterr().out
 
 
 def test_the_curves_have_every_corruption_once_beside_the_face_as_it_is():

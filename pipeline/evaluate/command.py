@@ -1,5 +1,5 @@
-"""``ferpipe robustness``: any bundle on corrupted faces. The stage evaluate measures the one that was trained; only these
-two open PrivateTest."""
+"""``ferpipe robustness``: any bundle on corrupted faces. The stage evaluate measures the one that was trained; only
+these two open PrivateTest."""
 
 import argparse
 from pathlib import Path

@@ -119,12 +119,14 @@ def compare(params: Params, challenger: Bundle, faces: Faces) -> PromotionRecord
         new, *others = scores([challenger, champion] if champion else [challenger], faces, params.evaluate)
     old = others[0] if others else None
     version = register(name, challenger)
-    many, robust = (promotions.challengers(dataset, name, faces.manifest["digest"], challenger.id, corrupted)
-                    for corrupted in (False, True))
+    challengers, challengers_corrupted = (
+        promotions.challengers(dataset, name, faces.manifest["digest"], challenger.id, corrupted)
+        for corrupted in (False, True))
     registry.alias(name, "challenger", version)
     decision = decide(new.answers, old.answers if old else None, new.recalls, params.promote, params.seed,
-                      _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger), many, robust)
-    return _record(name, version, new, old, decision, params, faces, many)
+                      _bytes_to_serve(challenger) if name == IN_GIT else None, _size_advice(challenger), challengers,
+                      challengers_corrupted)
+    return _record(name, version, new, old, decision, params, faces, challengers)
 
 
 def crown(facts: Facts, record: PromotionRecord, write_card: Callable[[Path], None]) -> None:

@@ -160,10 +160,10 @@ def champions(dataset: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Champion:
-    """A bundle that was promoted or proposed, with its accuracies; None for what was not measured."""
+    """A bundle that was promoted or proposed, with its accuracies; None for what was not measured. ``record`` is of its
+    promotion or proposal, None where the champion was put in its place by hand."""
 
-    time: str
-    decision: str
+    record: PromotionRecord | None
     contender: Contender
     public: float | None
     corrupted: float | None
@@ -171,18 +171,24 @@ class Champion:
 
 
 def succession(dataset: str, last: PromotionRecord) -> list[Champion]:
-    """The champions of a registered model, the oldest first, up to the challenger of a record.
+    """The champions of a registered model on the same faces, the oldest first, up to the challenger of a record.
 
     What a champion reached on corrupted faces may first have been measured when it was challenged.
     """
-    known = [record for record in records(dataset) if record.model == last.model]
+    known = [record for record in records(dataset)
+             if (record.model, record.faces.digest) == (last.model, last.faces.digest)]
     measured = {record.champion.bundle: record.corrupted.champion for record in known
                 if record.champion and record.corrupted}
     until = known[: known.index(last)] if last in known else known
-    return [Champion(record.time, record.decision, record.challenger, record.public.challenger,
+    line = [Champion(record, record.challenger, record.public.challenger,
                      record.corrupted.challenger if record.corrupted else measured.get(record.challenger.bundle),
                      record.private.challenger)
             for record in [*(record for record in until if record.decision == PROMOTED), last]]
+    before = last.champion
+    if before and (len(line) == 1 or line[-2].contender.bundle != before.bundle):
+        line.insert(-1, Champion(None, before, last.public.champion, measured.get(before.bundle) or (
+            last.corrupted.champion if last.corrupted else None), last.private.champion))
+    return line
 
 
 def challengers(dataset: str, model: str, digest: str, bundle: str, corrupted: bool = False) -> int:

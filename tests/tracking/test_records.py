@@ -174,7 +174,12 @@ def test_the_succession_has_every_champion_with_what_was_measured_when_it_was_ch
         found = promotions.succession("sample", last)
         assert "".join(champion.contender.bundle for champion in found) == bundles
         assert [champion.corrupted for champion in found[:2]] == [0.3, 0.5]
-        assert found[-1].decision == last.decision
+        assert found[-1].record == last
+    by_hand = challenge("e", {**before, "bundle": "h"}, "promoted", (0.7, 0.2))
+    assert [(champion.contender.bundle, champion.corrupted) for champion in promotions.succession("sample", by_hand)] \
+        == [("a", 0.3), ("c", 0.5), ("h", 0.2), ("e", 0.7)]
+    elsewhere = by_hand.model_copy(update={"faces": first.faces.model_copy(update={"digest": "e" * 64})})
+    assert [champion.contender.bundle for champion in promotions.succession("sample", elsewhere)] == ["h", "e"]
 
 
 LINE = (FIXTURES / "promotions.jsonl").read_text().splitlines()[1]

@@ -18,8 +18,8 @@ from pipeline.evaluate.robustness import TESTS, WORDS
 from pipeline.faces.protocols import title
 from pipeline.params import resolved
 from pipeline.promote import decision
-from pipeline.promote.card.extra_labels import Teacher, extra_labels, teachers_of
 from pipeline.promote.card.measured import Measured
+from pipeline.promote.card.teachers import Teacher, extra_labels, teachers_of
 from pipeline.tracking import ledger, promotions
 from pipeline.tracking.entry import Entry
 from pipeline.tracking.promotions import PromotionRecord
@@ -140,16 +140,18 @@ class Facts:
         record = self.record
         if record is None or record.champion is None:
             return []
-        limits = record.gates
-        return [Gate(faces, count := promotions.challengers_until(self.entry.dataset, record, corrupted),
-                     decision.luck(count, limits[name]))
-                for faces, corrupted, gain, probability, least, name in (
-                    ("faces as they are", False, record.gain, record.probability, limits.get("min_gain", 0.0),
-                     "confidence"),
-                    ("corrupted faces", True, record.corrupted_gain, record.corrupted_probability, 0.0,
-                     "corrupted_confidence"))
-                if gain is not None and probability is not None and name in limits
-                and decision.passes(decision.Gain(gain, probability), least, limits[name])]
+        limits, passed = record.gates, []
+        for faces, corrupted, gain, probability, least, name in (
+                ("faces as they are", False, record.gain, record.probability, limits.get("min_gain", 0.0),
+                 "confidence"),
+                ("corrupted faces", True, record.corrupted_gain, record.corrupted_probability, 0.0,
+                 "corrupted_confidence")):
+            if gain is None or probability is None or name not in limits:
+                continue
+            if decision.passes(decision.Gain(gain, probability), least, limits[name]):
+                count = promotions.challengers_until(self.entry.dataset, record, corrupted)
+                passed.append(Gate(faces, count, decision.luck(count, limits[name])))
+        return passed
 
     @cached_property
     def seeds(self) -> list[Entry]:
@@ -168,11 +170,11 @@ class Facts:
     def per_class(self, split: str) -> list[ClassRow]:
         """Every class's figures in a single view, recall and precision with their intervals."""
         single = self.entry.figures[split]["single"]
-        answers = dict(zip(single["per_class"], np.sum(single["confusion"], axis=0).tolist(), strict=True))
-        return [ClassRow(name, row["n"], wilson(round(row["recall"] * row["n"]), row["n"]),
-                         wilson(round(row["precision"] * answers[name]), answers[name]) if answers[name] else None,
-                         row["f1"])
-                for name, row in single["per_class"].items() if row["n"]]
+        matrix = np.array(single["confusion"])
+        hits, answers = np.diag(matrix).tolist(), matrix.sum(axis=0).tolist()
+        return [ClassRow(name, row["n"], wilson(right, row["n"]), wilson(right, named) if named else None, row["f1"])
+                for (name, row), right, named in zip(single["per_class"].items(), hits, answers, strict=True)
+                if row["n"]]
 
     def confusions(self, split: str, most: int) -> list[Confusion]:
         """The most frequent ones, by the share of the true class, the largest first."""
@@ -207,12 +209,15 @@ class Facts:
 
     @property
     def untrained(self) -> list[str]:
-        """The kinds of faces that its training did not show it, by its config; an ensemble's has none."""
+        """The kinds of faces that its training did not show it, by its config; empty for an ensemble, whose members
+        have configs of their own."""
+        if "members" in self.entry.config:
+            return []
         augment, balance = self.entry.config.get("augment", {}), self.entry.config.get("balance", {})
         turned = max(augment.get("rotation", 0) * augment.get("strength", 1),
                      balance.get("rotation", 0) if balance.get("strategy", "none") != "none" else 0)
         shown = [part for part, name in (("the mouth", "mouth_hidden"), ("the eyes", "glasses")) if augment.get(name)]
-        return ["from the side", f"turned by more than {turned:g} degrees" if turned else "turned",
+        return ["from the side", f"turned by more than {turned:.0f} degrees" if turned else "turned",
                 *([] if augment.get("blur") else ["blurred or smaller than about 48 pixels"]),
                 f"covered elsewhere than at {' and '.join(shown)}" if shown else "covered"]
 

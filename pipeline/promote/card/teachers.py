@@ -1,4 +1,4 @@
-"""What a card says of a model's extra labels, and of the teachers whose answers it learned from."""
+"""What a card says of the teachers whose answers a model learned from, and of its other extra labels."""
 
 import zipfile
 from collections.abc import Iterator
@@ -77,5 +77,6 @@ def teachers_of(entry: Entry) -> Iterator[Teacher]:
     ensembles = {bundle: other for other in entries if other.recipe == ledger.ENSEMBLE
                  for bundle in other.config["members"]}
     for member in members:
-        yield Teacher(member["bundle"], member["recipe"], member["seed"], member.get("without", ""),
-                      by_id.get(member["bundle"]), ensembles.get(member["bundle"]))
+        own = by_id.get(member["bundle"])
+        yield Teacher(member["bundle"], member["recipe"], member["seed"], member.get("without", ""), own,
+                      None if own else ensembles.get(member["bundle"]))

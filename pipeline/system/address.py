@@ -28,7 +28,8 @@ def shown(address: str) -> str:
 
 
 def without_secrets(text: str, address: str) -> str:
-    """A library's message in which every form and part of an address's user name and password is ``***``."""
+    """A library's message with ``***`` for an address's user name and password, escaped or not, and for each part of
+    them that has more than three characters. A shorter part is still shown."""
     text = text.replace(address, shown(address))
     secrets = []
     if (match := re.match(r"\s*[a-z][a-z0-9+.-]+:/*(.*)@", address, re.I | re.S)) is not None:

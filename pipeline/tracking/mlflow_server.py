@@ -42,7 +42,10 @@ ADVICE = {
     "already exists": HALF_MADE,
     "duplicate column name": HALF_MADE,
     "out-of-date database": "made by another version; move the file away and run `ferpipe rebuild-mlflow`",
-    "HTTPConnectionPool": "no server answers there; start it, or unset MLFLOW_TRACKING_URI to use mlflow.db",
+    "SSLError": "it speaks no https, or its certificate is not trusted here; look at MLFLOW_TRACKING_URI, or at "
+                "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    # Of http and https
+    "ConnectionPool": "no server answers there; start it, or unset MLFLOW_TRACKING_URI to use mlflow.db",
 }
 
 

@@ -41,8 +41,11 @@ def space_of(params: Params) -> Space:
 
 
 def check_networks(space: Space, build: Callable[[Params], Any]) -> None:
-    """Build the smallest and the largest network of every family in the space, and one for every choice and either end
-    of its options, so that none fails in mid-search.
+    """Build a few networks of every family in the space, so that most of what cannot be built fails before the search.
+
+    They are the one with the recipe's values, or a first choice or lower end where it has none; the same with each
+    other choice or end of a single option; and the one with the last choice or upper end of every option. Other
+    combinations are not built: a trial with one can still fail in mid-search.
 
     Args:
         build: makes the network of these parameters, or raises Failure.
@@ -62,8 +65,8 @@ def check_networks(space: Space, build: Callable[[Params], Any]) -> None:
 
 
 def _networks(space: Space) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The values of the trials whose networks are built, each with what is to blame in params.yaml where it is the
-    first that cannot be."""
+    """The values of the trials whose networks are built, each with the key of params.yaml that an error names: the
+    dimension whose value is the only new one, besides those that its condition needs; else the whole space."""
     path = "tune.space"
     names = next((dimension.range.choices for dimension in space.dimensions if dimension.path == NETWORK), None)
     for network in [{NETWORK: name} for name in names] if names else [{}]:

@@ -27,7 +27,8 @@ WAIT, CONNECT, PATIENCE = 5, 10, 180
 # Of a connection: seconds of silence, and between what is then sent, until the third without an answer ends it
 KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # File systems that other machines write to, too. Not among them are 9p, drvfs and virtiofs: through these a virtual
-# machine or container (WSL, Docker Desktop) sees a folder of the machine that it runs on. Without a "fuse." before it
+# machine or container (WSL, Docker Desktop) sees a folder of the machine that it runs on. Names without the prefix
+# ``fuse.``
 NETWORK = ("acfs", "afpfs", "afs", "beegfs", "blobfuse", "blobfuse2", "ceph", "ceph-fuse", "cifs", "coda", "curlftpfs",
            "davfs", "davfs2", "gcsfuse", "gfs", "gfs2", "glusterfs", "goofys", "gpfs", "juicefs", "lizardfs", "lustre",
            "mfs", "moosefs", "nfs", "nfs4", "objectivefs", "ocfs2", "orangefs", "panfs", "pvfs2", "quobyte", "rclone",
@@ -78,11 +79,14 @@ class Address:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the one lock of these studies, for as long as a few statements take; it ends with the process.
+        """Hold the one lock of these studies, for as long as a few statements or calls of MLflow take; it ends with the
+        process.
 
         Optuna's own transactions are not enough: on sqlite two workers can take the same trial, and no storage makes
-        the tables twice at a time. Not reentrant. Raises Failure after PATIENCE seconds, and in the block where the
-        server has ended the lock: then nothing more is written (``lock``).
+        the tables twice at a time. Not reentrant. Raises Failure after PATIENCE seconds, and where a server has ended
+        the lock of a process that was stopped (``lock``): as soon as an opened storage would commit, at the latest when
+        the block ends. It refuses nothing else: what the block then still does to MLflow, or to tables that it makes,
+        is done without the lock.
         """
         with contextlib.ExitStack() as stack:
             if self.file:
@@ -98,7 +102,7 @@ class Address:
 
                 engine = create_engine(self.url, poolclass=NullPool, connect_args=self.options["connect_args"])
                 try:
-                    stack.enter_context(lock.held(engine, PATIENCE))
+                    stack.enter_context(lock.held(engine, str(self), PATIENCE))
                 except TimeoutError as error:
                     raise self.refused("its lock is held by another worker") from error
             yield
@@ -208,8 +212,8 @@ def open_storage(where: Address):
                 storage = Storage(url, engine_kwargs=where.options, heartbeat_interval=where.heartbeat,
                                   grace_period=where.grace)
             if not where.file:
-                lock.limit(storage.engine)
-                lock.keep_to(storage.engine, str(where))
+                lock.limit_silence(storage.engine)
+                lock.refuse_writes_without(storage.engine)
             return storage
         except RuntimeError as error:
             raise Failure(f"{where}: made by another version of Optuna; " + (

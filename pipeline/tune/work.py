@@ -155,7 +155,7 @@ def _parent(search: Search, study, slots: Slots) -> Iterator[runs.Run]:
 def _known_run(slots: Slots, experiment: str) -> str | None:
     """The id of the study's run, None where there is none yet.
 
-    Raises Failure where MLflow lacks it, and so is another one than that of the study's other workers. On this machine
+    Raises Failure where MLflow does not have it: then it is not the one that the other workers use. On this machine
     alone, where nobody trains, it may have been removed: then there is a new one.
     """
     study = slots.study

@@ -187,6 +187,7 @@ def test_a_worker_that_is_stopped_with_the_lock_holds_nobody_up_and_writes_nothi
         target=_claim_late, args=(where, stopped_in, tmp_path / "end"))
     process.start()
     while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        assert process.is_alive()
         time.sleep(0.01)
     claim = slots.Slots(study, where).claim(1)
     assert claim.slot == 0
@@ -214,6 +215,43 @@ def _claim_late(where, stopped_in, end):
         own.claim(1)
     except Failure as failure:
         end.write_text(str(failure))
+
+
+def test_a_worker_that_waits_for_something_else_keeps_the_lock(postgresql, monkeypatch):
+    """As for an MLflow that answers slowly."""
+    import optuna
+
+    monkeypatch.setenv(storage.STORAGE, postgresql)
+    monkeypatch.setattr(lock, "SILENCE", 2)
+    where = storage.address("sample")
+    study = optuna.create_study(storage=storage.open_storage(where), study_name="toy")
+    with where.alone():
+        time.sleep(2.3)
+        monkeypatch.setattr(storage, "PATIENCE", 0.2)
+        with pytest.raises(Failure, match="its lock is held by another"), where.alone():
+            pass
+        study.set_user_attr("late", True)
+    assert study.user_attrs == {"late": True}
+
+
+def test_a_lock_that_was_lost_is_told_though_nothing_is_written(postgresql, monkeypatch, capfd):
+    import sqlalchemy
+
+    monkeypatch.setenv(storage.STORAGE, postgresql)
+    where = storage.address("sample")
+    locks = sqlalchemy.text("SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
+    end = sqlalchemy.text(f"SELECT pg_terminate_backend(pid) FROM ({locks}) AS locks")
+    engine = sqlalchemy.create_engine(postgresql)
+    with pytest.raises(Failure, match="the server has ended this process' lock") as caught, where.alone(), \
+            engine.connect() as connection:
+        assert connection.execute(end).all() == [(True,)]
+        deadline = time.monotonic() + 10
+        while connection.execute(locks).all():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    engine.dispose()
+    assert "s3cret" not in str(caught.value) and "\n" not in str(caught.value)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_opening_a_study_leaves_its_file_as_it_was(tmp_path, monkeypatch):

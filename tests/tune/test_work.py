@@ -135,6 +135,7 @@ def test_a_worker_whose_mlflow_lacks_the_run_of_a_shared_study_stops(opened, pos
     assert run_of(shared) == first
     other_mlflow()
     # What the command does that the README names for a run that is lost
+    assert f"--key {work.MLFLOW_RUN} " in (ROOT / "pipeline/tune/README.md").read_text(encoding="utf-8")
     study.set_user_attr(work.MLFLOW_RUN, "")
     assert run_of(shared) == study.user_attrs[work.MLFLOW_RUN] != first
 

@@ -43,6 +43,12 @@ def test_the_page_of_a_folder_fits_two_screens(page):
     assert len(text(page).splitlines()) <= 100
 
 
+@pytest.mark.parametrize("page", READMES)
+def test_the_lines_of_a_page_can_be_read_in_a_diff(page):
+    text_alone = re.sub(r"^```.*?^```", "", text(page), flags=re.MULTILINE | re.DOTALL).splitlines()
+    assert not [line for line in text_alone if len(line) > 140 and not line.startswith(("|", "!["))]
+
+
 @pytest.mark.parametrize("folder", ["data", "reports", "tests", "pipeline", "pipeline/recipes", "pipeline/training",
                                     "pipeline/experiments", "pipeline/reporting", "pipeline/tracking", "pipeline/demo"])
 def test_the_folders_that_a_person_opens_have_a_page(folder):

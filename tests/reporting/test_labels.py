@@ -101,8 +101,8 @@ def test_what_the_votes_add_and_who_the_judges_are_follow_from_the_data():
     assert "know; `strong` reaches 74.29 on PrivateTest (seeds: 4)." in once
     never = text(none, none, judges=("`camera` (the champion)", "`speedrun` (seed 1, b1)", "`camera` (seed 2, b2)"))
     assert ": no gain beyond chance, and by the intervals at most " in never and "nor this one know." in never
-    assert "## Faces that none of 3 models, 2 of them `camera`, gets" in never
-    assert "## Faces that none of several models gets" in text(none, none, judges=())
+    assert "ledger entry\n(3 models, 2 of them `camera`): `speedrun` (seed 1, b1), `camera` (seed 2, b2)." in never
+    assert "there have to be two models" in text(none, none, judges=())
 
 
 def test_the_committed_page_is_of_the_champion_names_strongs_figures_and_claims_no_cross_validation():

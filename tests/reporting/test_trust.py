@@ -88,6 +88,7 @@ def test_what_the_temperature_does_to_the_error_follows_from_the_figures(measure
     assert "at most 0.02, the aim, is reached on PrivateTest and not on PublicTest." in mixed
     assert "is reached on PublicTest and PrivateTest." in text((0.03, 0.02), (0.02, 0.01))
     assert "is reached on neither." in text((0.03, 0.03), (0.05, 0.04))
+    assert "it stays at 0.030 on PublicTest" in text((0.0301, 0.0299), (0.05, 0.04))
 
 
 def test_the_command_writes_the_champions_page_and_prints_that_of_others(measured, monkeypatch, capsys):

@@ -81,9 +81,9 @@ def arms(rows: Rows) -> str:
 
 def search(rows: Rows, seen: Sequence[str]) -> str:
     """What the first search by TPE saw."""
-    if not seen:
+    first = next(iter(of_arm(rows, "tpe")), None)
+    if first is None or not seen:
         return ""
-    first = of_arm(rows, "tpe")[0]
     pictures = "\n\n".join(f"![{Path(name).stem}]({name})" for name in seen)
     return (f"\n### What a search saw\n\nThe {first['trials']} trials of the search by TPE, repeat {first['repeat']}, "
             f"{first['pruned']} of which were cut short; the stage tune and `ferpipe study --report` draw any study so."

@@ -1,10 +1,12 @@
 """The pictures of reports/tuning.md: every arm with its interval, what a search saw, and trials a minute by workers."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.experiments.tuning.evidence import Rows, counts, estimate, of_arm
 from pipeline.experiments.tuning.plan import ARMS
 from pipeline.system.atomic import atomic_folder
+from pipeline.system.failure import Failure
 from pipeline.system.plotting import BLUE, GRAY, GREEN, ORANGE, bare, save
 from pipeline.tune import storage as studies
 from pipeline.tune.report import pictures as report
@@ -44,7 +46,7 @@ def draw_search(folder: Path, study: str, dataset: str) -> None:
     where = studies.address(dataset)
     if where.file and not where.file.exists():
         return
-    with studies.in_one_line(where):
+    with suppress(Failure), studies.in_one_line(where):
         storage = studies.open_storage(where)
         if study in optuna.get_all_study_names(storage):
             facts = of_study(optuna.load_study(study_name=study, storage=storage))

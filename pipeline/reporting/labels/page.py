@@ -59,7 +59,7 @@ less the champion, paired by image, in points (Bonett & Price 2012), with McNema
 {alike}
 {bound}
 
-## Faces that none of {models} gets
+## Faces that every judge misses
 
 {missed}
 """
@@ -91,7 +91,7 @@ def page(champion: str, agreement: Rows, suggestions: Rows, swaps: Rows, missed:
                            "FER+ chose the label", "FER+ contradicts the label, first 1 %"), suggestions),
         swaps="\n".join(f"* {split}: {words}" for split, words in swaps),
         ceiling=table(("split", "champion", "ten votes", "model and votes", "gain"), ceiling),
-        gain=_gain(gains), bound=_bound(larger), models=models("PrivateTest", judges.get("PrivateTest", ())),
+        gain=_gain(gains), bound=_bound(larger),
         alike=_alike(*alike) if alike and alike[1] else "* Near copies have not been looked for: `dvc repro validate`.",
         missed=_missed(missed, judges))
 
@@ -135,8 +135,8 @@ def _missed(rows: Rows, judges: Mapping[str, Sequence[str]]) -> str:
     text += ("\n\nTraining's judges are the two groups of teachers, `strong` and `hour`; in both are nets that learned "
              "from\nthese very labels.")
     if of_test := judges.get("PrivateTest"):
-        return (text + " A test split's are the champion and the models whose answers lie beside their ledger entry:\n"
-                + ", ".join(of_test[1:]) + ". The more judges, the fewer faces are missed by all.")
+        return (text + " A test split's are the champion and the models whose answers lie beside their ledger entry\n"
+                f"({models('PrivateTest', of_test).rstrip(',')}): " + ", ".join(of_test[1:]) + ". The more judges, the fewer faces are missed by all.")
     return (text + " Of a test split there have to be two models whose answers lie beside their ledger entries;\n"
             "the first entries have none.")
 

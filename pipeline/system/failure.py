@@ -45,8 +45,8 @@ def missing_package(error: ModuleNotFoundError) -> str | None:
 
 def run_stage(main: Callable[[], None], name: str) -> None:
     """``run`` for a stage, which has no options: its values are in params.yaml."""
-    argparse.ArgumentParser(f"python -m pipeline.{name}", description=f"{main.__doc__} The stage's values are in params.yaml."
-                            ).parse_args()
+    about = f"{main.__doc__} The stage's values are in params.yaml."
+    argparse.ArgumentParser(f"python -m pipeline.{name}", description=about).parse_args()
     run(main, name.partition(".")[0])
 
 

@@ -136,7 +136,8 @@ def _missed(rows: Rows, judges: Mapping[str, Sequence[str]]) -> str:
              "from\nthese very labels.")
     if of_test := judges.get("PrivateTest"):
         return (text + " A test split's are the champion and the models whose answers lie beside their ledger entry\n"
-                f"({models('PrivateTest', of_test).rstrip(',')}): " + ", ".join(of_test[1:]) + ". The more judges, the fewer faces are missed by all.")
+                f"({models('PrivateTest', of_test).rstrip(',')}): " + ", ".join(of_test[1:])
+                + ". The more judges, the fewer faces are missed by all.")
     return (text + " Of a test split there have to be two models whose answers lie beside their ledger entries;\n"
             "the first entries have none.")
 

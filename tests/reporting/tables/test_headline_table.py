@@ -130,6 +130,6 @@ def test_the_readme_gives_the_champions_and_its_starts_accuracy_on_corrupted_fac
         return f"{100 * robustness['mean']:.1f}{unit} [{100 * low:.1f}, {100 * high:.1f}]"
 
     champion, edge = Bundle.load(ROOT / "data/champion").id, start.about("edge")["bundle"]
-    said = (f"PrivateTest's [corrupted faces](pipeline/faces/README.md) {figures(champion, ' %')}, the `edge` that it starts "
-            f"from {figures(edge, '')}.")
+    said = (f"PrivateTest's [corrupted faces](pipeline/faces/README.md) {figures(champion, ' %')}, the `edge` that it "
+            f"starts from {figures(edge, '')}.")
     assert said in page.replace("\n", " "), "write the champion's figures below README.md's table"

@@ -177,4 +177,5 @@ def test_a_server_that_answers_anything_is_mlflow_s_to_judge(mute):
         thread.join(10)
     mlflow_server.check_answers(f"http://127.0.0.1:{server.server_port}")  # nobody is there: MLflow says so
     mlflow_server.check_answers("sqlite:///mlflow.db")
-    mlflow_server.check_answers("http://[")
+    with pytest.raises(Failure, match="host cannot be read"):
+        mlflow_server.check_answers("http://[")

@@ -1,10 +1,13 @@
-"""The only module that reaches into Keras: everything that training uses and that Keras does not document.
+"""The only module that reaches into Keras and TensorFlow: everything that training uses and that they do not document.
 
 Such a name can change in any minor release, so pyproject.toml holds Keras to ``TESTED``, and
 tests/training/test_keras_internals.py has a test for each that names it when it is gone or behaves differently.
 To move to another Keras: change the pin and ``TESTED``, run that test, and mend here what it names.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -122,3 +125,25 @@ class MuonHooks(keras.optimizers.Muon):
 
     def _adamw_update_step(self, gradient, variable, learning_rate, m, v):
         self.adamw_step(gradient, variable, learning_rate, m, v)
+
+
+@contextmanager
+def forgetting_gradients() -> Iterator[None]:
+    """Forget at the end what ``tf.custom_gradient`` has registered inside; nothing under JAX.
+
+    ``gradient_registry._registry``: TensorFlow keeps every traced gradient for the life of the process, and with it the
+    graph and the training images in it: more than 100 MB with every training on FER-2013.
+    """
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    from tensorflow.python.framework.ops import gradient_registry
+
+    registered = gradient_registry._registry
+    before = set(registered)
+    try:
+        yield
+    finally:
+        for name in [name for name in registered if name not in before and name.startswith("CustomGradient-")]:
+            del registered[name]
+        gc.collect()

@@ -83,6 +83,7 @@ def fit_faces(config: ResolvedConfig, faces: Faces, **options) -> Fitted:
     return fit(config, (train.images, train.labels), (validation.images, validation.labels), extra=extra, **options)
 
 
+@keras_internals.forgetting_gradients()
 def fit(
     config: ResolvedConfig,
     train: tuple[np.ndarray, np.ndarray],

@@ -3,6 +3,7 @@
 Each test names the internal in its message, so that a new Keras says what has to be mended in keras_internals.py.
 """
 
+import gc
 import inspect
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 
@@ -206,3 +208,30 @@ def test_the_train_step_under_jax_takes_and_returns_the_variables_in_that_order(
     assert done.returncode == 0, f"train_step(state, batch) of Keras under JAX is another: {done.stderr[-800:]}"
     moved = json.loads(done.stdout.splitlines()[-1])
     assert len(moved) == 4 and all(any(group) for group in moved), f"a group of variables did not move: {moved}"
+
+
+@pytest.mark.parametrize(("forget", "kept"), [(keras_internals.forgetting_gradients, False), (nullcontext, True)])
+def test_a_training_leaves_nothing_in_tensorflow_s_registry_of_gradients(forget, kept):
+    """Without it the graph stays, and what it has captured: the day that TensorFlow forgets by itself, drop it."""
+    def trained():
+        images = tf.constant(np.zeros((333, 7), "float32"))
+
+        @tf.function
+        def step(weight):
+            @tf.custom_gradient
+            def answer(weight):
+                return weight * images[0, 0], lambda upstream: upstream * images[0, 0]
+
+            with tf.GradientTape() as tape:
+                tape.watch(weight)
+                loss = answer(weight)
+            return tape.gradient(loss, weight)
+
+        step(tf.ones(()))
+
+    tf = pytest.importorskip("tensorflow")
+    with forget():
+        trained()
+    gc.collect()
+    found = any(isinstance(tensor, tf.Tensor) and tensor.shape == (333, 7) for tensor in gc.get_objects())
+    assert found is kept, "tensorflow.python.framework.ops.gradient_registry._registry"

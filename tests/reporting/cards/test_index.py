@@ -11,6 +11,7 @@ import toy_models
 from PIL import Image
 
 from pipeline.bundle.bundle import Bundle
+from pipeline.faces import datasets
 from pipeline.reporting.cards import data_card, index
 from pipeline.system.failure import Failure
 from pipeline.tracking import promotions
@@ -75,6 +76,14 @@ def test_every_picture_among_the_reports_in_git_is_on_the_index(committed):
         pytest.skip("not a git repository")
     pictures = {name.removeprefix("reports/") for name in done.stdout.splitlines() if name.endswith(".png")}
     assert pictures <= set(Links(committed).links), "run `ferpipe index`, with a caption in index.CAPTIONS"
+
+
+def test_no_data_set_can_be_called_as_a_folder_of_the_reports_is():
+    done = subprocess.run(["git", "ls-files", "reports"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("not a git repository")
+    folders = {name.split("/")[1] for name in done.stdout.splitlines() if name.count("/") > 1}
+    assert folders - {"fer2013"} <= datasets.RESERVED
 
 
 def test_what_was_measured_or_drawn_of_a_model_that_is_not_the_champion_says_so(committed):

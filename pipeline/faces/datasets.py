@@ -7,7 +7,8 @@ BUILT_IN = ("fer2013", "sample")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 # Folders of data/ and reports/ that are there already, and words that people call the parts of a data set
 RESERVED = {"archive", "external", "champion", "teacher", "results", "replications", "proposal", "trust", "tuning",
-            "data", "reports", "faces", "images", "train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+            "data", "reports", "faces", "images", "train", "training", "val", "valid", "validation", "dev", "test",
+            "testing"}
 
 
 def problem(name: str) -> str:

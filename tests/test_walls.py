@@ -18,7 +18,7 @@ MODULES = {
 # The accelerator's features, an epoch in one call and fused kernels need the backend itself
 BACKENDS = {"pipeline.training.convolution": {"tensorflow"}, "pipeline.training.epochs": {"jax", "tensorflow"},
             "pipeline.training.fused": {"tensorflow"}, "pipeline.training.hardware": {"jax", "tensorflow"},
-            "pipeline.training.towers": {"tensorflow"}}
+            "pipeline.training.keras_internals": {"tensorflow"}, "pipeline.training.towers": {"tensorflow"}}
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 # They decide no result, so that dvc.yaml leaves them out
 EXEMPT = ("system", "tracking")

@@ -29,8 +29,8 @@ def page(rows: Rows, workers: Rows, votes: bool, seen: Sequence[str] = ()) -> st
 
 ## The same CPU time, spent in three ways
 
-{MINUTES:g} CPU-minutes for each arm and repeat, counted over all cores, so that a busy machine gives the same figures
-as an idle one; on a small network: recipe `{RECIPE}` with {network}{", with the FER+ votes" if votes else ""}.
+{MINUTES:g} CPU-minutes for each arm and repeat, counted over all cores, so that a busy machine gives nearly the same
+figures as an idle one; on a small network: recipe `{RECIPE}` with {network}{", with the FER+ votes" if votes else ""}.
 
 * **{ARMS["tpe"].title}** and **{ARMS["random"].title}** spend {100 * SEARCH:.0f} % of them on trials of
   {tune["epochs"]} epochs, the recipe's own values first. They are those of

@@ -36,12 +36,15 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def _complete(bundle: Bundle, measured: SplitRobustness) -> Path:
-    """Add to a bundle's ledger entry what it lacks; its file. Raises Failure where there is none."""
+def _complete(bundle: Bundle, faces: Faces, measured: SplitRobustness) -> Path:
+    """Add to a bundle's ledger entry what it lacks; its file. Raises Failure where there is none.
+
+    Args:
+        faces: as they came.
+    """
     entry = ledger.recorded(bundle)
     if entry is None:
         raise Failure(f"{bundle.folder}: the ledger has no entry of bundle {bundle.id}; the stage evaluate makes it")
-    faces = Faces.load(project.root() / "data" / entry.dataset / "faces")
     # What is measured already is not measured again
     settings = params.load().evaluate.model_copy(update={"corrupted_bytes": 0})
     found = evaluate(bundle, faces, settings, copies.at_hand(faces))
@@ -62,9 +65,9 @@ def main(argv: list[str] | None = None) -> None:
     for folder in options.bundles or [project.champion_folder()]:
         bundle = Bundle.load(folder)
         provenance = bundle.provenance
-        faces = Faces.load(project.root() / "data" / provenance.dataset / "faces")
-        check_faces(provenance, faces.manifest, bundle.folder)
-        faces = faces.with_classes(bundle.class_set)
+        original = Faces.load(project.root() / "data" / provenance.dataset / "faces")
+        check_faces(provenance, original.manifest, bundle.folder)
+        faces = original.with_classes(bundle.class_set)
         clean = {}
         for split in TESTS:
             part = faces.split(split)
@@ -74,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
         measured = robustness.measure(bundle, faces)
         print(table(measured, clean))
         if options.record:
-            print(f"recorded: {_complete(bundle, measured)}")
+            print(f"recorded: {_complete(bundle, original, measured)}")
         colour = COLOURS[len(series) // len(TESTS) % len(COLOURS)]
         series += [severity.Series(f"{provenance.recipe} {bundle.id}, {split}", clean[split], measured[split], colour,
                                    style) for split, style in zip(TESTS, ("dashed", "solid"), strict=True)]

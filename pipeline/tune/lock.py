@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.system.failure import Failure
+from pipeline.tune.beat import beating
 
 # The lock's key: any number that nobody else takes
 KEY = 0x6665_7270
@@ -51,26 +52,12 @@ class _Lock:
             raise Failure(f"{self.where}: the server has ended this process' lock, as it does after {SILENCE} s of "
                           "silence, so others go on without it; run it again") from error
 
-    @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
-        """Ping from a thread, which is stopped when the process is."""
+    def keep(self) -> None:
+        """Ping from another thread. An error is for the thread that has the lock: it meets the same one."""
         from sqlalchemy.exc import SQLAlchemyError
 
-        ended = threading.Event()
-
-        def ping() -> None:
-            # An error is for the thread that has the lock: it meets the same one
-            with contextlib.suppress(SQLAlchemyError):
-                while not ended.wait(SILENCE / 3):
-                    self.ping()
-
-        thread = threading.Thread(target=ping, name="lock", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+        with contextlib.suppress(SQLAlchemyError):
+            self.ping()
 
 
 # The lock that this thread has
@@ -102,7 +89,7 @@ def held(engine, where: str, patience: float) -> Iterator[None]:
         lock = _Lock(connection, where)
         token = _held.set(lock)
         try:
-            with lock.kept():
+            with beating(lock.keep, SILENCE / 3):
                 yield
             lock.check()
         finally:

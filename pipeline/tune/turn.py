@@ -6,12 +6,13 @@ compared.
 """
 
 import contextlib
-import threading
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipeline.tune import process
+from pipeline.tune.beat import beating
 from pipeline.tune.slots import TooLate
 from pipeline.tune.storage import Address
 
@@ -68,7 +69,7 @@ def check(study) -> None:
 @contextlib.contextmanager
 def _beating(study, where: Address) -> Iterator[None]:
     """Count on inside the block, and give the turn back at its end."""
-    ended = threading.Event()
+    counts = itertools.count(1)
 
     def set_count(count: int | None) -> None:
         # The training meets the storage's errors itself, and a turn that is not given back ends with its process
@@ -76,17 +77,8 @@ def _beating(study, where: Address) -> Iterator[None]:
             check(study)
             study.set_user_attr(TURN, None if count is None else {**process.this(), BEATS: count})
 
-    def beat() -> None:
-        count = 0
-        while not ended.wait(where.heartbeat):
-            count += 1
-            set_count(count)
-
-    thread = threading.Thread(target=beat)
-    thread.start()
     try:
-        yield
+        with beating(lambda: set_count(next(counts)), where.heartbeat):
+            yield
     finally:
-        ended.set()
-        thread.join()
         set_count(None)
